@@ -1,0 +1,1 @@
+"""An object-oriented TLS toolkit: contexts, listeners and ports."""
