@@ -1,1 +1,98 @@
 """An object-oriented TLS toolkit: contexts, listeners and ports."""
+
+from __future__ import annotations
+
+from . import library
+from ._native import capabilities
+from ._openssl import available, load_fail_reason
+from ._version import __version__
+from .client import connect
+from .codes import Alert, VerifyReason
+from .context import Context
+from .credentials import CertificateChain, PrivateKey
+from .dh import DH4096_PARAMS
+from .errors import (
+    AlertError,
+    ClosedError,
+    ConfigurationError,
+    CredentialError,
+    HandshakeError,
+    IdentityError,
+    InsecureProtocolWarning,
+    NegotiationError,
+    NotTLSError,
+    SealedError,
+    StreamError,
+    TLSError,
+    TruncatedError,
+    TrustSourceError,
+    UnsupportedError,
+    VerificationError,
+    WantReadError,
+    WantWriteError,
+)
+from .facts import Facts
+from .listener import Listener, listen
+from .ports import SSLPort
+from .protocols import (
+    TLSVersion,
+    max_client_protocol,
+    max_server_protocol,
+    supported_client_protocols,
+    supported_server_protocols,
+)
+from .sides import ClientContext, ServerContext
+from .trust import (
+    VerifySource,
+    default_verify_sources,
+    set_default_verify_sources,
+)
+from .wrapping import ports_to_ssl_ports
+
+__all__ = [
+    "DH4096_PARAMS",
+    "Alert",
+    "AlertError",
+    "CertificateChain",
+    "ClientContext",
+    "ClosedError",
+    "ConfigurationError",
+    "Context",
+    "CredentialError",
+    "Facts",
+    "HandshakeError",
+    "IdentityError",
+    "InsecureProtocolWarning",
+    "Listener",
+    "NegotiationError",
+    "NotTLSError",
+    "PrivateKey",
+    "SSLPort",
+    "SealedError",
+    "ServerContext",
+    "StreamError",
+    "TLSError",
+    "TLSVersion",
+    "TruncatedError",
+    "TrustSourceError",
+    "UnsupportedError",
+    "VerificationError",
+    "VerifyReason",
+    "VerifySource",
+    "WantReadError",
+    "WantWriteError",
+    "__version__",
+    "available",
+    "capabilities",
+    "connect",
+    "default_verify_sources",
+    "library",
+    "listen",
+    "load_fail_reason",
+    "max_client_protocol",
+    "max_server_protocol",
+    "ports_to_ssl_ports",
+    "set_default_verify_sources",
+    "supported_client_protocols",
+    "supported_server_protocols",
+]

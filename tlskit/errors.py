@@ -115,7 +115,10 @@ class TLSError(OSError):
 
     def __str__(self) -> str:
         """Give the message; the class's own words if there is none."""
-        return self.message or f"{type(self).__name__} ({self.code})"
+        words = self.message or f"{type(self).__name__} ({self.code})"
+        if self.peer is None:
+            return words
+        return "{} (peer {}:{})".format(words, *self.peer)
 
     def explain(self) -> str:
         """Tell the whole story: what happened, and what to do about it."""

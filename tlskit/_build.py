@@ -1,0 +1,305 @@
+"""Settings and role in, ``OpenSSL.SSL.Context`` out; a pure function."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from . import _callbacks, _native
+from ._openssl import SSL, crypto, translated
+from .errors import ConfigurationError, CredentialError, UnsupportedError
+from .protocols import TLSVersion
+from .settings import Settings, Verify
+from .trust import Roots
+
+__all__ = ["Built", "build", "curve", "set_verify", "verify_mode"]
+
+# TLS 1.2 and before: only ephemeral keys and authenticated ciphers.
+_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+_DHE_CIPHERS = "DHE+AESGCM:DHE+CHACHA20"
+# TLS 1.0 and 1.1 have no authenticated cipher and sign with SHA-1.
+_OLD_CIPHERS = "ECDHE+AES:DHE+AES:@SECLEVEL=0"
+
+_PARTIAL_WRITE = 0x1
+# A server that can't trust a resumed session's old verdict must not resume.
+_NO_RESUMPTION = 0x4000  # SSL_OP_NO_TICKET
+
+
+@dataclass(frozen=True)
+class Built:
+    """A context of pyOpenSSL's, and the settings it was made from."""
+
+    context: SSL.Context
+    settings: Settings
+    mode: int
+    options: int
+
+    def apply_policy(self, connection: SSL.Connection) -> None:
+        """Give *connection* what a switch of contexts leaves behind."""
+        set_verify(connection, self.mode)
+        connection.set_options(self.options)
+
+
+def build(
+    settings: Settings, hooks: frozenset[str], *, server_side: bool
+) -> Built:
+    """Make a context of pyOpenSSL's.
+
+    Args:
+        settings: What was decided.
+        hooks: The names of the hooks in use.
+        server_side: For a server or for a client.
+
+    Raises:
+        ConfigurationError: OpenSSL refuses a setting.
+        CredentialError: Certificate and key don't fit.
+    """
+    settings.check_pair()
+    method = SSL.TLS_SERVER_METHOD if server_side else SSL.TLS_CLIENT_METHOD
+    context = SSL.Context(method)
+    _set_protocol(context, settings)
+    _set_ciphers(context, settings)
+    _set_credentials(context, settings)
+    _trust(context, settings)
+    options = SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE
+    if server_side:
+        options |= _set_server(context, settings, hooks)
+    elif settings.chain and _native.has("post-handshake-authentication"):
+        _native.offer_post_handshake_authentication(context)
+    if "log_key" in hooks:
+        context.set_keylog_callback(_callbacks.on_key)
+    context.set_options(options)
+    context.clear_mode(_PARTIAL_WRITE)
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    mode = verify_mode(settings, server_side)
+    set_verify(context, mode)
+    return Built(context, settings, mode, options)
+
+
+def _set_protocol(context: SSL.Context, settings: Settings) -> None:
+    protocol = settings.protocol
+    with translated(UnsupportedError, f"setting up {protocol.name}"):
+        context.set_min_proto_version(protocol.minimum)
+        context.set_max_proto_version(protocol.maximum)
+
+
+def _set_ciphers(context: SSL.Context, settings: Settings) -> None:
+    old = settings.protocol.maximum < TLSVersion.TLS_1_2
+    spec = settings.ciphers
+    if spec is None:
+        spec = _OLD_CIPHERS if old else _with_dhe(settings)
+    elif old and "@SECLEVEL" not in spec:
+        spec += ":@SECLEVEL=0"
+    with translated(ConfigurationError, f"setting the ciphers {spec!r}"):
+        context.set_cipher_list(spec.encode())
+    if settings.ciphersuites is not None:
+        doing = f"setting the cipher suites {settings.ciphersuites!r}"
+        with translated(ConfigurationError, doing):
+            context.set_tls13_ciphersuites(settings.ciphersuites.encode())
+    if settings.groups:
+        _native.set_groups(context, ":".join(settings.groups))
+    elif settings.ecdh_curve is not None:
+        _set_curve(context, settings.ecdh_curve)
+
+
+def _with_dhe(settings: Settings) -> str:
+    """Give the default ciphers; DHE only where it was asked for."""
+    if settings.dh_parameters is None:
+        return _CIPHERS
+    return f"{_CIPHERS}:{_DHE_CIPHERS}"
+
+
+def _set_curve(context: SSL.Context, name: str) -> None:
+    with translated(UnsupportedError, f"setting the curve {name}"):
+        context.set_tmp_ecdh(curve(name)())
+
+
+def curve(name: str) -> type[ec.EllipticCurve]:
+    """Find a curve of the seed documents by OpenSSL's name for it.
+
+    Raises:
+        UnsupportedError: The library lacks it.
+    """
+    aliases = {"prime192v1": "secp192r1", "prime256v1": "secp256r1"}
+    found = {
+        kind.name: kind
+        for kind in vars(ec).values()
+        if isinstance(kind, type)
+        and issubclass(kind, ec.EllipticCurve)
+        and kind is not ec.EllipticCurve
+    }.get(aliases.get(name, name))
+    if found is None:
+        raise UnsupportedError(
+            f"this library has no elliptic curve {name!r}",
+            hint="use secp256r1, secp384r1 or secp521r1",
+        )
+    return found
+
+
+def _set_credentials(context: SSL.Context, settings: Settings) -> None:
+    if settings.chain is None or settings.key is None:
+        return
+    leaf, *others = settings.chain.certificates
+    with translated(CredentialError, "loading the certificate"):
+        context.use_certificate(leaf)
+    with translated(CredentialError, "loading the certificate chain"):
+        for certificate in others:
+            context.add_extra_chain_cert(certificate)
+    with translated(CredentialError, "loading the private key"):
+        try:
+            context.use_privatekey(settings.key.key)  # type: ignore[arg-type]
+        except TypeError as error:
+            raise UnsupportedError(
+                f"pyOpenSSL takes no key of this kind: {settings.key!r}",
+                hint="use an RSA, EC, Ed25519 or Ed448 key",
+            ) from error
+    with translated(CredentialError, "pairing certificate and key"):
+        context.check_privatekey()
+
+
+# -- trust ------------------------------------------------------------------
+
+# The roots are in the value, so that no other object takes over their id.
+_Stores = OrderedDict[
+    tuple[int, ...], tuple[tuple[Roots, ...], _native.RootStore]
+]
+_stores: _Stores = OrderedDict()
+_stores_lock = threading.Lock()
+_STORES = 16
+
+
+def _trust(context: SSL.Context, settings: Settings) -> None:
+    """Give *context* its roots; parsed once where the binding allows it."""
+    if not settings.roots:
+        return
+    if _native.has("shared-roots"):
+        _store(settings).give_to(context)
+        return
+    store = context.get_cert_store()
+    assert store is not None
+    for der in settings.root_ders:
+        certificate = x509.load_der_x509_certificate(der)
+        with translated(ConfigurationError, "trusting a root"):
+            store.add_cert(crypto.X509.from_cryptography(certificate))
+    for directory in settings.root_directories:
+        with translated(ConfigurationError, f"trusting {directory}"):
+            context.load_verify_locations(None, directory)
+
+
+def _store(settings: Settings) -> _native.RootStore:
+    # Roots are cached values: the same sources give the same objects.
+    key = tuple(map(id, settings.roots))
+    with _stores_lock:
+        found = _stores.get(key)
+        if found is None:
+            store = _native.RootStore(
+                settings.root_ders, settings.root_directories
+            )
+            found = _stores[key] = (settings.roots, store)
+            if len(_stores) > _STORES:
+                _stores.popitem(last=False)
+        _stores.move_to_end(key)
+        return found[1]
+
+
+def verify_mode(settings: Settings, server_side: bool) -> int:
+    """Give OpenSSL's mode for what the settings ask of the peer."""
+    # A client's callback always looks, and decides by the settings; a server
+    # that asks for no certificate gets none.
+    if not server_side:
+        return SSL.VERIFY_PEER
+    if settings.verify is Verify.NONE:
+        return SSL.VERIFY_NONE
+    if settings.verify is Verify.TRY:
+        return SSL.VERIFY_PEER
+    return SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
+
+
+def set_verify(target: SSL.Context | SSL.Connection, mode: int) -> None:
+    """Have our callback judge the peer's certificates."""
+    if _native.has("verify-error"):
+        _native.set_verify(target, mode, _callbacks.on_certificate)
+    else:
+        target.set_verify(mode, _callbacks.on_certificate_public)  # type: ignore[arg-type]
+
+
+# -- servers ----------------------------------------------------------------
+
+
+def _set_server(
+    context: SSL.Context, settings: Settings, hooks: frozenset[str]
+) -> int:
+    """Set up what only servers have; return the options it needs."""
+    options = 0
+    for der in settings.suggested:
+        context.add_client_ca(x509.load_der_x509_certificate(der))
+    if settings.dh_parameters is not None:
+        _set_dh_parameters(context, settings.dh_parameters)
+    if "choose_context" in hooks:
+        if _native.has("server-name-refusal"):
+            _native.set_server_name_function(
+                context, _callbacks.on_server_name
+            )
+        else:
+            context.set_tlsext_servername_callback(
+                _callbacks.on_server_name_public
+            )
+    if settings.alpn or "select_alpn" in hooks:
+        if _native.has("alpn-refusal"):
+            _native.set_alpn_function(context, _callbacks.on_alpn)
+        else:
+            context.set_alpn_select_callback(
+                _callbacks.on_alpn_public  # type: ignore[arg-type]
+            )
+    context.set_session_id(_session_id(settings))
+    if _resumption_unsafe(settings, hooks):
+        context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+        options |= _NO_RESUMPTION
+    return options
+
+
+def _resumption_unsafe(settings: Settings, hooks: Iterable[str]) -> bool:
+    """Tell whether a resumed session could evade what a full one checks.
+
+    A ticket carries the verdict of the handshake that made it.  It knows
+    nothing of a context that the server name chooses later, of a tolerated
+    fault (OpenSSL writes "ok" when a callback accepts), or of a hook.
+    """
+    return (
+        settings.verify is Verify.TRY
+        or settings.verifier is not None
+        or not {"choose_context", "verify_certificate"}.isdisjoint(hooks)
+    )
+
+
+def _session_id(settings: Settings) -> bytes:
+    """Name the policy, so that a session resumes only under the same one."""
+    digest = hashlib.sha256(settings.verify.value.encode())
+    for der in settings.root_ders:
+        digest.update(hashlib.sha256(der).digest())
+    for part in (*settings.root_directories, *map(str, settings.pins)):
+        digest.update(part.encode())
+    return digest.digest()[:32]
+
+
+def _set_dh_parameters(context: SSL.Context, pem: bytes) -> None:
+    if _native.has("dh-parameters-from-memory"):
+        _native.set_dh_parameters(context, pem)
+        return
+    descriptor, name = tempfile.mkstemp()
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(pem)
+        with translated(CredentialError, "reading Diffie-Hellman parameters"):
+            context.load_tmp_dh(name)
+    finally:
+        Path(name).unlink()

@@ -1,0 +1,417 @@
+"""The only user of non-public names of pyOpenSSL, each probed before use.
+
+A capability is a name for something that pyOpenSSL's public interface can't
+do, with the library functions that it takes.  Whoever wants one asks
+``has(name)`` first and has another way if the answer is no; so a binding
+that lacks a function costs a feature, never the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from ._openssl import SSL, available, translated
+from .errors import ConfigurationError, CredentialError, TLSError
+from .errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from OpenSSL.SSL import Connection, Context
+
+__all__ = [
+    "ALERT",
+    "capabilities",
+    "has",
+    "library_handle",
+    "without",
+]
+
+_NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "alpn-refusal": ("SSL_CTX_set_alpn_select_cb",),
+        "dh-parameters-from-memory": (
+            "BIO_new_mem_buf",
+            "PEM_read_bio_DHparams",
+            "SSL_CTX_set_tmp_dh",
+        ),
+        "direct-io": (
+            "BIO_get_mem_data",
+            "BIO_read",
+            "SSL_read",
+            "SSL_write",
+        ),
+        "extended-master-secret": ("SSL_get_extms_support",),
+        "groups": ("SSL_CTX_set1_curves_list",),
+        "peer-name": (
+            "SSL_get0_param",
+            "X509_VERIFY_PARAM_set1_host",
+            "X509_VERIFY_PARAM_set1_ip",
+            "X509_VERIFY_PARAM_set_hostflags",
+        ),
+        "post-handshake-authentication": (
+            "SSL_CTX_set_post_handshake_auth",
+            "SSL_verify_client_post_handshake",
+        ),
+        "session-reused": ("SSL_session_reused",),
+        "server-name-refusal": ("SSL_CTX_set_tlsext_servername_callback",),
+        "shared-roots": (
+            "SSL_CTX_set_cert_store",
+            "X509_STORE_add_cert",
+            "X509_STORE_load_locations",
+            "X509_STORE_up_ref",
+            "d2i_X509_bio",
+        ),
+        "verify-error": (
+            "SSL_CTX_set_verify",
+            "SSL_set_verify",
+            "X509_STORE_CTX_get_error",
+            "X509_STORE_CTX_set_error",
+        ),
+        "verify-flags": (
+            "SSL_CTX_get0_param",
+            "X509_VERIFY_PARAM_set_flags",
+        ),
+    }
+)
+
+_switched_off: set[str] = set()
+
+
+def library_handle() -> Any:
+    """Give cffi's handle on the libraries, or None without them."""
+    if not available:
+        return None
+    from OpenSSL import _util
+
+    return _util.lib
+
+
+def _binding() -> tuple[Any, Any]:
+    from OpenSSL import _util
+
+    return _util.lib, _util.ffi
+
+
+def has(capability: str) -> bool:
+    """Say whether this binding can do what *capability* names."""
+    if capability in _switched_off:
+        return False
+    handle = library_handle()
+    return handle is not None and all(
+        hasattr(handle, name) for name in _NEEDS[capability]
+    )
+
+
+def capabilities() -> Mapping[str, bool]:
+    """Tell what this pair of pyOpenSSL and OpenSSL can do.
+
+    Returns:
+        The name of each capability, and whether it is there.
+    """
+    return MappingProxyType({name: has(name) for name in _NEEDS})
+
+
+@contextmanager
+def without(*names: str) -> Iterator[None]:
+    """Do without these capabilities for a while; for tests of the fallbacks.
+
+    Args:
+        names: Which ones; none means all of them.
+    """
+    before = set(_switched_off)
+    _switched_off.update(names or _NEEDS)
+    try:
+        yield
+    finally:
+        _switched_off.clear()
+        _switched_off.update(before)
+
+
+def _require(capability: str, wanted: str) -> tuple[Any, Any]:
+    if not has(capability):
+        raise UnsupportedError(
+            f"this OpenSSL binding can't {wanted} "
+            f"(it lacks the capability {capability!r})",
+            hint="python -m pip install --upgrade pyOpenSSL cryptography",
+        )
+    return _binding()
+
+
+def _fail(kind: type[TLSError], doing: str) -> None:
+    """Raise from OpenSSL's error queue."""
+    from OpenSSL._util import exception_from_error_queue
+
+    with translated(kind, doing):
+        exception_from_error_queue(SSL.Error)
+
+
+# -- what a callback tells OpenSSL ------------------------------------------
+
+#: Returned by a refusing callback: the number of the alert to send.
+ALERT = int
+
+VerifyFunction = Callable[["Connection", bytes, int, int, bool], int]
+NameFunction = Callable[["Connection"], "int | None"]
+AlpnFunction = Callable[["Connection", "list[bytes]"], "bytes | int | None"]
+
+
+def _connection(ssl: Any) -> Connection | None:
+    found: Connection | None = SSL.Connection._reverse_mapping.get(ssl)
+    return found
+
+
+def set_verify(
+    target: Context | Connection, mode: int, function: VerifyFunction
+) -> None:
+    """Ask *function* about every certificate.
+
+    It gets the connection, the certificate's DER, OpenSSL's code, the depth
+    and OpenSSL's verdict, and returns the code to go on with: 0 accepts,
+    any other refuses, with the alert that OpenSSL has for that code.
+    """
+    lib, ffi = _require("verify-error", "choose the alert of a refusal")
+
+    def callback(ok: int, store: Any) -> int:
+        index = lib.SSL_get_ex_data_X509_STORE_CTX_idx()
+        found = _connection(lib.X509_STORE_CTX_get_ex_data(store, index))
+        if found is None:
+            return 0
+        code = function(
+            found,
+            _der(lib, ffi, lib.X509_STORE_CTX_get_current_cert(store)),
+            lib.X509_STORE_CTX_get_error(store),
+            lib.X509_STORE_CTX_get_error_depth(store),
+            bool(ok),
+        )
+        lib.X509_STORE_CTX_set_error(store, code)
+        return int(code == 0)
+
+    handle = ffi.callback("int (*)(int, X509_STORE_CTX *)", callback, error=0)
+    if isinstance(target, SSL.Context):
+        lib.SSL_CTX_set_verify(target._context, mode, handle)
+    else:
+        lib.SSL_set_verify(target._ssl, mode, handle)
+    # pyOpenSSL's own field for it, which also each connection holds on to.
+    target._verify_callback = handle
+
+
+def _der(lib: Any, ffi: Any, certificate: Any) -> bytes:
+    bio = ffi.gc(lib.BIO_new(lib.BIO_s_mem()), lib.BIO_free)
+    lib.i2d_X509_bio(bio, certificate)
+    data = ffi.new("char **")
+    size = lib.BIO_get_mem_data(bio, data)
+    return bytes(ffi.buffer(data[0], size))
+
+
+def set_server_name_function(
+    context: Context, function: NameFunction
+) -> None:
+    """Call *function* when a ClientHello is in.
+
+    It returns None to go on, or the number of the alert to refuse with.
+    """
+    lib, ffi = _require("server-name-refusal", "refuse a server name")
+
+    def callback(ssl: Any, alert: Any, _argument: Any) -> int:
+        found = _connection(ssl)
+        refusal = 80 if found is None else function(found)
+        if refusal is None:
+            return 0
+        alert[0] = refusal
+        return int(lib.SSL_TLSEXT_ERR_ALERT_FATAL)
+
+    handle = ffi.callback("int (*)(SSL *, int *, void *)", callback, error=2)
+    lib.SSL_CTX_set_tlsext_servername_callback(context._context, handle)
+    context._tlsext_servername_callback = handle
+
+
+def set_alpn_function(context: Context, function: AlpnFunction) -> None:
+    """Call *function* with what the client offers.
+
+    It returns the protocol, None for none, or a number to refuse with
+    ``no_application_protocol`` (OpenSSL knows no other alert here).
+    """
+    lib, ffi = _require("alpn-refusal", "refuse an ALPN offer")
+
+    def callback(
+        ssl: Any, out: Any, length: Any, data: Any, size: int, _argument: Any
+    ) -> int:
+        found = _connection(ssl)
+        if found is None:
+            return int(lib.SSL_TLSEXT_ERR_ALERT_FATAL)
+        chosen = function(found, _protocols(bytes(ffi.buffer(data, size))))
+        if isinstance(chosen, int):
+            return int(lib.SSL_TLSEXT_ERR_ALERT_FATAL)
+        if chosen is None:
+            return int(lib.SSL_TLSEXT_ERR_NOACK)
+        # OpenSSL copies the bytes only after we have returned.
+        kept = ffi.new("unsigned char[]", chosen)
+        found._alpn_select_callback_args = kept
+        out[0] = kept
+        length[0] = len(chosen)
+        return 0
+
+    handle = ffi.callback(
+        "int (*)(SSL *, unsigned char **, unsigned char *, "
+        "const unsigned char *, unsigned int, void *)",
+        callback,
+        error=2,
+    )
+    context._alpn_select_callback = handle
+    lib.SSL_CTX_set_alpn_select_cb(context._context, handle, ffi.NULL)
+
+
+def _protocols(wire: bytes) -> list[bytes]:
+    """Split the length-prefixed names of RFC 7301, section 3.1."""
+    names = []
+    while wire:
+        names.append(wire[1 : 1 + wire[0]])
+        wire = wire[1 + wire[0] :]
+    return names
+
+
+# -- what a context or a connection is told ---------------------------------
+
+
+def set_groups(context: Context, groups: str) -> None:
+    """Offer these key-exchange groups, in this order, joined by colons."""
+    lib, _ = _require("groups", "choose key-exchange groups")
+    if lib.SSL_CTX_set1_curves_list(context._context, groups.encode()) != 1:
+        _fail(ConfigurationError, f"setting the groups {groups!r}")
+
+
+def set_dh_parameters(context: Context, pem: bytes) -> None:
+    """Use these parameters (PEM) for DHE."""
+    lib, ffi = _require("dh-parameters-from-memory", "read DH parameters")
+    bio = ffi.gc(lib.BIO_new_mem_buf(pem, len(pem)), lib.BIO_free)
+    dh = lib.PEM_read_bio_DHparams(bio, ffi.NULL, ffi.NULL, ffi.NULL)
+    if dh == ffi.NULL:
+        _fail(CredentialError, "reading Diffie-Hellman parameters")
+    dh = ffi.gc(dh, lib.DH_free)
+    if lib.SSL_CTX_set_tmp_dh(context._context, dh) != 1:
+        _fail(ConfigurationError, "setting Diffie-Hellman parameters")
+
+
+def set_verify_flags(context: Context, flags: int) -> None:
+    """Add ``X509_V_FLAG_`` bits to a context's verification."""
+    lib, _ = _require("verify-flags", "set verification flags")
+    parameters = lib.SSL_CTX_get0_param(context._context)
+    lib.X509_VERIFY_PARAM_set_flags(parameters, flags)
+
+
+def offer_post_handshake_authentication(context: Context) -> None:
+    """Announce that a server may ask for our certificate later."""
+    lib, _ = _require("post-handshake-authentication", "authenticate later")
+    lib.SSL_CTX_set_post_handshake_auth(context._context, 1)
+
+
+def request_client_certificate(connection: Connection) -> bool:
+    """Ask a TLS 1.3 client for its certificate; False if it didn't offer."""
+    lib, _ = _require("post-handshake-authentication", "authenticate later")
+    asked: bool = lib.SSL_verify_client_post_handshake(connection._ssl) == 1
+    if not asked:
+        lib.ERR_clear_error()
+    return asked
+
+
+def expect_peer(
+    connection: Connection, name: bytes | None, address: bytes | None
+) -> None:
+    """Have OpenSSL itself check the peer's DNS name or IP address."""
+    lib, ffi = _require("peer-name", "check names in the handshake")
+    parameters = lib.SSL_get0_param(connection._ssl)
+    lib.X509_VERIFY_PARAM_set_hostflags(
+        parameters,
+        lib.X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS
+        | lib.X509_CHECK_FLAG_NEVER_CHECK_SUBJECT,
+    )
+    done = 1
+    if name is not None:
+        done = lib.X509_VERIFY_PARAM_set1_host(parameters, name, len(name))
+    elif address is not None:
+        done = lib.X509_VERIFY_PARAM_set1_ip(parameters, address, len(address))
+    if done != 1:
+        _fail(ConfigurationError, "setting the expected name")
+
+
+def has_extended_master_secret(connection: Connection) -> bool:
+    """Say whether RFC 7627 protects this TLS 1.2 session."""
+    lib, _ = _require("extended-master-secret", "ask for that extension")
+    return bool(lib.SSL_get_extms_support(connection._ssl) == 1)
+
+
+def session_reused(connection: Connection) -> bool:
+    """Say whether the handshake was an abbreviated one."""
+    lib = library_handle()
+    return bool(lib.SSL_session_reused(connection._ssl))
+
+
+class RootStore:
+    """Trusted roots in OpenSSL's own form, shared by many contexts."""
+
+    def __init__(
+        self, certificates: tuple[bytes, ...], directories: tuple[str, ...]
+    ) -> None:
+        lib, ffi = _require("shared-roots", "share trusted roots")
+        self._store = ffi.gc(lib.X509_STORE_new(), lib.X509_STORE_free)
+        for der in certificates:
+            bio = ffi.gc(lib.BIO_new_mem_buf(der, len(der)), lib.BIO_free)
+            root = ffi.gc(lib.d2i_X509_bio(bio, ffi.NULL), lib.X509_free)
+            if lib.X509_STORE_add_cert(self._store, root) != 1:
+                lib.ERR_clear_error()
+        for directory in directories:
+            path = directory.encode()
+            lib.X509_STORE_load_locations(self._store, ffi.NULL, path)
+
+    def give_to(self, context: Context) -> None:
+        """Have *context* trust these roots, and no others."""
+        lib, _ = _binding()
+        lib.X509_STORE_up_ref(self._store)
+        lib.SSL_CTX_set_cert_store(context._context, self._store)
+
+
+# -- moving bytes -----------------------------------------------------------
+
+
+def read_into(connection: Connection, buffer: memoryview) -> int:
+    """Decrypt into *buffer* itself; pyOpenSSL allocates and copies.
+
+    Returns:
+        How many bytes, at least one.
+
+    Raises:
+        OpenSSL.SSL.Error: As ``Connection.recv_into`` does.
+    """
+    lib, ffi = _binding()
+    with ffi.from_buffer(buffer, require_writable=True) as target:
+        result: int = lib.SSL_read(connection._ssl, target, len(target))
+    if result <= 0:
+        connection._raise_ssl_error(connection._ssl, result)
+    return result
+
+
+def write(connection: Connection, data: memoryview) -> int:
+    """Encrypt all of *data*, without the cost of a check that succeeds.
+
+    Raises:
+        OpenSSL.SSL.Error: As ``Connection.send`` does.
+    """
+    lib, ffi = _binding()
+    with ffi.from_buffer(data) as source:
+        result: int = lib.SSL_write(connection._ssl, source, len(source))
+    if result <= 0:
+        connection._raise_ssl_error(connection._ssl, result)
+    return result
+
+
+def drain(connection: Connection) -> bytes:
+    """Take all ciphertext that waits to go out, without an exception."""
+    lib, ffi = _binding()
+    size = lib.BIO_get_mem_data(connection._from_ssl, ffi.new("char **"))
+    if size <= 0:
+        return b""
+    taken = bytearray(size)
+    lib.BIO_read(connection._from_ssl, ffi.from_buffer(taken), size)
+    return bytes(taken)

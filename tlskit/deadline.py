@@ -1,0 +1,77 @@
+"""The moment by which a whole operation must be over."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+__all__ = ["Deadline"]
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """A point of the monotonic clock; many waits can share one.
+
+    A time-out restarts with every wait, so a peer that sends one byte a
+    second never meets it.  A deadline does not restart.
+    """
+
+    #: On ``time.monotonic()``'s clock, in seconds; None is never.
+    moment: float | None = None
+
+    @classmethod
+    def after(cls, seconds: float | None) -> Deadline:
+        """Begin now; None means that there is no deadline.
+
+        Raises:
+            ValueError: If *seconds* is negative.
+        """
+        if seconds is None:
+            return cls()
+        if seconds < 0:
+            raise ValueError(f"a time-out can't be negative: {seconds!r}")
+        return cls(time.monotonic() + seconds)
+
+    @classmethod
+    def now(cls) -> Deadline:
+        """Look once and don't wait: the deadline of a non-blocking call."""
+        return cls(-math.inf)
+
+    @property
+    def is_now(self) -> bool:
+        """Whether this is the deadline of a non-blocking call."""
+        return self.moment == -math.inf
+
+    def left(self) -> float | None:
+        """Give the seconds left, never less than 0; None if there is no end.
+
+        For interfaces that take None as "wait for ever".
+        """
+        if self.moment is None:
+            return None
+        return max(0.0, self.moment - time.monotonic())
+
+    def check(self, doing: str) -> None:
+        """Raise if the moment has passed.
+
+        Args:
+            doing: What was waited for, for the message.
+
+        Raises:
+            TimeoutError: The deadline has passed.
+        """
+        if self.left() == 0.0:
+            raise TimeoutError(f"timed out while {doing}")
+
+    def earlier(self, other: Deadline) -> Deadline:
+        """Give whichever of the two ends first."""
+        if other.moment is None:
+            return self
+        if self.moment is None or other.moment < self.moment:
+            return other
+        return self
+
+    def sooner(self, seconds: float) -> Deadline:
+        """Give whichever ends first: this one, or *seconds* from now."""
+        return self.earlier(Deadline.after(seconds))

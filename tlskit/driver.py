@@ -1,0 +1,453 @@
+"""The blocking driver: moves ciphertext between an engine and a transport.
+
+**Locks.**  One reader and one writer may be at work at the same time.
+
+=====  ======================================================  ============
+Lock   Held over                                               Order
+=====  ======================================================  ============
+read   filling the engine; serialises readers only             before write
+write  encrypt, drain, ``transport.write``: ciphertext leaves  before step
+       in the order in which it was made
+step   one OpenSSL call (in the engine), never a wait          innermost
+=====  ======================================================  ============
+
+A reader may owe bytes (a key update, an alert).  It *tries* the write lock
+and never waits for it; the holder sends what is left and looks once more
+after releasing.  A writer whose bytes don't fit likewise tries the read lock,
+and while it waits for room it takes in what the peer sends.  Otherwise two
+peers that both write could wait for each other for ever.
+
+**Closing.**  A TCP socket that is closed with unread input resets the
+connection, and the reset destroys what the peer has not read yet: the alert
+or the close_notify just sent.  So ``close`` sends, ends its direction, and
+then drains for a bounded time and amount.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TypeVar
+
+from .deadline import Deadline
+from .engine import Engine, State
+from .errors import (
+    ClosedError,
+    ConfigurationError,
+    TLSError,
+    WantReadError,
+    WantWriteError,
+)
+from .settings import Verify
+from .transport import Transport
+
+__all__ = ["Driver"]
+
+T = TypeVar("T")
+
+#: One system call takes up to this many bytes of ciphertext.
+_CHUNK = 262144
+#: Larger writes go in slices, or one huge write would double its memory.
+_SLICE = 262144
+#: A writer takes in no more than this while nobody reads.
+_MOST_AHEAD = 1048576
+#: How long, in seconds, ``close`` tries to get its last bytes out ...
+_FAREWELL = 5.0
+#: ... and how long and how many bytes it drains then.
+_LINGER = 0.5
+_MOST_DRAINED = 1048576
+
+_local = threading.local()
+
+
+def _chunk() -> memoryview:
+    """Give this thread's buffer for ciphertext; free again once fed."""
+    view: memoryview | None = getattr(_local, "chunk", None)
+    if view is None:
+        view = _local.chunk = memoryview(bytearray(_CHUNK))
+    return view
+
+
+class Driver:
+    """Runs an engine over a transport, for threads.
+
+    Args:
+        engine: The session.
+        transport: What its ciphertext travels on.
+        owns_transport: Whether closing closes the transport's stream.
+        error: Makes the exception for a failure, from its message, instead
+            of the tree's own.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        transport: Transport,
+        *,
+        owns_transport: bool = True,
+        error: Callable[[str], BaseException] | None = None,
+    ) -> None:
+        self.engine = engine
+        self.transport = transport
+        self.closed = False
+        self._owns_transport = owns_transport
+        self._error = error
+        self._reading = threading.Lock()
+        self._writing = threading.Lock()
+        self._unsent = memoryview(b"")
+        self._ahead = 0  # Ciphertext fed by writers since the last read.
+        self._input_ended = False
+        self._heard = False  # Bytes came in after the handshake.
+        self._broken: OSError | None = None
+
+    # -- the verbs ----------------------------------------------------------
+
+    def handshake(self, deadline: Deadline) -> None:
+        """Shake hands, or raise; harmless when it is done."""
+        with self._locked(self._reading, deadline, WantReadError):
+            with self._locked(self._writing, deadline, WantWriteError):
+                with self._surface():
+                    self._drive(self.engine.handshake, deadline)
+
+    def reauthenticate(self, verify: Verify, deadline: Deadline) -> None:
+        """Ask the peer for its certificate, and wait for the answer."""
+        with self._locked(self._reading, deadline, WantReadError):
+            with self._locked(self._writing, deadline, WantWriteError):
+                with self._surface():
+                    self.engine.reauthenticate(verify)
+                    self._drive(self.engine.reauthenticated, deadline)
+
+    def read_into(self, buffer: memoryview, deadline: Deadline) -> int:
+        """Read at least a byte; 0 is the end of the file."""
+        with self._locked(self._reading, deadline, WantReadError):
+            with self._surface():
+                while True:
+                    try:
+                        size = self.engine.read_into(buffer)
+                    except BaseException:
+                        self._offer()
+                        raise
+                    if size is not None:
+                        return size
+                    self._ahead = 0
+                    self._offer()
+                    self._fill(deadline)
+                    self._heard = True
+
+    def write(self, data: memoryview, deadline: Deadline) -> int:
+        """Send all of *data*.
+
+        After a time-out the ciphertext that was made stays queued, in order;
+        it is sent before anything else and never made twice.
+        """
+        with self._locked(self._writing, deadline, WantWriteError):
+            with self._surface():
+                self._flush(deadline)
+                for start in range(0, len(data), _SLICE):
+                    self._encrypt(data[start : start + _SLICE], deadline)
+                    self._flush(deadline)
+        self._offer()
+        return len(data)
+
+    def write_some(self, data: memoryview) -> int:
+        """Send what is taken now, for a port that must not wait.
+
+        Raises:
+            WantWriteError: Nothing is taken now.
+        """
+        now = Deadline.now()
+        with self._locked(self._writing, now, WantWriteError):
+            with self._surface():
+                self._flush(now)
+                piece = data[:_SLICE]
+                self._encrypt(piece, now)
+                # What doesn't fit is queued, and counts as sent.
+                with suppress(WantWriteError):
+                    self._flush(now)
+        return len(piece)
+
+    def _encrypt(self, piece: memoryview, deadline: Deadline) -> None:
+        while True:
+            try:
+                done = self.engine.write(piece)
+            except BaseException:
+                with suppress(OSError):
+                    self._flush(Deadline.now())
+                raise
+            if done is not None:
+                return
+            # In mid-renegotiation; only the peer's bytes help.
+            self._flush(deadline)
+            with self._locked(self._reading, deadline, WantReadError):
+                self._fill(deadline)
+
+    # -- moving ciphertext --------------------------------------------------
+
+    def _drive(self, step: Callable[[], T | None], deadline: Deadline) -> T:
+        """Repeat *step* until it yields, moving ciphertext in between."""
+        assert self._reading.locked()
+        assert self._writing.locked()
+        while True:
+            try:
+                result = step()
+            except BaseException:  # The peer is still owed its alert.
+                with suppress(OSError):
+                    self._flush(deadline.sooner(_FAREWELL))
+                raise
+            try:
+                self._flush(deadline)
+            except ConnectionError as error:
+                # The peer is gone, but its reason may still be in our queue.
+                self._unsent, self._broken = memoryview(b""), error
+            if result is not None:
+                return result
+            self._fill(deadline)
+
+    def _fill(self, deadline: Deadline) -> None:
+        """Wait for ciphertext and feed it."""
+        assert self._reading.locked()
+        chunk = _chunk()
+        while True:
+            self._check_open()
+            size = self.transport.read_into(chunk)
+            if size is not None:
+                self._feed(chunk[:size])
+                return
+            _, room = self._wait(deadline, read=True, write=bool(self._unsent))
+            if room:
+                self._offer()
+
+    def _feed(self, data: memoryview) -> None:
+        if not len(data):
+            self._input_ended = True
+        self.engine.receive(data)
+
+    def _flush(self, deadline: Deadline) -> None:
+        """Send everything, taking in what the peer sends meanwhile."""
+        assert self._writing.locked()
+        while self._pump():
+            self._make_room(deadline)
+
+    def _pump(self) -> bool:
+        """Send what fits now; say whether something is left."""
+        fresh = self.engine.outgoing()
+        if fresh:
+            self._unsent = memoryview(bytes(self._unsent) + fresh)
+        while len(self._unsent):
+            sent = self.transport.write(self._unsent)
+            if sent is None:
+                return True
+            self._unsent = self._unsent[sent:]
+        return False
+
+    def _make_room(self, deadline: Deadline) -> None:
+        """Wait until the transport takes bytes again."""
+        self._check_open()
+        mine = self._reading.acquire(blocking=False)
+        try:
+            # In a handshake this thread holds the lock itself.
+            may_read = mine or self.engine.state is State.HANDSHAKE
+            ready, _ = self._wait(
+                deadline,
+                read=may_read
+                and not self._input_ended
+                and self._ahead < _MOST_AHEAD,
+                write=True,
+            )
+            if ready:
+                chunk = _chunk()
+                size = self.transport.read_into(chunk)
+                if size is not None:
+                    self._ahead += size
+                    self._feed(chunk[:size])
+        finally:
+            if mine:
+                self._reading.release()
+
+    def _offer(self) -> None:
+        """Send what is owed if nobody else is sending; never wait."""
+        if not self._writing.acquire(blocking=False):
+            return
+        try:
+            with suppress(OSError):
+                self._pump()
+        finally:
+            self._writing.release()
+
+    def _wait(
+        self, deadline: Deadline, *, read: bool, write: bool
+    ) -> tuple[bool, bool]:
+        try:
+            return self.transport.wait(
+                read=read, write=write, deadline=deadline
+            )
+        except TimeoutError:
+            if not deadline.is_now:
+                raise
+            if write:
+                raise WantWriteError("nothing can be sent now") from None
+            raise WantReadError("nothing can be read now") from None
+
+    def wait(
+        self, *, read: bool, write: bool, deadline: Deadline
+    ) -> tuple[bool, bool]:
+        """Wait as a transport does, for a port that runs over this one."""
+        if read and self.engine.pending:
+            return True, False
+        # What we have not sent yet is what the other port is waiting for.
+        ready, room = self.transport.wait(
+            read=read, write=write or bool(self._unsent), deadline=deadline
+        )
+        if room:
+            self._offer()
+        return ready, room and write and not self._unsent
+
+    def flush_rest(self, deadline: Deadline) -> None:
+        """Send what an earlier call could not send."""
+        with self._locked(self._writing, deadline, WantWriteError):
+            self._flush(deadline)
+
+    # -- the end ------------------------------------------------------------
+
+    def finish(self, deadline: Deadline) -> None:
+        """Send our close_notify; the peer may go on sending."""
+        with self._locked(self._writing, deadline, WantWriteError):
+            with self._surface():
+                self.engine.finish()
+                self._flush(deadline)
+
+    def close(self, deadline: Deadline, *, notify: bool = True) -> None:
+        """Say goodbye and give everything back; never raises OSError.
+
+        Bounded, whatever the peer does: idle, vanished or talking.
+
+        Args:
+            deadline: When to give up sending, if that is before 5 seconds.
+            notify: Whether to send a close_notify.
+        """
+        if self.closed:
+            return
+        try:
+            self._farewell(deadline.sooner(_FAREWELL), notify=notify)
+        finally:
+            self.closed = True
+            self._leave()
+
+    def release(self) -> None:
+        """Count as closed, and leave the transport as it is."""
+        self.closed = True
+
+    def _farewell(self, deadline: Deadline, *, notify: bool) -> None:
+        with suppress(OSError):
+            with self._locked(self._writing, deadline, WantWriteError):
+                if notify:
+                    self.engine.finish()
+                else:
+                    self.engine.abandon()
+                self._flush(deadline)
+        if self._owns_transport:
+            with suppress(OSError):
+                self.transport.close_write()
+            if self._reading.acquire(blocking=False):
+                try:
+                    self._drain(Deadline.after(_LINGER))
+                finally:
+                    self._reading.release()
+
+    def _drain(self, deadline: Deadline) -> None:
+        """Read until the peer has nothing more that a reset could avenge."""
+        chunk = _chunk()
+        plain = memoryview(bytearray(16384))
+        drained = 0
+        with suppress(OSError):
+            while not self._input_ended and drained < _MOST_DRAINED:
+                size = self.transport.read_into(chunk)
+                if size is None:
+                    if self._at_rest(drained):
+                        return
+                    self._wait(deadline, read=True, write=False)
+                    continue
+                self._heard = True
+                self._feed(chunk[:size])
+                while self.engine.state is not State.FAILED:
+                    got = self.engine.read_into(plain)
+                    if not got:
+                        break
+                    drained += got
+
+    def _at_rest(self, drained: int) -> bool:
+        """Say whether closing now resets nothing that matters.
+
+        It would, if we refused a peer that is still talking, and if we are a
+        TLS 1.3 client: the server's tickets follow its last flight.
+        """
+        facts = self.engine.facts
+        if facts is None or self.engine.state is State.FAILED or drained:
+            return False
+        return (
+            self._heard or self.engine.server_side or facts.version < 0x0304
+        )
+
+    def _leave(self) -> None:
+        """Close the transport once no other thread is inside it."""
+        with suppress(OSError):
+            self.transport.wake()
+        held = []
+        for lock in (self._reading, self._writing):
+            if lock.acquire(timeout=_LINGER):
+                held.append(lock)
+        try:
+            with suppress(OSError):
+                self.transport.close()
+        finally:
+            for lock in held:
+                lock.release()
+
+    # -- who may enter ------------------------------------------------------
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ClosedError("this port was closed")
+
+    @contextmanager
+    def _locked(
+        self,
+        lock: threading.Lock,
+        deadline: Deadline,
+        want: type[WantReadError] | type[WantWriteError],
+    ) -> Iterator[None]:
+        left = deadline.left()
+        if deadline.is_now:
+            got = lock.acquire(blocking=False)
+        else:
+            got = lock.acquire(timeout=-1 if left is None else left)
+        if not got:
+            if deadline.is_now:
+                raise want("another thread is using this port")
+            raise TimeoutError("timed out while another thread used the port")
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def _surface(self) -> Iterator[None]:
+        """Raise as the caller of ``ports_to_ssl_ports`` wants it."""
+        try:
+            yield
+        except (WantReadError, WantWriteError, ConfigurationError):
+            raise
+        except TLSError as error:
+            if self._error is None:
+                raise
+            made = self._error(str(error))
+            if not isinstance(made, BaseException):
+                raise TypeError(
+                    f"error() returned {made!r} instead of an exception"
+                ) from error
+            raise made from error
+        except OSError:
+            # A transport closed under us by our own close().
+            self._check_open()
+            raise

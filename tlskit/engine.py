@@ -1,0 +1,558 @@
+"""One TLS session without I/O: ciphertext in, plaintext out.
+
+OpenSSL offers to read and write sockets by itself.  We don't let it.  It
+gets two pieces of memory instead, one for ciphertext that came in and one
+for ciphertext that wants to go out; who moves them over a network is no
+business of this module.  So the same engine serves blocking ports, asyncio,
+pipes and tests, and nothing in here can ever wait.
+
+A driver repeats three moves:
+
+1. It takes a *step*: ``handshake``, ``read_into``, ``write`` or ``finish``.
+   A step returns a value, or ``None`` for "feed me first".
+2. It sends what ``outgoing()`` gives.  After every step, also after one that
+   raised: the alert that tells the peer why is in there.
+3. If the step gave ``None``, it gets ciphertext from the peer, hands it to
+   ``receive()`` and takes the same step again.  ``receive(b"")`` is the end
+   of the file.
+
+That is all, because memory can grow: OpenSSL never has to wait for room to
+write.
+
+**States.**  OpenSSL would gladly run the handshake inside a read or a write,
+where nobody checks the peer's identity.  Hence no step without a state;
+``_TABLE`` below says what each allows.  Only OPEN is reached after the
+peer's certificate *and* its name were accepted, and the last flight of the
+handshake has not left us before that: in TLS 1.3 it holds our own
+certificate.
+
+**Two threads** may step at once, a reader and a writer, though an OpenSSL
+session bears one at a time: the step lock is held over one OpenSSL call with
+its error, and never while anybody waits.
+
+**Failures** are final.  What went wrong first is raised again by every later
+step.  What a hook of the user's raised inside OpenSSL's callback was kept in
+the ``Record`` and is raised here, unchanged.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from enum import Enum, auto
+from typing import NoReturn, TypeVar
+
+from . import _native
+from ._build import set_verify, verify_mode
+from ._callbacks import Hooks, Record
+from ._openssl import SSL, translated
+from ._verdict import failure_of, settle
+from .errors import (
+    ClosedError,
+    ConfigurationError,
+    HandshakeError,
+    StreamError,
+    TLSError,
+    TruncatedError,
+    UnsupportedError,
+)
+from .facts import Facts
+from .identity import Identity
+from .settings import Verify
+from .sniff import SNIFF_BYTES, not_tls
+
+__all__ = ["Engine", "State"]
+
+T = TypeVar("T")
+
+
+class State(Enum):
+    """Where a session stands."""
+
+    HANDSHAKE = auto()
+    OPEN = auto()
+    INPUT_ENDED = auto()  # The peer's close_notify is in; we may still send.
+    OUTPUT_ENDED = auto()  # Ours is out; the peer may still send.
+    CLOSED = auto()
+    FAILED = auto()
+
+
+class _Do(Enum):
+    """What a state makes of a step."""
+
+    RUN = auto()
+    NOTHING = auto()
+    END = auto()  # Read: the end of the file, again.
+    REFUSE = auto()  # There is no session yet.
+    RAISE = auto()  # This direction is closed.
+    REPEAT = auto()  # Raise the first error again.
+
+
+_TABLE: dict[State, dict[str, _Do]] = {
+    State.HANDSHAKE: {
+        "handshake": _Do.RUN,
+        "read": _Do.REFUSE,
+        "write": _Do.REFUSE,
+    },
+    State.OPEN: {
+        "handshake": _Do.NOTHING,
+        "read": _Do.RUN,
+        "write": _Do.RUN,
+    },
+    State.INPUT_ENDED: {
+        "handshake": _Do.NOTHING,
+        "read": _Do.END,
+        "write": _Do.RUN,
+    },
+    State.OUTPUT_ENDED: {
+        "handshake": _Do.NOTHING,
+        "read": _Do.RUN,
+        "write": _Do.RAISE,
+    },
+    State.CLOSED: {
+        "handshake": _Do.NOTHING,
+        "read": _Do.END,
+        "write": _Do.RAISE,
+    },
+    State.FAILED: {
+        "handshake": _Do.REPEAT,
+        "read": _Do.REPEAT,
+        "write": _Do.REPEAT,
+    },
+}
+#: What our close_notify makes of a state; the others stay as they are.
+_FINISHED = {
+    State.HANDSHAKE: State.CLOSED,
+    State.OPEN: State.OUTPUT_ENDED,
+    State.INPUT_ENDED: State.CLOSED,
+}
+#: What the peer's close_notify makes of a state.
+_ENDED = {
+    State.OPEN: State.INPUT_ENDED,
+    State.OUTPUT_ENDED: State.CLOSED,
+}
+
+
+class Engine:
+    """A TLS session between two pieces of memory.
+
+    Args:
+        hooks: The context that decides; its settings as they are now.
+        server_side: Whether we are the server.
+        identity: Whom we want to reach, for server name and name check.
+        alpn: Protocols to offer instead of the context's own.
+
+    Raises:
+        ConfigurationError: The context checks host names, and there is none.
+    """
+
+    def __init__(
+        self,
+        hooks: Hooks,
+        *,
+        server_side: bool,
+        identity: Identity | None = None,
+        alpn: tuple[bytes, ...] = (),
+    ) -> None:
+        built = hooks.prepared()
+        settings = built.settings
+        if settings.verify_hostname and identity is None and not server_side:
+            raise ConfigurationError(
+                "this context checks the host name, but there is none",
+                code="no-hostname",
+                hint="pass hostname=, or use set_verify_hostname(False)",
+            )
+        self.server_side = server_side
+        self.state = State.HANDSHAKE
+        self.facts: Facts | None = None
+        self.failure: BaseException | None = None
+        self.record = Record(hooks, built, identity, server_side=server_side)
+        self._connection = SSL.Connection(built.context, None)
+        self._connection.set_app_data(self.record)
+        self._lock = threading.Lock()
+        self._holder: int | None = None
+        self._first = b""
+        self._ended = False  # The peer's end of file was fed.
+        self._got_close_notify = False
+        self._early: list[bytes] = []  # Plaintext met by reauthenticated().
+        self._done_again = False
+        self._direct = _native.has("direct-io")
+        if server_side:
+            self._connection.set_accept_state()
+        else:
+            self._connection.set_connect_state()
+            self._announce(identity, alpn or settings.alpn)
+
+    def _announce(
+        self, identity: Identity | None, alpn: tuple[bytes, ...]
+    ) -> None:
+        """Say what a ClientHello says before anything is checked."""
+        if alpn:
+            self._connection.set_alpn_protos(list(alpn))
+        if identity is None:
+            return
+        if identity.sni is not None:
+            self._connection.set_tlsext_host_name(identity.sni)
+        if self.record.settings.verify_hostname and _native.has("peer-name"):
+            address = identity.address
+            _native.expect_peer(
+                self._connection,
+                identity.dns,
+                None if address is None else address.packed,
+            )
+
+    # -- ciphertext ---------------------------------------------------------
+
+    def receive(self, data: bytes | bytearray | memoryview) -> None:
+        """Take ciphertext from the peer; empty data is its end of file."""
+        with self._step():
+            if len(self._first) < SNIFF_BYTES:
+                self._first += bytes(data[: SNIFF_BYTES - len(self._first)])
+            if self._ended:
+                return
+            if len(data):
+                self._connection.bio_write(data)
+            else:
+                self._ended = True
+                self._connection.bio_shutdown()
+
+    def outgoing(self) -> bytes:
+        """Give all ciphertext that wants to go to the peer."""
+        with self._step():
+            return self._drain()
+
+    def _drain(self) -> bytes:
+        if self._direct:
+            return _native.drain(self._connection)
+        pieces = []
+        try:
+            while True:
+                pieces.append(self._connection.bio_read(65536))
+        except SSL.WantReadError:
+            return b"".join(pieces)
+
+    # -- steps --------------------------------------------------------------
+
+    def handshake(self) -> bool | None:
+        """Go on with the handshake.
+
+        Returns:
+            True when it is done, None for "feed me".
+
+        Raises:
+            HandshakeError: It failed, or the peer was refused.
+        """
+        with self._step():
+            if self._what("handshake") is not _Do.RUN:
+                return True
+            if self._run(self._connection.do_handshake, HandshakeError) is None:
+                return None
+            self._open()
+            return True
+
+    def _open(self) -> None:
+        """Reach OPEN, if the peer is the one that was meant."""
+        try:
+            self.facts = settle(self._connection, self.record)
+            if "verify_peer" in self.record.hooks.hooks_in_use:
+                self.record.hooks.verify_peer(self.facts)
+        except BaseException as error:
+            self._drain()  # In TLS 1.3 this holds our own certificate.
+            self._fail(error)
+        self.state = State.OPEN
+
+    def read_into(self, buffer: memoryview) -> int | None:
+        """Decrypt into *buffer*.
+
+        Returns:
+            How many bytes; 0 after the peer's close_notify (or if *buffer*
+            is empty), None for "feed me".
+
+        Raises:
+            TruncatedError: The stream ended without close_notify.
+            ClosedError: The session was closed before the peer closed it.
+            TLSError: The session broke.
+        """
+        with self._step():
+            what = self._what("read")
+            if self._early:
+                return self._take_early(buffer)
+            if what is _Do.END:
+                return self._end()
+            if not len(buffer):
+                return 0
+            return self._read(buffer)
+
+    def _read(self, buffer: memoryview) -> int | None:
+        if self._direct:
+            return self._run(
+                lambda: _native.read_into(self._connection, buffer), StreamError
+            )
+        # More than a record is never returned, and recv_into allocates.
+        size = min(len(buffer), 16384)
+        return self._run(
+            lambda: self._connection.recv_into(buffer, size), StreamError
+        )
+
+    def _take_early(self, buffer: memoryview) -> int:
+        piece = self._early.pop(0)
+        size = min(len(buffer), len(piece))
+        buffer[:size] = piece[:size]
+        if size < len(piece):
+            self._early.insert(0, piece[size:])
+        return size
+
+    def _end(self) -> int:
+        if self.state is State.CLOSED and not self._got_close_notify:
+            raise ClosedError("this port was closed; nothing can be read")
+        return 0
+
+    def write(self, data: memoryview) -> int | None:
+        """Encrypt all of *data*.
+
+        Returns:
+            Its length, or None for "feed me"; then call with the same data.
+
+        Raises:
+            ClosedError: Our close_notify is out.
+            TLSError: The session broke.
+        """
+        with self._step():
+            self._what("write")
+            if not len(data):  # OpenSSL would call that an error.
+                return 0
+            if self._direct:
+                return self._run(
+                    lambda: _native.write(self._connection, data), StreamError
+                )
+            return self._run(lambda: self._connection.send(data), StreamError)
+
+    def finish(self) -> None:
+        """Send our close_notify, where there is a session to end."""
+        with self._step():
+            after = _FINISHED.get(self.state)
+            if after is None:
+                return
+            if self.state is not State.HANDSHAKE:
+                with translated(StreamError, "closing"):
+                    self._connection.shutdown()
+            self.state = after
+
+    def abandon(self) -> None:
+        """End our direction without a close_notify."""
+        with self._step():
+            self.state = _FINISHED.get(self.state, self.state)
+
+    # -- asking the peer again ----------------------------------------------
+
+    def expect(self, verify: Verify) -> None:
+        """Ask for more or less than the context does; before the handshake."""
+        with self._step():
+            self._judge_by(verify)
+
+    def _judge_by(self, verify: Verify) -> None:
+        settings = replace(self.record.settings, verify=verify)
+        self.record.settings = settings
+        set_verify(
+            self._connection, verify_mode(settings, self.server_side)
+        )
+
+    def reauthenticate(self, verify: Verify) -> None:
+        """Ask a client for its certificate in mid-session.
+
+        TLS 1.2 renegotiates (RFC 5246, section 7.4.1.1); TLS 1.3 has
+        post-handshake authentication (RFC 8446, section 4.6.2).  Afterwards
+        ``reauthenticated()`` is the step to drive.
+
+        Raises:
+            UnsupportedError: Neither is possible with this peer.
+        """
+        with self._step():
+            self._what("write")
+            assert self.facts is not None
+            self.record.renew()
+            self._judge_by(verify)
+            self._done_again = False
+            self._connection.set_info_callback(self._notice)
+            if self.facts.version >= 0x0304:
+                self._ask_on_13()
+            else:
+                self._renegotiate()
+
+    def _ask_on_13(self) -> None:
+        asked = _native.request_client_certificate(self._connection)
+        if not asked:
+            raise UnsupportedError(
+                "this TLS 1.3 client does not offer post-handshake "
+                "authentication, so it can't be asked for a certificate now",
+                hint="ask in the handshake: call set_verify() on the context",
+            )
+        self._run(self._connection.do_handshake, StreamError)
+
+    def _renegotiate(self) -> None:
+        # A renegotiation that resumes the session asks for no certificate:
+        # SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION.
+        self._connection.set_options(0x10000)
+        with translated(StreamError, "renegotiating"):
+            self._connection.renegotiate()
+        self._run(self._connection.do_handshake, StreamError)
+
+    def _notice(self, _connection: object, where: int, _code: int) -> None:
+        if where & SSL.SSL_CB_HANDSHAKE_DONE:
+            self._done_again = True
+
+    def reauthenticated(self) -> bool | None:
+        """Go on with ``reauthenticate``; True when the peer has answered.
+
+        Raises:
+            VerificationError: The peer gave no certificate, or a bad one.
+        """
+        with self._step():
+            self._what("read")
+            buffer = bytearray(16384)
+            while not self._done_again:
+                size = self._run(
+                    lambda: self._connection.recv_into(buffer), StreamError
+                )
+                if size is None:
+                    break
+                if size == 0:
+                    raise StreamError(
+                        "the peer closed instead of giving its certificate"
+                    )
+                self._early.append(bytes(buffer[:size]))
+            if not self._done_again:
+                return None
+            self.facts = settle(self._connection, self.record)
+            return True
+
+    # -- facts --------------------------------------------------------------
+
+    def export(self, label: bytes, length: int, context: bytes | None) -> bytes:
+        """Derive keying material (RFC 5705; RFC 8446, section 7.5)."""
+        with self._step():
+            if self.facts is None:
+                raise StreamError(
+                    "there is no keying material before the handshake"
+                )
+            with translated(StreamError, "exporting keying material"):
+                return self._connection.export_keying_material(
+                    label, length, context
+                )
+
+    @property
+    def pending(self) -> int:
+        """How many decrypted bytes OpenSSL holds ready."""
+        with self._step():
+            early = sum(map(len, self._early))
+            return early + self._connection.pending()
+
+    # -- the one place where OpenSSL is called ------------------------------
+
+    @contextmanager
+    def _step(self) -> Iterator[None]:
+        me = threading.get_ident()
+        if self._holder == me:
+            raise ConfigurationError(
+                "a hook can't use the port that it is called for",
+                hint="decide by the hook's arguments",
+            )
+        with self._lock:
+            self._holder = me
+            try:
+                yield
+            finally:
+                self._holder = None
+
+    def _what(self, step: str) -> _Do:
+        """Say what to make of *step* now; raise if it can't be."""
+        what = _TABLE[self.state][step]
+        if what is _Do.REPEAT:
+            assert self.failure is not None
+            # Without its old traceback, which would grow with every raise.
+            raise self.failure.with_traceback(None)
+        if what is _Do.REFUSE:
+            raise StreamError(
+                f"there is nothing to {step} before the handshake",
+                code="no-session",
+                hint="call handshake() first",
+            )
+        if what is _Do.RAISE:
+            raise ClosedError("this port's output is closed")
+        return what
+
+    def _run(self, call: Callable[[], T], default: type[TLSError]) -> T | int | None:
+        """Call OpenSSL; None for "feed me", 0 for the end of the file."""
+        assert self._lock.locked()
+        try:
+            result = call()
+        except SSL.WantReadError:
+            self._check_hooks()
+            return None
+        except SSL.ZeroReturnError:
+            return self._closed_by_peer(default)
+        except SSL.SysCallError as error:
+            return self._cut_off(error, default)
+        except SSL.Error as error:
+            self._fail(
+                failure_of(
+                    error, self._connection, self.record, default, self._first
+                ),
+                error,
+            )
+        except HandshakeError:
+            # pyOpenSSL parked another connection's refusal on our context.
+            self._check_hooks()
+            return self._run(call, default)
+        self._check_hooks()
+        return result if result is not None else 1
+
+    def _check_hooks(self) -> None:
+        """Fail with what a hook raised where OpenSSL could not stop."""
+        if self.record.error is not None:
+            self._drain()
+            self._fail(self.record.error)
+
+    def _closed_by_peer(self, default: type[TLSError]) -> int:
+        if self.state is State.HANDSHAKE:
+            self._fail(_closed_in_handshake(default))
+        self._got_close_notify = True
+        self.state = _ENDED.get(self.state, self.state)
+        return 0
+
+    def _cut_off(self, cause: Exception, default: type[TLSError]) -> int:
+        """Meet an end of file that nobody announced."""
+        if self.record.error is not None:
+            self._fail(self.record.error)
+        if self.state is State.HANDSHAKE:
+            self._fail(not_tls(self._first) or _closed_in_handshake(default), cause)
+        if self.record.settings.allow_truncation:
+            return self._closed_by_peer(default)
+        self._fail(
+            TruncatedError(
+                "the stream ended without close_notify: "
+                "the peer vanished, or somebody cut the connection"
+            ),
+            cause,
+        )
+
+    def _fail(
+        self, error: BaseException, cause: BaseException | None = None
+    ) -> NoReturn:
+        self.state = State.FAILED
+        self.failure = error
+        if cause is None or cause is error:
+            raise error
+        raise error from cause
+
+
+def _closed_in_handshake(default: type[TLSError]) -> TLSError:
+    return default(
+        "the peer closed the connection during the handshake",
+        code="closed-in-handshake",
+        status="syscall",
+        hint="see the peer's log: it may want another TLS version, a client "
+        "certificate, or no TLS at all",
+    )

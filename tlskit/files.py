@@ -1,0 +1,166 @@
+"""One direction of a port as a raw binary file."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["InputFile", "OutputFile", "Plain", "RawInput", "RawOutput"]
+
+#: A record holds at most 16 KiB of plaintext (RFC 8446, section 5.1).
+_BUFFER = 16384
+
+
+class Plain(Protocol):
+    """What a file needs of its port."""
+
+    def read_plain(self, buffer: memoryview) -> int:
+        """Read into *buffer*; raise ``BlockingIOError`` if nothing is there."""
+
+    def write_plain(self, data: memoryview) -> int:
+        """Write *data* and say how much of it was taken."""
+
+    def fileno(self) -> int:
+        """Give the descriptor to select on."""
+
+
+class RawInput(io.RawIOBase):
+    """Reads decrypted bytes.
+
+    Args:
+        port: Where from.
+        on_close: Called once, when the file is closed.
+    """
+
+    def __init__(self, port: Plain, on_close: Callable[[], None]) -> None:
+        super().__init__()
+        self.port = port
+        self._on_close = on_close
+
+    def readable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def readinto(self, buffer: Buffer) -> int | None:
+        """Read what is there, at least a byte; 0 is the end of the file."""
+        try:
+            return self.port.read_plain(memoryview(buffer).cast("B"))
+        except BlockingIOError:
+            return None
+
+    def fileno(self) -> int:
+        """Give the descriptor of the transport."""
+        return self.port.fileno()
+
+    def close(self) -> None:
+        """End reading."""
+        if not self.closed:
+            super().close()
+            self._on_close()
+
+
+class RawOutput(io.RawIOBase):
+    """Encrypts and sends.
+
+    Args:
+        port: Where to.
+        on_close: Called once, when the file is closed.
+    """
+
+    def __init__(self, port: Plain, on_close: Callable[[], None]) -> None:
+        super().__init__()
+        self.port = port
+        self._on_close = on_close
+
+    def writable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def write(self, data: Buffer) -> int | None:
+        """Send *data*."""
+        try:
+            return self.port.write_plain(memoryview(data).cast("B"))
+        except BlockingIOError:
+            return None
+
+    def fileno(self) -> int:
+        """Give the descriptor of the transport."""
+        return self.port.fileno()
+
+    def close(self) -> None:
+        """End writing."""
+        if not self.closed:
+            super().close()
+            self._on_close()
+
+
+class InputFile(io.BufferedReader):
+    """The port's input as a buffered binary file."""
+
+    raw: RawInput
+
+    def __init__(self, raw: RawInput) -> None:
+        super().__init__(raw, _BUFFER)
+
+    def abandon(self) -> None:
+        """Close; for an input there is nothing that could be left out.
+
+        Source: ``ssl-abandon-port``.
+        """
+        self.close()
+
+
+class OutputFile(io.BufferedWriter):
+    """The port's output as a buffered binary file.
+
+    Small writes are gathered into one record.  What was gathered goes out
+    with ``flush()``, with ``close()``, and before the port is read.
+
+    Args:
+        raw: Where to.
+        on_abandon: Called before ``abandon`` closes.
+    """
+
+    raw: RawOutput
+
+    def __init__(self, raw: RawOutput, on_abandon: Callable[[], None]) -> None:
+        super().__init__(raw, _BUFFER)
+        self._on_abandon = on_abandon
+        self._gathered = False
+        self._busy = threading.Lock()
+
+    def write(self, data: Any) -> int:
+        """Gather *data*, and send when it gets much."""
+        with self._busy:
+            self._gathered = True
+            return super().write(data)
+
+    def flush(self) -> None:
+        """Send what was gathered."""
+        with self._busy:
+            self._send()
+
+    def flush_if_idle(self) -> None:
+        """Send what was gathered, unless a writer is at work right now."""
+        if self._gathered and self._busy.acquire(blocking=False):
+            try:
+                self._send()
+            finally:
+                self._busy.release()
+
+    def _send(self) -> None:
+        super().flush()
+        self._gathered = False
+
+    def abandon(self) -> None:
+        """Send what was written, and end without a close_notify.
+
+        Source: ``ssl-abandon-port``.
+        """
+        self._on_abandon()
+        self.close()

@@ -1,0 +1,137 @@
+"""All that a context can decide, as one frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from .credentials import CertificateChain, PrivateKey, check_pair
+from .errors import ConfigurationError, CredentialError
+from .protocols import Protocol
+from .trust import Roots, VerifySource
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+    from .verification import Pin
+
+__all__ = ["Settings", "Verifier", "Verify", "alpn_names"]
+
+#: ``(depth, ok, certificate) -> accept``.
+Verifier = Callable[[int, bool, "x509.Certificate"], bool]
+
+
+class Verify(Enum):
+    """What is asked of the peer's certificate."""
+
+    NONE = "none"
+    #: It is asked for and checked; what is wrong is told, and tolerated.
+    TRY = "try"
+    REQUIRE = "require"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a context decides; change it by ``dataclasses.replace``."""
+
+    protocol: Protocol
+    chain: CertificateChain | None = None
+    key: PrivateKey | None = None
+    sources: tuple[VerifySource, ...] = ()
+    #: What the sources gave when they were loaded.
+    roots: tuple[Roots, ...] = ()
+    verify: Verify = Verify.NONE
+    verify_hostname: bool = False
+    verifier: Verifier | None = None
+    strict: bool = False
+    pins: tuple[Pin, ...] = ()
+    allow_truncation: bool = False
+    ciphers: str | None = None
+    ciphersuites: str | None = None
+    groups: tuple[str, ...] = ()
+    alpn: tuple[bytes, ...] = ()
+    alpn_allow_no_match: bool = False
+    #: DER of the certificates whose names a server suggests to clients.
+    suggested: tuple[bytes, ...] = ()
+    dh_parameters: bytes | None = None
+    ecdh_curve: str | None = None
+    keylog: Callable[[str], object] | None = None
+    choose: Callable[[str], object] | None = None
+
+    @property
+    def root_count(self) -> int:
+        """How many roots are loaded, as far as they can be counted."""
+        return sum(len(roots.certificates) for roots in self.roots)
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """The trust sources in words, for messages."""
+        return tuple(map(str, self.sources))
+
+    @property
+    def root_ders(self) -> tuple[bytes, ...]:
+        """Every loaded root as DER, once each."""
+        return tuple(
+            dict.fromkeys(der for roots in self.roots for der in roots.ders)
+        )
+
+    @property
+    def root_directories(self) -> tuple[str, ...]:
+        """Directories that OpenSSL searches when it needs a root."""
+        return tuple(
+            dict.fromkeys(
+                path for roots in self.roots for path in roots.directories
+            )
+        )
+
+    def check_pair(self) -> None:
+        """See that key and chain belong together, if both are there.
+
+        Raises:
+            CredentialError: They don't, or there is only one of them.
+        """
+        if self.chain is not None and self.key is not None:
+            check_pair(self.chain, self.key)
+        elif self.chain is not None or self.key is not None:
+            present, missing = "certificate chain", "private key"
+            if self.chain is None:
+                present, missing = missing, present
+            raise CredentialError(
+                f"there is a {present}, but no {missing}",
+                hint="load both: load_certificate_chain() and "
+                "load_private_key()",
+            )
+
+
+def alpn_names(protocols: object) -> tuple[bytes, ...]:
+    """Read ALPN names as RFC 7301, section 3.1, wants them.
+
+    Args:
+        protocols: An iterable of ``str`` or ``bytes``, the preferred first.
+
+    Raises:
+        TypeError: It is something else.
+        ValueError: A name is empty or longer than 255 bytes.
+    """
+    if isinstance(protocols, (str, bytes)) or not hasattr(
+        protocols, "__iter__"
+    ):
+        raise TypeError(
+            "ALPN protocols are a sequence of names, such as ['h2']; "
+            f"found {protocols!r}"
+        )
+    names = []
+    for name in protocols:
+        if not isinstance(name, (str, bytes)):
+            raise TypeError(f"an ALPN name is str or bytes, not {name!r}")
+        wire = name.encode() if isinstance(name, str) else name
+        if not 1 <= len(wire) <= 255:
+            raise ValueError(
+                f"an ALPN name has 1 to 255 bytes; {name!r} has {len(wire)}"
+            )
+        names.append(wire)
+    if sum(len(name) + 1 for name in names) > 65535:
+        raise ConfigurationError("the ALPN names together exceed 65535 bytes")
+    return tuple(names)

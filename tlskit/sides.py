@@ -1,0 +1,282 @@
+"""``ClientContext`` and ``ServerContext``: the two sides of a handshake."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .context import Context
+from .dh import DH4096_PARAMS
+from .errors import ConfigurationError, CredentialError
+from .identity import Identity
+from .trust import default_verify_sources
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from .credentials import KeySource, Password, Source
+
+__all__ = ["ClientContext", "ServerContext", "client_context", "server_context"]
+
+#: The curve names of the seed documents.
+_SEED_CURVES = frozenset(
+    "sect163k1 sect163r1 sect163r2 sect193r1 sect193r2 sect233k1 sect233r1 "
+    "sect239k1 sect283k1 sect283r1 sect409k1 sect409r1 sect571k1 sect571r1 "
+    "secp160k1 secp160r1 secp160r2 secp192k1 secp224k1 secp224r1 secp256k1 "
+    "secp256r1 secp384r1 secp521r1 prime192v1 prime256v1".split()
+)
+
+_secure_lock = threading.Lock()
+_Secure = OrderedDict[tuple[Any, ...], "ClientContext"]
+_secure: _Secure = OrderedDict()
+_SECURE = 16
+
+
+class ClientContext(Context):
+    """What a client decides: whom it trusts, and who it is.
+
+    ``ClientContext()`` is secure: it trusts the default sources, requires a
+    certificate and the right host name, and is sealed.  A subclass with
+    attributes of its own therefore assigns them before it calls
+    ``super().__init__()``.
+    """
+
+    server_side: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        protocol: str = "secure",
+        *,
+        private_key: KeySource | None = None,
+        certificate_chain: Source | None = None,
+        password: Password = None,
+        allow_truncation: bool = False,
+    ) -> None:
+        """Begin with a protocol, and perhaps with credentials.
+
+        Args:
+            protocol: ``"secure"``, or a name of
+                ``supported_client_protocols()``; the others verify nothing
+                until told to.
+            private_key: As for ``load_private_key``.
+            certificate_chain: As for ``load_certificate_chain``.
+            password: The private key's.
+            allow_truncation: Read an end of file without close_notify as an
+                ordinary one.
+
+        Raises:
+            ValueError: There is no such protocol.
+            UnsupportedError: The library doesn't have it.
+            CredentialError: The credentials are bad.
+
+        Source: ``ssl-make-client-context``.
+        """
+        super().__init__(
+            protocol,
+            private_key=private_key,
+            certificate_chain=certificate_chain,
+            password=password,
+            allow_truncation=allow_truncation,
+        )
+        if protocol == "secure":
+            self.load_default_verify_sources()
+            self.set_verify()
+            self.set_verify_hostname()
+            self.seal()
+
+    @classmethod
+    def secure(cls) -> Self:
+        """Give the secure context; the same while the default sources are.
+
+        Source: ``ssl-secure-client-context``.
+        """
+        key = (cls, default_verify_sources())
+        with _secure_lock:
+            found = _secure.get(key)
+            if found is None:
+                found = _secure[key] = cls("secure")
+                if len(_secure) > _SECURE:
+                    _secure.popitem(last=False)
+            _secure.move_to_end(key)
+        return found  # type: ignore[return-value]
+
+
+class ServerContext(Context):
+    """What a server decides: who it is, and whom it lets in.
+
+    It needs a certificate chain and a private key before the first client.
+    """
+
+    server_side: ClassVar[bool] = True
+
+    def enable_dhe(
+        self, params: bytes | str | os.PathLike[str] = DH4096_PARAMS
+    ) -> None:
+        """Offer ephemeral Diffie-Hellman to TLS 1.2 clients.
+
+        In TLS 1.3 the groups are OpenSSL's choice, or ``set_groups``'s.
+
+        Args:
+            params: The parameters as PEM, or the path of a file with them.
+
+        Raises:
+            SealedError: The context is sealed.
+            CredentialError: These are no parameters.
+
+        Source: ``ssl-server-context-enable-dhe!``.
+        """
+        with self._unsealed():
+            pem = params if isinstance(params, bytes) else _read(params)
+            self._try_out(dh_parameters=pem)
+
+    def enable_ecdhe(self, curve: str = "secp521r1") -> None:
+        """Use one elliptic curve for ephemeral keys.
+
+        ECDHE itself is always on.  The curve is used for TLS 1.3, too; a
+        client without it is refused.
+
+        Args:
+            curve: OpenSSL's name of it.
+
+        Raises:
+            SealedError: The context is sealed.
+            ValueError: This is no name of a curve.
+            UnsupportedError: The library doesn't have the curve.
+
+        Source: ``ssl-server-context-enable-ecdhe!``.
+        """
+        with self._unsealed():
+            if curve not in _SEED_CURVES:
+                raise ValueError(
+                    f"{curve!r} is no curve; there are: "
+                    + ", ".join(sorted(_SEED_CURVES))
+                )
+            self._try_out(ecdh_curve=curve, groups=())
+
+    def set_server_name_callback(
+        self, callback: Callable[[str], ServerContext | None] | None
+    ) -> None:
+        """Choose the context by the server name that a client gives.
+
+        The whole policy of the chosen context applies: certificate,
+        verification, versions, options, ciphers and ALPN.  A server that
+        chooses contexts does not resume sessions, since a session knows
+        nothing of the context that a name leads to.
+
+        Args:
+            callback: Called with the name (not for a client that gives
+                none); returns a context, or None to go on with this one.
+                What it raises refuses the client with ``unrecognized_name``
+                and is raised from its handshake.
+
+        Source: ``ssl-set-server-name-identification-callback!``; RFC 6066.
+        """
+        if callback is not None and not callable(callback):
+            raise TypeError(f"the callback is a function, not {callback!r}")
+        self._change(choose=callback)
+
+    def set_server_names(
+        self,
+        names: Mapping[str, ServerContext],
+        default: ServerContext | None = None,
+    ) -> None:
+        """Choose the context by a table of server names.
+
+        Args:
+            names: Context by name; ``*.example.com`` stands for any one
+                label in front of ``example.com``.
+            default: For every other name; None goes on with this context.
+
+        Raises:
+            SealedError: The context is sealed.
+            TypeError: A value is no ``ServerContext``.
+            ConfigurationError: A key can be no host name.
+        """
+        with self._unsealed():
+            self.set_server_name_callback(_NameTable(names, default))
+
+
+class _NameTable:
+    """Finds a context by exact name, then by wildcard."""
+
+    def __init__(
+        self,
+        names: Mapping[str, ServerContext],
+        default: ServerContext | None,
+    ) -> None:
+        self._exact: dict[str, ServerContext] = {}
+        self._below: dict[str, ServerContext] = {}
+        self._default = default
+        for name, context in names.items():
+            if not isinstance(context, ServerContext):
+                raise TypeError(
+                    f"{name!r} leads to a ServerContext, not to {context!r}"
+                )
+            wildcard = name.startswith("*.")
+            table = self._below if wildcard else self._exact
+            table[_canonical(name[2:] if wildcard else name)] = context
+
+    def __call__(self, server_name: str) -> ServerContext | None:
+        name = server_name.lower().rstrip(".")
+        if name in self._exact:
+            return self._exact[name]
+        return self._below.get(name.partition(".")[2], self._default)
+
+
+def _canonical(name: str) -> str:
+    identity = Identity.parse(name)
+    if identity.sni is None:
+        raise ConfigurationError(
+            f"clients send no server name for an address: {name!r}"
+        )
+    return identity.sni.decode("ascii")
+
+
+def _read(path: str | os.PathLike[str]) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        raise CredentialError(
+            f"can't read the Diffie-Hellman parameters in {os.fspath(path)!r}:"
+            f" {error}",
+            errno=getattr(error, "errno", None),
+            filename=os.fspath(path),
+        ) from error
+
+
+def client_context(context: ClientContext | str) -> ClientContext:
+    """Give a client's context, from itself or from a protocol's name.
+
+    Raises:
+        TypeError: It is something else, such as a server's.
+    """
+    if isinstance(context, str):
+        if context == "secure":
+            return ClientContext.secure()
+        return ClientContext(context)
+    if not isinstance(context, ClientContext):
+        raise TypeError(
+            f"a client needs a ClientContext or a protocol's name, "
+            f"not {context!r}"
+        )
+    return context
+
+
+def server_context(context: ServerContext | str) -> ServerContext:
+    """Give a server's context, from itself or from a protocol's name.
+
+    Raises:
+        TypeError: It is something else, such as a client's.
+    """
+    if isinstance(context, str):
+        return ServerContext(context)
+    if not isinstance(context, ServerContext):
+        raise TypeError(
+            f"a server needs a ServerContext or a protocol's name, "
+            f"not {context!r}"
+        )
+    return context
