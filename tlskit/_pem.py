@@ -1,0 +1,74 @@
+"""PEM text (RFC 7468): its blocks, and the certificates among them."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import NamedTuple
+
+__all__ = ["Block", "blocks", "certificates"]
+
+# Only at the start of a line, so that what is commented out stays out; a
+# byte order mark or blanks may come first.
+_BEGIN = re.compile(rb"(?m)^(?:\xef\xbb\xbf)?[ \t]*-----BEGIN ")
+_DASHES = b"-----"
+# OpenSSL's own form, TRUSTED CERTIFICATE, is not among them: what follows the
+# certificate there may say that it is not to be trusted.
+_CERTIFICATES = ("CERTIFICATE", "X509 CERTIFICATE")
+
+
+class Block(NamedTuple):
+    """One block: what it says to hold, and its text with both armour lines."""
+
+    label: str
+    text: bytes
+
+    @property
+    def der(self) -> bytes:
+        """The decoded content.
+
+        Raises:
+            ValueError: The END line is missing, or it is not base64.
+        """
+        label = self.label.encode("latin-1")
+        begin = b"-----BEGIN " + label + _DASHES
+        end = b"-----END " + label + _DASHES
+        if not self.text.endswith(end):
+            raise ValueError(f"a {self.label} has no END line")
+        body = self.text[len(begin) : -len(end)]
+        return base64.b64decode(b"".join(body.split()), validate=True)
+
+
+def blocks(data: bytes) -> tuple[Block, ...]:
+    """Find every block in *data*; the text between them is skipped."""
+    return tuple(map(_block, _BEGIN.split(data)[1:]))
+
+
+def _block(part: bytes) -> Block:
+    label, _, rest = part.partition(_DASHES)
+    body, end, _ = rest.partition(b"-----END " + label + _DASHES)
+    text = b"-----BEGIN " + label + _DASHES + body + end
+    return Block(label.decode("latin-1"), text)
+
+
+def certificates(data: bytes) -> tuple[bytes, ...]:
+    """Give each certificate in *data* as DER.
+
+    Returns:
+        One entry per block.  It is empty for one that can't be decoded, so
+        that the caller can count and report those.
+    """
+    return tuple(
+        _der(block)
+        for block in blocks(data)
+        if block.label in (*_CERTIFICATES, "TRUSTED CERTIFICATE")
+    )
+
+
+def _der(block: Block) -> bytes:
+    if block.label not in _CERTIFICATES:
+        return b""
+    try:
+        return block.der
+    except ValueError:
+        return b""
