@@ -33,8 +33,8 @@ ALERTS: dict[Alert, tuple[str, str]] = {
     ),
     Alert.HANDSHAKE_FAILURE: (
         (
-            "it found no acceptable set of parameters: no cipher suite or group "
-            "in common, no certificate of its own, or it misses ours"
+            "it found no acceptable set of parameters: no cipher suite or "
+            "group in common, no certificate of its own, or it misses ours"
         ),
         (
             "see the peer's log; widen set_ciphers(), or load a client "
@@ -44,8 +44,8 @@ ALERTS: dict[Alert, tuple[str, str]] = {
     Alert.BAD_CERTIFICATE: (
         "it found our certificate damaged, or naming someone else",
         (
-            "check our certificate chain, and that it has the name by which the "
-            "peer knows us"
+            "check our certificate chain, and that it has the name by which "
+            "the peer knows us"
         ),
     ),
     Alert.UNSUPPORTED_CERTIFICATE: (

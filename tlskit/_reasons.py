@@ -91,8 +91,9 @@ def _known(
 def _refused(words: str, reason: str, doing: str) -> AlertError:
     """Describe an alert that the peer sent."""
     alert = alert_of(words)
-    name = words.replace(" ", "_") or "of an unassigned number"
-    text = f"the peer refused us with the alert {name}"
+    text = f"the peer refused us with the alert {words.replace(' ', '_')}"
+    if not words:
+        text = "the peer refused us with an alert that nobody has defined"
     if alert is None:
         return AlertError(
             _message(doing, text, reason),

@@ -1,0 +1,316 @@
+"""Find out why a peer's certificate was refused, and tell what mends it.
+
+OpenSSL's verdict is a number and a depth.  What people need is the cause:
+"unable to get local issuer certificate" may mean that the server forgot its
+intermediate, that a private CA was not loaded, or that no root was loaded at
+all.  The certificates tell which.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from ._glimpse import Glimpse, shown, stamp
+from ._scene import VerificationScene
+from ._stories import Story, verification_story
+from .codes import VerifyReason as R
+
+__all__ = ["Case", "diagnose"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One fault with all that a diagnosis may look at."""
+
+    reason: R
+    depth: int
+    glimpse: Glimpse
+    scene: VerificationScene
+    presented: tuple[Glimpse, ...]
+
+    @property
+    def story(self) -> Story:
+        """What can be said without looking at the certificate."""
+        return verification_story(self.reason, self.depth)
+
+    @property
+    def subject(self) -> str:
+        """Which certificate it is, for the beginning of a sentence."""
+        if self.depth <= 0:
+            role = f"the {self.scene.peer}'s certificate"
+        elif self.glimpse.self_issued:
+            role = "the root"
+        else:
+            role = "the intermediate"
+        return f"{role} {self.glimpse.name!r} (depth {self.depth})"
+
+
+def diagnose(case: Case) -> Story:
+    """Find the cause of *case*'s fault.
+
+    Returns:
+        A story with names, dates and advice for this very certificate.
+    """
+    return _DIAGNOSES.get(case.reason, _plain)(case)
+
+
+# -- one function for each cause that the certificates tell more about ------
+
+
+def _plain(case: Case) -> Story:
+    return case.story
+
+
+def _expired(case: Case) -> Story:
+    story, end, now = case.story, case.glimpse.not_after, case.scene.now
+    if end is None or end >= now:
+        return story
+    days = (now - end).days
+    ago = f"{days} days ago" if days != 1 else "1 day ago"
+    text = f"expired on {stamp(end)}, {ago}; it is {stamp(now)} here"
+    if case.depth <= 0:
+        hint = f"renew the {case.scene.peer}'s certificate"
+    elif case.glimpse.self_issued:
+        hint = (
+            "update the trusted roots, such as by "
+            "python -m pip install --upgrade certifi"
+        )
+    else:
+        hint = (
+            f"let the {case.scene.peer} send its CA's current intermediate "
+            "certificate"
+        )
+    return story._replace(
+        text=text, hint=f"{hint}; if the date here is wrong, set the clock"
+    )
+
+
+def _not_yet_valid(case: Case) -> Story:
+    story, start, now = case.story, case.glimpse.not_before, case.scene.now
+    if start is None or start <= now:
+        return story
+    text = f"is valid from {stamp(start)} on, but it is {stamp(now)} here"
+    starts = [each.not_before for each in case.presented]
+    if len(starts) > 1 and all(each and each > now for each in starts):
+        text += "; all the others begin later, too, so this clock is slow"
+    return story._replace(
+        text=text,
+        hint=f"set this machine's clock if it is not {stamp(now)}; otherwise "
+        "wait until the certificate is valid",
+    )
+
+
+def _no_roots(case: Case) -> Story | None:
+    if case.scene.roots or case.scene.sources:
+        return None
+    return Story(
+        "no-roots",
+        "can't be trusted, because no root at all is loaded",
+        "call load_default_verify_sources(), or load_verify_source() with "
+        "the root of your own CA",
+    )
+
+
+def _no_issuer(case: Case) -> Story:
+    """Tell a forgotten intermediate from a CA that was not loaded."""
+    top, peer = case.glimpse, case.scene.peer
+    issuer = top.issuer
+    nothing = _no_roots(case)
+    if nothing is not None:
+        return nothing
+    namesakes = [
+        each
+        for each in case.presented
+        if each.certificate != top.certificate
+        and each.named_like_issuer_of(top)
+    ]
+    if namesakes and not any(each.issued(top) for each in namesakes):
+        return Story(
+            "wrong-intermediate",
+            f"was not issued by the certificate of {issuer!r} that the "
+            f"{peer} sent: same name, other key",
+            f"let the {peer} send the intermediate that really issued its "
+            "certificate",
+        )
+    if case.depth > 0 or namesakes:
+        return _unknown_root(case)
+    if len(case.presented) > 1:
+        return Story(
+            "missing-intermediate",
+            f"was issued by {issuer!r}, but none of the other certificates "
+            f"that the {peer} sent is that CA's",
+            f"let the {peer} send its chain in order: its own certificate, "
+            f"then that of {issuer!r}, and so on",
+        )
+    return _alone(case)
+
+
+def _unknown_root(case: Case) -> Story:
+    issuer = case.glimpse.issuer
+    return Story(
+        "unknown-issuer",
+        f"was issued by {issuer!r}, which is none of the "
+        f"{case.scene.roots} trusted roots",
+        f"load the root {issuer!r} with load_verify_source() if you trust it",
+    )
+
+
+def _alone(case: Case) -> Story:
+    """Tell of a certificate that came without any other."""
+    top, peer = case.glimpse, case.scene.peer
+    issuer, url = top.issuer, top.issuer_url
+    text = (
+        f"was issued by {issuer!r}: the {peer} did not send that "
+        "intermediate certificate, or that CA's root isn't loaded here"
+    )
+    if url is not None:  # Private CAs hardly ever publish theirs.
+        return Story(
+            "missing-intermediate",
+            text,
+            f"let the {peer} send the certificate of {issuer!r} after its "
+            f"own; it is published at {url}",
+        )
+    return Story(
+        "unknown-issuer",
+        text,
+        f"load {issuer!r} with load_verify_source() if it is your own CA; "
+        f"if it is an intermediate, let the {peer} send it",
+    )
+
+
+def _self_signed(case: Case) -> Story:
+    return _no_roots(case) or case.story
+
+
+def _untrusted_root(case: Case) -> Story:
+    name, roots = case.glimpse.name, case.scene.roots
+    return _no_roots(case) or case.story._replace(
+        text=f"ends the chain that the {case.scene.peer} sent, but is none "
+        f"of the {roots} trusted roots",
+        hint=f"load the root {name!r} with load_verify_source() if it is "
+        "your own CA; sending it along does not make it trusted",
+    )
+
+
+def _wrong_name(case: Case) -> Story:
+    """Compare the name that was wanted with those in the certificate."""
+    wanted, names = case.scene.expected, case.glimpse.names
+    if wanted is None:
+        return case.story
+    wanted = shown(wanted)
+    if not names:
+        return _nameless(case, wanted)
+    if _is_address(wanted) and wanted in names:
+        return case.story._replace(
+            code="address-as-dns-name",
+            text=f"names the address {wanted} as a host name, which does not "
+            "count (RFC 9525, section 6.3)",
+            hint="have it reissued with the address among its iPAddress names",
+        )
+    listed = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    return case.story._replace(
+        text=f"names {listed}, but {wanted!r} was expected",
+        hint=_nearest(wanted, names),
+    )
+
+
+def _nameless(case: Case, wanted: str) -> Story:
+    name = case.glimpse.common_name
+    common = f"; its common name {name!r} does not count" if name else ""
+    return case.story._replace(
+        code="no-san",
+        text="has no subjectAltName with a host name or address, so it "
+        f"can't prove {wanted!r}{common} (RFC 9525, section 2)",
+        hint=f"have it reissued with {wanted!r} as its subjectAltName",
+    )
+
+
+def _nearest(wanted: str, names: tuple[str, ...]) -> str:
+    """Advise by the name in the certificate that is nearest."""
+    for name in names:
+        rest = wanted.lower().removesuffix(name[1:].lower())
+        if name.startswith("*.") and rest != wanted.lower() and "." in rest:
+            return (
+                f"a wildcard covers one label only: have {wanted!r} added to "
+                "the certificate beside " + repr(name)
+            )
+    near = get_close_matches(wanted.lower(), names, n=1)
+    name = near[0] if near else names[0]
+    return (
+        f"connect to {name!r} if that is the host you mean, or have the "
+        f"certificate reissued with {wanted!r}"
+    )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _wrong_purpose(case: Case) -> Story:
+    story, uses = case.story, case.glimpse.purposes
+    wanted = "clientAuth" if case.scene.server_side else "serverAuth"
+    if case.depth > 0 and not case.glimpse.is_ca:
+        return verification_story(R.INVALID_CA, case.depth)
+    if not uses or wanted in uses:
+        return story
+    return story._replace(
+        text=f"is meant for {', '.join(uses)}, but {wanted} was expected",
+        hint=f"have it reissued with the extended key usage {wanted}",
+    )
+
+
+def _weak_key(case: Case) -> Story:
+    return case.story._replace(
+        text=f"has a key that is too short for safety: {case.glimpse.key}"
+    )
+
+
+def _weak_digest(case: Case) -> Story:
+    digest = case.glimpse.digest
+    if not digest:
+        return case.story
+    return case.story._replace(
+        text=f"is signed with {digest}, which is too weak for safety"
+    )
+
+
+def _name_constraints(case: Case) -> Story:
+    names = ", ".join(case.glimpse.names[:8]) or "nothing that could be read"
+    return case.story._replace(text=f"{case.story.text}; it names {names}")
+
+
+def _revocation_list(case: Case) -> Story:
+    issuer = case.glimpse.issuer
+    return case.story._replace(
+        text=f"{case.story.text}; its CA is {issuer!r}",
+        hint=f"load a current revocation list (CRL) of {issuer!r}",
+    )
+
+
+_DIAGNOSES: dict[R, Callable[[Case], Story]] = {
+    R.CERT_HAS_EXPIRED: _expired,
+    R.CERT_NOT_YET_VALID: _not_yet_valid,
+    R.UNABLE_TO_GET_ISSUER_CERT: _no_issuer,
+    R.UNABLE_TO_GET_ISSUER_CERT_LOCALLY: _no_issuer,
+    R.UNABLE_TO_VERIFY_LEAF_SIGNATURE: _no_issuer,
+    R.DEPTH_ZERO_SELF_SIGNED_CERT: _self_signed,
+    R.SELF_SIGNED_CERT_IN_CHAIN: _untrusted_root,
+    R.CERT_UNTRUSTED: _self_signed,
+    R.HOSTNAME_MISMATCH: _wrong_name,
+    R.IP_ADDRESS_MISMATCH: _wrong_name,
+    R.INVALID_PURPOSE: _wrong_purpose,
+    R.EE_KEY_TOO_SMALL: _weak_key,
+    R.CA_KEY_TOO_SMALL: _weak_key,
+    R.CA_MD_TOO_WEAK: _weak_digest,
+    R.PERMITTED_VIOLATION: _name_constraints,
+    R.EXCLUDED_VIOLATION: _name_constraints,
+    R.UNABLE_TO_GET_CRL: _revocation_list,
+    R.CRL_HAS_EXPIRED: _revocation_list,
+}

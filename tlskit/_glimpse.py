@@ -1,0 +1,254 @@
+"""Read from a certificate what a message needs, however broken it is.
+
+A peer's certificate may be anything.  ``cryptography`` parses much of it
+only on access, and raises then; a message about a bad certificate must not
+fail because the certificate is bad.  Hence nothing in here ever raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import cached_property
+from typing import TypeVar
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import (
+    AuthorityInformationAccessOID,
+    ExtendedKeyUsageOID,
+    NameOID,
+)
+
+__all__ = ["Glimpse", "shown", "stamp"]
+
+T = TypeVar("T")
+X = TypeVar("X", bound=x509.ExtensionType)
+
+_LONGEST = 80
+_PURPOSES = {
+    ExtendedKeyUsageOID.SERVER_AUTH: "serverAuth",
+    ExtendedKeyUsageOID.CLIENT_AUTH: "clientAuth",
+    ExtendedKeyUsageOID.CODE_SIGNING: "codeSigning",
+    ExtendedKeyUsageOID.EMAIL_PROTECTION: "emailProtection",
+    ExtendedKeyUsageOID.TIME_STAMPING: "timeStamping",
+    ExtendedKeyUsageOID.OCSP_SIGNING: "OCSPSigning",
+    ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE: "any",
+}
+
+
+def shown(text: str) -> str:
+    """Make a stranger's *text* fit for a terminal and a log."""
+    clean = "".join(
+        each if each.isprintable() else ascii(each)[1:-1] for each in text
+    )
+    if len(clean) <= _LONGEST:
+        return clean
+    return clean[: _LONGEST - 3] + "..."
+
+
+def stamp(moment: datetime) -> str:
+    """Write an aware *moment* in UTC, as ISO 8601 does it."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _read(call: Callable[[], T], default: T) -> T:
+    try:
+        return call()
+    except Exception:  # noqa: BLE001 - whatever the parser thinks of
+        return default
+
+
+class Glimpse:
+    """What can be read from one certificate.
+
+    Args:
+        der: The certificate, or something that claims to be one.
+    """
+
+    def __init__(self, der: bytes | None) -> None:
+        self._certificate = (
+            None
+            if der is None
+            else _read(lambda: x509.load_der_x509_certificate(der), None)
+        )
+        #: As it was given, if it could be parsed at all.
+        self.der = None if self._certificate is None else der
+
+    @property
+    def certificate(self) -> x509.Certificate | None:
+        """The certificate, if it could be parsed at all."""
+        return self._certificate
+
+    def _field(self, call: Callable[[x509.Certificate], T], default: T) -> T:
+        certificate = self._certificate
+        if certificate is None:
+            return default
+        return _read(lambda: call(certificate), default)
+
+    def _extension(self, kind: type[X]) -> X | None:
+        return self._field(
+            lambda found: found.extensions.get_extension_for_class(kind).value,
+            None,
+        )
+
+    @cached_property
+    def name(self) -> str:
+        """The subject: its common name, or whatever else there is."""
+        if self._certificate is None:
+            return "(unreadable)"
+        subject = self._field(lambda found: _called(found.subject), "")
+        return shown(subject or next(iter(self.names), "") or "(no name)")
+
+    @cached_property
+    def issuer(self) -> str:
+        """The issuer, in the same way."""
+        name = self._field(lambda found: _called(found.issuer), "")
+        return shown(name or "(no name)")
+
+    @cached_property
+    def common_name(self) -> str:
+        """The last common name of the subject; empty if there is none."""
+        return shown(
+            self._field(lambda found: _common_names(found.subject)[-1], "")
+        )
+
+    @cached_property
+    def self_issued(self) -> bool:
+        """Whether it claims to have issued itself."""
+        return self._field(lambda found: found.issuer == found.subject, False)
+
+    @cached_property
+    def not_before(self) -> datetime | None:
+        """The first moment of its life."""
+        return self._field(lambda found: found.not_valid_before_utc, None)
+
+    @cached_property
+    def not_after(self) -> datetime | None:
+        """The last moment of its life."""
+        return self._field(lambda found: found.not_valid_after_utc, None)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Its DNS names and IP addresses."""
+        return tuple(
+            shown(str(name.value))
+            for name in self._extension(x509.SubjectAlternativeName) or ()
+            if isinstance(name, (x509.DNSName, x509.IPAddress))
+        )
+
+    @cached_property
+    def issuer_url(self) -> str | None:
+        """Where its CA publishes the certificate that issued it."""
+        access = self._extension(x509.AuthorityInformationAccess) or ()
+        for each in access:
+            if (
+                each.access_method == AuthorityInformationAccessOID.CA_ISSUERS
+                and isinstance(
+                    each.access_location, x509.UniformResourceIdentifier
+                )
+            ):
+                return shown(each.access_location.value)
+        return None
+
+    @cached_property
+    def purposes(self) -> tuple[str, ...]:
+        """Its extended key usages; empty if it has none or they are bad."""
+        return tuple(
+            _PURPOSES.get(each, each.dotted_string)
+            for each in self._extension(x509.ExtendedKeyUsage) or ()
+        )
+
+    @cached_property
+    def is_ca(self) -> bool:
+        """Whether it says that it is a CA's."""
+        constraints = self._extension(x509.BasicConstraints)
+        return constraints is not None and constraints.ca
+
+    @cached_property
+    def key(self) -> str:
+        """The kind and size of its key."""
+        return self._field(_key_kind, "of an unknown kind")
+
+    @cached_property
+    def digest(self) -> str:
+        """The digest of its signature; empty for Ed25519 and the like."""
+        return self._field(_digest_name, "")
+
+    @cached_property
+    def spki(self) -> bytes | None:
+        """Its SubjectPublicKeyInfo as it stands there, DER."""
+        return self._field(
+            lambda found: _spki(found.tbs_certificate_bytes), None
+        )
+
+    def issued(self, other: Glimpse) -> bool:
+        """Whether it issued *other*: by name and by signature."""
+        issuer, certificate = self._certificate, other.certificate
+        if issuer is None or certificate is None:
+            return False
+
+        def check() -> bool:
+            certificate.verify_directly_issued_by(issuer)
+            return True
+
+        return _read(check, False)
+
+    def named_like_issuer_of(self, other: Glimpse) -> bool:
+        """Whether *other* claims to be issued by one of this name."""
+        issuer = self._certificate
+        return issuer is not None and other._field(
+            lambda found: found.issuer == issuer.subject, False
+        )
+
+
+def _common_names(name: x509.Name) -> list[str]:
+    return [
+        str(each.value)
+        for each in name.get_attributes_for_oid(NameOID.COMMON_NAME)
+    ]
+
+
+def _called(name: x509.Name) -> str:
+    """Give the common name, or the whole name if there is none."""
+    names = _common_names(name)
+    return names[-1] if names else name.rfc4514_string()
+
+
+def _key_kind(certificate: x509.Certificate) -> str:
+    key = certificate.public_key()
+    if isinstance(key, rsa.RSAPublicKey):
+        return f"RSA {key.key_size} bits"
+    size = getattr(key, "key_size", None)
+    kind = type(key).__name__.lstrip("_").replace("PublicKey", "")
+    kind = {"EllipticCurve": "EC"}.get(kind, kind)
+    return f"{kind} {size} bits" if size else kind
+
+
+def _digest_name(certificate: x509.Certificate) -> str:
+    algorithm = certificate.signature_hash_algorithm
+    return "" if algorithm is None else algorithm.name.upper()
+
+
+def _spki(tbs: bytes) -> bytes:
+    """Cut the SubjectPublicKeyInfo out of a TBSCertificate (RFC 5280, 4.1).
+
+    Encoding the parsed key again would lose what the parser does not model,
+    such as the parameters of an RSASSA-PSS key, and so change its digest.
+    """
+    at, _ = _element(tbs, 0)  # Into the outer sequence.
+    if tbs[at] == 0xA0:  # The version; absent in version 1.
+        at = sum(_element(tbs, at))
+    for _ in ("serialNumber", "signature", "issuer", "validity", "subject"):
+        at = sum(_element(tbs, at))
+    return tbs[at : sum(_element(tbs, at))]
+
+
+def _element(der: bytes, at: int) -> tuple[int, int]:
+    """Give where the content of the element at *at* begins, and its length."""
+    length = der[at + 1]
+    if length < 0x80:
+        return at + 2, length
+    size = length & 0x7F
+    start = at + 2 + size
+    return start, int.from_bytes(der[at + 2 : start], "big")
