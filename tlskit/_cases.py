@@ -36,7 +36,8 @@ class Case(NamedTuple):
 
 _CHECK_PORT = "check host and port: something else than TLS listens there"
 _SAME_VERSIONS = (
-    "let both sides speak TLS 1.2 or 1.3: use the protocol 'secure' or 'auto'"
+    "let both sides speak TLS 1.2 and 1.3 (the protocols 'secure' and "
+    "'auto' do); for 1.3 the server needs a certificate that fits, too"
 )
 _DAMAGED = (
     "something between the peers changed the data, or one of them is "

@@ -15,7 +15,6 @@ from ._cases import BAD_RECORD, CASES, Case
 from .codes import VerifyReason
 from .errors import (
     AlertError,
-    ConfigurationError,
     HandshakeError,
     NotTLSError,
     StreamError,
@@ -34,7 +33,7 @@ _ENDED = Case(
     "see the peer's log: it may want another TLS version, a client "
     "certificate, or no TLS at all",
 )
-_SILENT_HINT = "see library_errors, and report it with the versions in use"
+_HINT = "see library_errors, and report it with the versions in use"
 
 
 def describe_failure(
@@ -119,15 +118,12 @@ def _placed(case: Case, default: type[TLSError]) -> Case:
 
 def _made(case: Case, default: type[TLSError], message: str) -> TLSError:
     """Make the error of *case*, in *default*'s part of the tree."""
-    kind = case.kind or default
+    kind = default
+    if case.kind is not None and issubclass(case.kind, default):
+        kind = case.kind
     data: dict[str, Any] = {"hint": case.hint}
     if case.code is not None:
         data["code"] = case.code
-    if not any(
-        issubclass(kind, family) and issubclass(default, family)
-        for family in (ConfigurationError, HandshakeError, StreamError)
-    ):
-        kind = default
     if issubclass(kind, VerificationError) and case.code == "no-certificate":
         data["reason"] = VerifyReason.NO_CERTIFICATE
     if case is _ENDED:
@@ -142,14 +138,15 @@ def _unknown(
     for library, _, reason in stack:
         if reason:
             return default(
-                f"{doing or 'OpenSSL failed'}: {reason} ({library})"
+                f"{doing or 'OpenSSL failed'}: {reason} "
+                f"({library or 'unknown library'})",
+                hint=default.hint or _HINT,
             )
-    if stack:
-        words = f"{stack[0][0] or 'OpenSSL'} failed and gives no reason"
-    else:
-        words = "OpenSSL failed and gives no reason"
-    hint = default.hint or _SILENT_HINT
-    return default(f"{doing}: {words}" if doing else words, hint=hint)
+    library = stack[0][0] if stack else ""
+    words = f"{library or 'OpenSSL'} failed and gives no reason"
+    return default(
+        f"{doing}: {words}" if doing else words, hint=default.hint or _HINT
+    )
 
 
 def _message(doing: str, text: str, reason: str) -> str:
