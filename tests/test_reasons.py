@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from datetime import datetime, timedelta, timezone
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import pytest
@@ -41,7 +41,7 @@ LIBRARY = "SSL routines"
 # -- real failures: two pyOpenSSL connections over memory -------------------
 
 
-@lru_cache(maxsize=None)
+@cache
 def credentials(kind: str = "p256") -> tuple[x509.Certificate, Any]:
     """Make a self-signed certificate with a key of *kind*."""
     key: Any = {

@@ -152,8 +152,7 @@ def _unknown_root(case: Case) -> Story:
     issuer = case.glimpse.issuer
     return Story(
         "unknown-issuer",
-        f"was issued by {issuer!r}, which is none of the "
-        f"{case.scene.roots} trusted roots",
+        f"was issued by {issuer!r}, which is not among the trusted roots here",
         f"load the root {issuer!r} with load_verify_source() if you trust it",
     )
 
@@ -186,10 +185,10 @@ def _self_signed(case: Case) -> Story:
 
 
 def _untrusted_root(case: Case) -> Story:
-    name, roots = case.glimpse.name, case.scene.roots
+    name = case.glimpse.name
     return _no_roots(case) or case.story._replace(
-        text=f"ends the chain that the {case.scene.peer} sent, but is none "
-        f"of the {roots} trusted roots",
+        text=f"ends the chain that the {case.scene.peer} sent, but is not "
+        "among the trusted roots here",
         hint=f"load the root {name!r} with load_verify_source() if it is "
         "your own CA; sending it along does not make it trusted",
     )

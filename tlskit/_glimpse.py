@@ -20,7 +20,7 @@ from cryptography.x509.oid import (
     NameOID,
 )
 
-__all__ = ["Glimpse", "shown", "stamp"]
+__all__ = ["Glimpse", "shown", "stamp", "subject_public_key_info"]
 
 T = TypeVar("T")
 X = TypeVar("X", bound=x509.ExtensionType)
@@ -179,7 +179,8 @@ class Glimpse:
     def spki(self) -> bytes | None:
         """Its SubjectPublicKeyInfo as it stands there, DER."""
         return self._field(
-            lambda found: _spki(found.tbs_certificate_bytes), None
+            lambda found: subject_public_key_info(found.tbs_certificate_bytes),
+            None,
         )
 
     def issued(self, other: Glimpse) -> bool:
@@ -230,7 +231,7 @@ def _digest_name(certificate: x509.Certificate) -> str:
     return "" if algorithm is None else algorithm.name.upper()
 
 
-def _spki(tbs: bytes) -> bytes:
+def subject_public_key_info(tbs: bytes) -> bytes:
     """Cut the SubjectPublicKeyInfo out of a TBSCertificate (RFC 5280, 4.1).
 
     Encoding the parsed key again would lose what the parser does not model,

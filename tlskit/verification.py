@@ -12,11 +12,10 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import verification as second
 
 from ._diagnosis import Case, diagnose
-from ._glimpse import Glimpse, shown
+from ._glimpse import Glimpse, shown, subject_public_key_info
 from ._scene import NAME_FAULTS, Fault, VerificationScene, refusal
 from ._stories import verification_story
 from .codes import VerifyReason
@@ -152,20 +151,13 @@ def parse_pin(text: str) -> Pin:
 
 
 def pin_of(certificate: x509.Certificate) -> str:
-    """Give the pin of *certificate*'s key, as ``parse_pin`` takes it.
-
-    Raises:
-        ValueError: The certificate has no key that can be read.
-    """
-    pin = _pin(Glimpse(certificate.public_bytes(Encoding.DER)))
-    if pin is None:
-        raise ValueError("this certificate's key can't be read")
-    return str(pin)
+    """Give the pin of *certificate*'s key, as ``parse_pin`` takes it."""
+    spki = subject_public_key_info(certificate.tbs_certificate_bytes)
+    return str(_pin(spki))
 
 
-def _pin(glimpse: Glimpse) -> Pin | None:
-    spki = glimpse.spki
-    return None if spki is None else Pin(hashlib.sha256(spki).digest())
+def _pin(spki: bytes) -> Pin:
+    return Pin(hashlib.sha256(spki).digest())
 
 
 def check_pins(
@@ -189,9 +181,9 @@ def check_pins(
     if not pins:
         return
     seen = [
-        (each.name, pin)
+        (each.name, _pin(each.spki))
         for each in _linked(tuple(map(Glimpse, chain_ders)))
-        if (pin := _pin(each)) is not None
+        if each.spki is not None
     ]
     if any(pin in pins for _, pin in seen):
         return
