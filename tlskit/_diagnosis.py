@@ -8,15 +8,16 @@ all.  The certificates tell which.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from ._glimpse import Glimpse, shown, stamp
+from ._hostname import parse_host
+from ._mismatch import mismatch_hint
 from ._scene import VerificationScene
 from ._stories import Story, verification_story
 from .codes import VerifyReason as R
+from .errors import ConfigurationError
 
 __all__ = ["Case", "diagnose"]
 
@@ -196,60 +197,41 @@ def _untrusted_root(case: Case) -> Story:
 
 def _wrong_name(case: Case) -> Story:
     """Compare the name that was wanted with those in the certificate."""
-    wanted, names = case.scene.expected, case.glimpse.names
+    wanted, found = case.scene.expected, case.glimpse
     if wanted is None:
         return case.story
-    wanted = shown(wanted)
-    if not names:
-        return _nameless(case, wanted)
-    if _is_address(wanted) and wanted in names:
-        return case.story._replace(
-            code="address-as-dns-name",
-            text=f"names the address {wanted} as a host name, which does not "
-            "count (RFC 9525, section 6.3)",
-            hint="have it reissued with the address among its iPAddress names",
+    if not found.names:
+        return _nameless(case, shown(wanted))
+    listed = ", ".join(found.names[:8])
+    if len(found.names) > 8:
+        listed += ", ..."
+    story = case.story._replace(
+        text=f"names {listed}, but {shown(wanted)!r} was expected"
+    )
+    try:
+        host = parse_host(wanted)
+    except ConfigurationError:  # Then nothing could be compared.
+        return story
+    return story._replace(
+        hint=mismatch_hint(
+            host, found.dns, found.addresses, found.common_names
         )
-    listed = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
-    return case.story._replace(
-        text=f"names {listed}, but {wanted!r} was expected",
-        hint=_nearest(wanted, names),
     )
 
 
 def _nameless(case: Case, wanted: str) -> Story:
-    name = case.glimpse.common_name
-    common = f"; its common name {name!r} does not count" if name else ""
+    names = case.glimpse.common_names
+    common = (
+        f"; its common name {shown(names[-1])!r} does not count"
+        if names
+        else ""
+    )
     return case.story._replace(
         code="no-san",
         text="has no subjectAltName with a host name or address, so it "
         f"can't prove {wanted!r}{common} (RFC 9525, section 2)",
         hint=f"have it reissued with {wanted!r} as its subjectAltName",
     )
-
-
-def _nearest(wanted: str, names: tuple[str, ...]) -> str:
-    """Advise by the name in the certificate that is nearest."""
-    for name in names:
-        rest = wanted.lower().removesuffix(name[1:].lower())
-        if name.startswith("*.") and rest != wanted.lower() and "." in rest:
-            return (
-                f"a wildcard covers one label only: have {wanted!r} added to "
-                "the certificate beside " + repr(name)
-            )
-    near = get_close_matches(wanted.lower(), names, n=1)
-    name = near[0] if near else names[0]
-    return (
-        f"connect to {name!r} if that is the host you mean, or have the "
-        f"certificate reissued with {wanted!r}"
-    )
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _wrong_purpose(case: Case) -> Story:

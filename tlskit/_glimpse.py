@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from functools import cached_property
+from ipaddress import IPv4Address, IPv6Address
 from typing import TypeVar
 
 from cryptography import x509
@@ -107,10 +108,10 @@ class Glimpse:
         return shown(name or "(no name)")
 
     @cached_property
-    def common_name(self) -> str:
-        """The last common name of the subject; empty if there is none."""
-        return shown(
-            self._field(lambda found: _common_names(found.subject)[-1], "")
+    def common_names(self) -> tuple[str, ...]:
+        """The common names of the subject."""
+        return self._field(
+            lambda found: tuple(_common_names(found.subject)), ()
         )
 
     @cached_property
@@ -129,13 +130,32 @@ class Glimpse:
         return self._field(lambda found: found.not_valid_after_utc, None)
 
     @cached_property
-    def names(self) -> tuple[str, ...]:
-        """Its DNS names and IP addresses."""
+    def dns(self) -> tuple[str, ...]:
+        """Its DNS names, just as they stand there."""
         return tuple(
-            shown(str(name.value))
-            for name in self._extension(x509.SubjectAlternativeName) or ()
-            if isinstance(name, (x509.DNSName, x509.IPAddress))
+            name.value
+            for name in self._alternatives
+            if isinstance(name, x509.DNSName)
         )
+
+    @cached_property
+    def addresses(self) -> tuple[IPv4Address | IPv6Address, ...]:
+        """Its IP addresses."""
+        return tuple(
+            name.value
+            for name in self._alternatives
+            if isinstance(name, x509.IPAddress)
+            and isinstance(name.value, (IPv4Address, IPv6Address))
+        )
+
+    @cached_property
+    def _alternatives(self) -> tuple[x509.GeneralName, ...]:
+        return tuple(self._extension(x509.SubjectAlternativeName) or ())
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Its DNS names and IP addresses, fit for a message."""
+        return tuple(map(shown, (*self.dns, *map(str, self.addresses))))
 
     @cached_property
     def issuer_url(self) -> str | None:
