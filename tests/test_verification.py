@@ -671,7 +671,8 @@ def test_a_code_of_tomorrow() -> None:
     error = explain_faults((Fault(777, 0, LEAF.der),), scene_of((LEAF,)))
 
     assert error.reason is VerifyReason.OTHER
-    assert str(error).endswith("was refused")
+    assert str(error).endswith("was refused with OpenSSL's verify code 777")
+    assert "X509_STORE_CTX_get_error" in error.hint
 
 
 def test_no_fault_at_all() -> None:

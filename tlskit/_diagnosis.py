@@ -26,11 +26,16 @@ __all__ = ["Case", "diagnose"]
 class Case:
     """One fault with all that a diagnosis may look at."""
 
-    reason: R
+    code: int
     depth: int
     glimpse: Glimpse
     scene: VerificationScene
     presented: tuple[Glimpse, ...]
+
+    @property
+    def reason(self) -> R:
+        """The name of OpenSSL's code."""
+        return R.of(self.code)
 
     @property
     def story(self) -> Story:
@@ -63,6 +68,13 @@ def diagnose(case: Case) -> Story:
 
 def _plain(case: Case) -> Story:
     return case.story
+
+
+def _other(case: Case) -> Story:
+    return case.story._replace(
+        text=f"was refused with OpenSSL's verify code {case.code}",
+        hint="look the code up in the manual of X509_STORE_CTX_get_error(3)",
+    )
 
 
 def _expired(case: Case) -> Story:
@@ -276,6 +288,7 @@ def _revocation_list(case: Case) -> Story:
 
 
 _DIAGNOSES: dict[R, Callable[[Case], Story]] = {
+    R.OTHER: _other,
     R.CERT_HAS_EXPIRED: _expired,
     R.CERT_NOT_YET_VALID: _not_yet_valid,
     R.UNABLE_TO_GET_ISSUER_CERT: _no_issuer,
