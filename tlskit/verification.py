@@ -84,7 +84,7 @@ def _case(
     if der is None and 0 <= fault.depth < len(scene.presented):
         der = scene.presented[fault.depth]
     return Case(
-        VerifyReason.of(fault.code),
+        fault.code,
         fault.depth,
         Glimpse(der),
         scene,
@@ -249,7 +249,7 @@ def second_opinion(
         else:
             subject = _subject(leaf, name, address)
             policy.build_server_verifier(subject).verify(leaf, rest)
-    except Exception as error:  # noqa: BLE001 - a parser of strangers' bytes
+    except Exception as error:  # A parser of strangers' bytes.
         raise _refused(error, scene) from error
 
 
