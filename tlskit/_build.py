@@ -187,9 +187,10 @@ def _trust(context: SSL.Context, settings: Settings) -> None:
     store = context.get_cert_store()
     assert store is not None
     for der in settings.root_ders:
-        certificate = x509.load_der_x509_certificate(der)
         with translated(ConfigurationError, "trusting a root"):
-            store.add_cert(crypto.X509.from_cryptography(certificate))
+            store.add_cert(
+                crypto.load_certificate(crypto.FILETYPE_ASN1, der)
+            )
     for directory in settings.root_directories:
         with translated(ConfigurationError, f"trusting {directory}"):
             context.load_verify_locations(None, directory)

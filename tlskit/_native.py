@@ -8,6 +8,7 @@ that lacks a function costs a feature, never the process.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
@@ -362,7 +363,7 @@ class RootStore:
             if lib.X509_STORE_add_cert(self._store, root) != 1:
                 lib.ERR_clear_error()
         for directory in directories:
-            path = directory.encode()
+            path = os.fsencode(directory)
             lib.X509_STORE_load_locations(self._store, ffi.NULL, path)
 
     def give_to(self, context: Context) -> None:

@@ -18,13 +18,18 @@ from .credentials import (
     load_certificates,
     load_pkcs12,
 )
-from .errors import ConfigurationError, SealedError, TLSError
+from .errors import (
+    ConfigurationError,
+    SealedError,
+    TrustSourceError,
+    UnsupportedError,
+)
 from .facts import Facts
 from .keylog import KeylogTarget, keylog_writer
 from .ports import SSLPort
 from .protocols import protocol as find_protocol
 from .settings import Settings, Verifier, Verify, alpn_names
-from .trust import VerifySource, default_verify_sources
+from .trust import Roots, VerifySource, load_default_roots
 from .verification import parse_pin
 
 if TYPE_CHECKING:
@@ -305,15 +310,11 @@ class Context(ABC):
             found = VerifySource.of(source)
             try:
                 roots = found.load()
-            except TLSError:
+            except (TrustSourceError, UnsupportedError):
                 if not try_:
                     raise
                 return
-            if found not in self._settings.sources:
-                self._change(
-                    sources=(*self._settings.sources, found),
-                    roots=(*self._settings.roots, roots),
-                )
+            self._trust(roots)
 
     def load_default_verify_sources(self) -> None:
         """Trust the default sources; those that can't be loaded are ignored.
@@ -321,8 +322,14 @@ class Context(ABC):
         Source: ``ssl-load-default-verify-sources!``.
         """
         with self._unsealed():
-            for source in default_verify_sources():
-                self.load_verify_source(source, try_=True)
+            for roots in load_default_roots():
+                self._trust(roots)
+
+    def _trust(self, roots: Roots) -> None:
+        """Add the roots of a source; loaded again, they replace the old."""
+        table = {each.source: each for each in self._settings.roots}
+        table[roots.source] = roots
+        self._change(sources=tuple(table), roots=tuple(table.values()))
 
     def load_verify_root_certificates(
         self,

@@ -60,6 +60,7 @@ class SSLPort(SessionView):
         self._notify = shutdown_on_close
         self._input: InputFile | None = None
         self._output: OutputFile | None = None
+        self._close_wanted = False  # Perhaps while files are still open.
         self._closing = False
         self._files = 0  # Made by makefile(), and still open.
         self._halves = {"input", "output"}  # Not yet closed.
@@ -347,7 +348,7 @@ class SSLPort(SessionView):
 
     def _file_closed(self) -> None:
         self._files -= 1
-        if self._closing and self._files == 0:
+        if self._close_wanted and self._files == 0:
             self.close()
 
     # -- closing ------------------------------------------------------------
@@ -369,14 +370,15 @@ class SSLPort(SessionView):
 
         Source: ``tls-socket-close``.
         """
-        self._closing = True
-        if self.closed or self._files > 0:
+        self._close_wanted = True
+        if self.closed or self._closing or self._files > 0:
             return
+        self._closing = True
         try:
-            if self._output is not None and not self._output.closed:
+            if self._output is not None and "output" in self._halves:
                 self._output.close()
         finally:
-            if self._input is not None:
+            if self._input is not None and "input" in self._halves:
                 self._input.close()
             self._driver.close(self._deadline(), notify=self._notify)
 
@@ -438,9 +440,9 @@ class SSLPort(SessionView):
 
     def _close_half(self, half: str) -> None:
         self._halves.discard(half)
-        if self.closed:
+        if self.closed or self._closing:
             return
-        if half == "output" and not self._closing:
+        if half == "output":
             if self._notify:
                 self._driver.finish(self._deadline())
             else:

@@ -63,7 +63,7 @@ class Settings:
     @property
     def root_count(self) -> int:
         """How many roots are loaded, as far as they can be counted."""
-        return sum(len(roots.certificates) for roots in self.roots)
+        return sum(len(roots.ders) for roots in self.roots)
 
     @property
     def source_names(self) -> tuple[str, ...]:
