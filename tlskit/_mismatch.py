@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 from collections.abc import Iterable
 
@@ -120,6 +119,8 @@ def _wildcard_cause(name: str, pattern: str) -> str | None:
 
 
 def _nearest(name: str, wanted: Host, dns: tuple[str, ...]) -> str:
+    import difflib  # Not needed before something failed.
+
     usable = [entry.lower() for entry in dns if is_pattern(entry)]
     found = difflib.get_close_matches(name, usable, n=1)
     if not found:
