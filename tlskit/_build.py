@@ -188,9 +188,7 @@ def _trust(context: SSL.Context, settings: Settings) -> None:
     assert store is not None
     for der in settings.root_ders:
         with translated(ConfigurationError, "trusting a root"):
-            store.add_cert(
-                crypto.load_certificate(crypto.FILETYPE_ASN1, der)
-            )
+            store.add_cert(crypto.load_certificate(crypto.FILETYPE_ASN1, der))
     for directory in settings.root_directories:
         with translated(ConfigurationError, f"trusting {directory}"):
             context.load_verify_locations(None, directory)

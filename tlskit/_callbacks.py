@@ -225,7 +225,9 @@ class Record:
         if chosen is None:
             if self.settings.alpn_allow_no_match:
                 return None
-            ours = [name.decode("utf-8", "replace") for name in self.settings.alpn]
+            ours = [
+                name.decode("utf-8", "replace") for name in self.settings.alpn
+            ]
             self.refuse(
                 NegotiationError(
                     f"the client offers the protocols {list(names)}, "
@@ -264,7 +266,11 @@ def on_certificate(
 
 
 def on_certificate_public(
-    connection: SSL.Connection, certificate: object, code: int, depth: int, ok: int
+    connection: SSL.Connection,
+    certificate: object,
+    code: int,
+    depth: int,
+    ok: int,
 ) -> bool:
     """Answer for pyOpenSSL's own ``set_verify``."""
     from cryptography.hazmat.primitives.serialization import Encoding

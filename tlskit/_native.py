@@ -206,9 +206,7 @@ def _der(lib: Any, ffi: Any, certificate: Any) -> bytes:
     return bytes(ffi.buffer(data[0], size))
 
 
-def set_server_name_function(
-    context: Context, function: NameFunction
-) -> None:
+def set_server_name_function(context: Context, function: NameFunction) -> None:
     """Call *function* when a ClientHello is in.
 
     It returns None to go on, or the number of the alert to refuse with.

@@ -74,9 +74,7 @@ def failure_of(
     )
 
 
-def _scene(
-    connection: SSL.Connection, record: Record
-) -> VerificationScene:
+def _scene(connection: SSL.Connection, record: Record) -> VerificationScene:
     """Gather what an error about the peer's certificate should tell."""
     return VerificationScene(
         presented=_ders(_presented(connection, record)),
@@ -180,14 +178,17 @@ def _check_policy(
             return
         raise no_certificate(scene)
     if settings.pins:
-        check_pins(_ders(tuple(verified)) or scene.presented, settings.pins, scene)
+        check_pins(
+            _ders(tuple(verified)) or scene.presented, settings.pins, scene
+        )
     if settings.strict:
         identity = record.identity
         roots = {der: None for der in settings.root_ders}
         second_opinion(
             scene.presented,
             tuple(map(x509.load_der_x509_certificate, roots)),
-            name=None if identity is None or identity.dns is None
+            name=None
+            if identity is None or identity.dns is None
             else identity.dns.decode("ascii"),
             address=None if identity is None else identity.address,
             at=scene.at,
@@ -223,9 +224,7 @@ def _server_name(connection: SSL.Connection, record: Record) -> str | None:
 
 def _reused(connection: SSL.Connection) -> bool:
     # Only servers resume without it: a client needs it to do so at all.
-    return _native.has("session-reused") and _native.session_reused(
-        connection
-    )
+    return _native.has("session-reused") and _native.session_reused(connection)
 
 
 def _tls_unique(

@@ -75,9 +75,7 @@ class Context(ABC):
     def __new__(cls, *_args: Any, **_keywords: Any) -> Self:
         """Prepare what must exist before a subclass assigns anything."""
         self = super().__new__(cls)
-        vars(self).update(
-            _lock=threading.RLock(), _frozen=False, _built=None
-        )
+        vars(self).update(_lock=threading.RLock(), _frozen=False, _built=None)
         return self
 
     def __init__(
@@ -291,7 +289,10 @@ class Context(ABC):
     # -- trust --------------------------------------------------------------
 
     def load_verify_source(
-        self, source: VerifySource | str | os.PathLike[str], *, try_: bool = False
+        self,
+        source: VerifySource | str | os.PathLike[str],
+        *,
+        try_: bool = False,
     ) -> None:
         """Trust the roots of one more source.
 
@@ -635,5 +636,3 @@ def _text(value: object, what: str) -> str:
     if not value or not value.isascii() or "\0" in value:
         raise ConfigurationError(f"{value!r} can't be {what}")
     return value
-
-

@@ -229,7 +229,9 @@ def _from_pem(data: bytes, name: str) -> tuple[x509.Certificate, ...]:
             hint="give the file that has BEGIN CERTIFICATE in it",
         )
     return tuple(
-        _certificate(der, f"certificate number {number} in {name} is malformed")
+        _certificate(
+            der, f"certificate number {number} in {name} is malformed"
+        )
         for number, der in enumerate(ders, 1)
     )
 
@@ -352,9 +354,7 @@ def _short(error: Exception) -> str:
     return str(error).partition(".")[0].partition("(")[0].strip()
 
 
-def _checked_kind(
-    key: PrivateKey, want_rsa: bool, name: str
-) -> PrivateKey:
+def _checked_kind(key: PrivateKey, want_rsa: bool, name: str) -> PrivateKey:
     if want_rsa and not isinstance(key.key, rsa.RSAPrivateKey):
         raise CredentialError(
             f"an RSA key is wanted, but {name} is {key.kind}",

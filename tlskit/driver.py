@@ -385,9 +385,7 @@ class Driver:
         facts = self.engine.facts
         if facts is None or self.engine.state is State.FAILED or drained:
             return False
-        return (
-            self._heard or self.engine.server_side or facts.version < 0x0304
-        )
+        return self._heard or self.engine.server_side or facts.version < 0x0304
 
     def _leave(self) -> None:
         """Close the transport once no other thread is inside it."""

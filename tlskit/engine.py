@@ -247,7 +247,10 @@ class Engine:
         with self._step():
             if self._what("handshake") is not _Do.RUN:
                 return True
-            if self._run(self._connection.do_handshake, HandshakeError) is None:
+            if (
+                self._run(self._connection.do_handshake, HandshakeError)
+                is None
+            ):
                 return None
             self._open()
             return True
@@ -288,7 +291,8 @@ class Engine:
     def _read(self, buffer: memoryview) -> int | None:
         if self._direct:
             return self._run(
-                lambda: _native.read_into(self._connection, buffer), StreamError
+                lambda: _native.read_into(self._connection, buffer),
+                StreamError,
             )
         # More than a record is never returned, and recv_into allocates.
         size = min(len(buffer), 16384)
@@ -355,9 +359,7 @@ class Engine:
     def _judge_by(self, verify: Verify) -> None:
         settings = replace(self.record.settings, verify=verify)
         self.record.settings = settings
-        set_verify(
-            self._connection, verify_mode(settings, self.server_side)
-        )
+        set_verify(self._connection, verify_mode(settings, self.server_side))
 
     def reauthenticate(self, verify: Verify) -> None:
         """Ask a client for its certificate in mid-session.
@@ -430,7 +432,9 @@ class Engine:
 
     # -- facts --------------------------------------------------------------
 
-    def export(self, label: bytes, length: int, context: bytes | None) -> bytes:
+    def export(
+        self, label: bytes, length: int, context: bytes | None
+    ) -> bytes:
         """Derive keying material (RFC 5705; RFC 8446, section 7.5)."""
         with self._step():
             if self.facts is None:
@@ -483,7 +487,9 @@ class Engine:
             raise ClosedError("this port's output is closed")
         return what
 
-    def _run(self, call: Callable[[], T], default: type[TLSError]) -> T | int | None:
+    def _run(
+        self, call: Callable[[], T], default: type[TLSError]
+    ) -> T | int | None:
         """Call OpenSSL; None for "feed me", 0 for the end of the file."""
         assert self._lock.locked()
         try:
@@ -527,7 +533,9 @@ class Engine:
         if self.record.error is not None:
             self._fail(self.record.error)
         if self.state is State.HANDSHAKE:
-            self._fail(not_tls(self._first) or _closed_in_handshake(default), cause)
+            self._fail(
+                not_tls(self._first) or _closed_in_handshake(default), cause
+            )
         if self.record.settings.allow_truncation:
             return self._closed_by_peer(default)
         self._fail(

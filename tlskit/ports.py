@@ -327,7 +327,9 @@ class SSLPort(SessionView):
         when its files are closed, too.
         """
         if not set(mode) <= set("rwb") or not set(mode) & set("rw"):
-            raise ValueError(f"the mode is 'r', 'w', 'rw' or 'b', not {mode!r}")
+            raise ValueError(
+                f"the mode is 'r', 'w', 'rw' or 'b', not {mode!r}"
+            )
         self._files += 1
         raw = _Raw(self, mode, self._file_closed)
         if buffering == 0:

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
     from .credentials import KeySource, Password, Source
 
-__all__ = ["ClientContext", "ServerContext", "client_context", "server_context"]
+__all__ = [
+    "ClientContext",
+    "ServerContext",
+    "client_context",
+    "server_context",
+]
 
 #: The curve names of the seed documents.
 _SEED_CURVES = frozenset(

@@ -59,7 +59,9 @@ def not_tls(first: bytes) -> NotTLSError | None:
             )
     # RFC 8446, section 5.1: a record is an alert or a handshake message
     # here, of version 3.x.  0x80 is an SSL 2.0 ClientHello.
-    if first and (first[0] not in (0x15, 0x16) or first[1:2] not in (b"", b"\3")):
+    if first and (
+        first[0] not in (0x15, 0x16) or first[1:2] not in (b"", b"\3")
+    ):
         if first[0] & 0x80 and first[2:3] == b"\1":
             return None
         return NotTLSError(

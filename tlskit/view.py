@@ -94,7 +94,9 @@ class SessionView:
         Source: ``ssl-peer-certificate-hostnames``.
         """
         certificate = self.peer_certificate
-        return () if certificate is None else certificate_hostnames(certificate)
+        return (
+            () if certificate is None else certificate_hostnames(certificate)
+        )
 
     def peer_check_hostname(self, name: str) -> bool:
         """Say whether the peer's certificate is valid for *name*.
