@@ -1,0 +1,55 @@
+"""What all tests share: the header of the report, and a run without powers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+import tlskit
+from tlskit import _native
+
+OPTION = "--without-native"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer a run with every capability of ``_native`` switched off."""
+    parser.addoption(
+        OPTION,
+        action="store_true",
+        help="switch off all that pyOpenSSL's public interface can't do",
+    )
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Tell what is tested, and on which libraries."""
+    packages = ("pyOpenSSL", "cryptography", "service-identity")
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    powers = "off" if config.getoption(OPTION) else "on"
+    return [
+        f"tlskit: {tlskit.__version__} from {Path(tlskit.__file__).parent}",
+        f"on: {versions}, {tlskit.library.version()}",
+        f"capabilities of _native: {powers}",
+    ]
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Skip what needs a capability, if there are to be none."""
+    if config.getoption(OPTION):
+        skip = pytest.mark.skip(reason=f"needs what {OPTION} switches off")
+        for item in items:
+            if item.get_closest_marker("native"):
+                item.add_marker(skip)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _powers(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Switch the capabilities of ``_native`` off, if that was asked for."""
+    off = request.config.getoption(OPTION)
+    with _native.without() if off else nullcontext():
+        yield
