@@ -58,6 +58,8 @@ _FAREWELL = 5.0
 _LINGER = 0.5
 _MOST_DRAINED = 1048576
 
+_TLS_1_3 = 0x0304
+
 _local = threading.local()
 
 
@@ -193,10 +195,13 @@ class Driver:
                 result = step()
             except BaseException:  # The peer is still owed its alert.
                 with suppress(OSError):
-                    self._flush(deadline.sooner(_FAREWELL))
+                    self._flush(deadline.sooner(_FAREWELL), reading=True)
                 raise
+            if result is not None and self._only_tickets_left():
+                self._pump()
+                return result
             try:
-                self._flush(deadline)
+                self._flush(deadline, reading=True)
             except ConnectionError as error:
                 # The peer is gone, but its reason may still be in our queue.
                 self._unsent, self._broken = memoryview(b""), error
@@ -223,11 +228,29 @@ class Driver:
             self._input_ended = True
         self.engine.receive(data)
 
-    def _flush(self, deadline: Deadline) -> None:
-        """Send everything, taking in what the peer sends meanwhile."""
+    def _only_tickets_left(self) -> bool:
+        """Say whether nobody is waiting for what is left to send.
+
+        The client has been able to talk since it sent its Finished, and need
+        not be reading: tickets that don't fit go out with what comes next.
+        """
+        facts = self.engine.facts
+        return (
+            facts is not None
+            and self.engine.server_side
+            and facts.version >= _TLS_1_3
+        )
+
+    def _flush(self, deadline: Deadline, *, reading: bool = False) -> None:
+        """Send everything, taking in what the peer sends meanwhile.
+
+        Args:
+            deadline: When to give up.
+            reading: Whether this thread holds the read lock.
+        """
         assert self._writing.locked()
         while self._pump():
-            self._make_room(deadline)
+            self._make_room(deadline, reading=reading)
 
     def _pump(self) -> bool:
         """Send what fits now; say whether something is left."""
@@ -241,16 +264,14 @@ class Driver:
             self._unsent = self._unsent[sent:]
         return False
 
-    def _make_room(self, deadline: Deadline) -> None:
+    def _make_room(self, deadline: Deadline, *, reading: bool) -> None:
         """Wait until the transport takes bytes again."""
         self._check_open()
-        mine = self._reading.acquire(blocking=False)
+        mine = not reading and self._reading.acquire(blocking=False)
         try:
-            # In a handshake this thread holds the lock itself.
-            may_read = mine or self.engine.state is State.HANDSHAKE
             ready, _ = self._wait(
                 deadline,
-                read=may_read
+                read=(reading or mine)
                 and not self._input_ended
                 and self._ahead < _MOST_AHEAD,
                 write=True,
@@ -385,7 +406,7 @@ class Driver:
         facts = self.engine.facts
         if facts is None or self.engine.state is State.FAILED or drained:
             return False
-        return self._heard or self.engine.server_side or facts.version < 0x0304
+        return self._heard or self.engine.server_side or facts.version < _TLS_1_3
 
     def _leave(self) -> None:
         """Close the transport once no other thread is inside it."""

@@ -11,7 +11,7 @@ import select
 import socket
 import sys
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from .deadline import Deadline
 
@@ -21,8 +21,12 @@ __all__ = ["SocketTransport", "Transport", "poll", "tune"]
 _GONE = (errno.ENOTCONN, errno.EPIPE, errno.ECONNRESET, errno.EBADF)
 
 
+@runtime_checkable
 class Transport(Protocol):
     """A stream of bytes in both directions."""
+
+    #: Whether ``close`` closes what the transport was made from.
+    close_streams: bool
 
     def read_into(self, buffer: memoryview) -> int | None:
         """Put what is there into *buffer*; 0 is end of file, None nothing.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any, Union
+from typing import Any
 
 from ._streams import FileTransport, ThreadTransport, descriptor_of
 from .deadline import Deadline
@@ -15,14 +15,9 @@ from .files import InputFile, OutputFile
 from .ports import SSLPort, endpoints_of, open_port
 from .settings import alpn_names
 from .sides import ClientContext, ServerContext
-from .transport import SocketTransport
+from .transport import SocketTransport, Transport
 
 __all__ = ["ports_to_ssl_ports"]
-
-_AnyTransport = Union[
-    SocketTransport, FileTransport, ThreadTransport, "PortTransport"
-]
-
 
 def ports_to_ssl_ports(
     input: Any,
@@ -42,7 +37,8 @@ def ports_to_ssl_ports(
     Args:
         input: Where ciphertext comes from: a binary file, a pipe, a socket,
             or another ``SSLPort`` (TLS in TLS).
-        output: Where it goes; may be the same object.
+        output: Where it goes; may be the same object.  An object that is a
+            ``tlskit.transport.Transport`` is used as that.
         mode: ``"connect"`` for the client's half, ``"accept"`` for the
             server's.
         context: Of the right kind; None makes one from *encrypt*.
@@ -77,8 +73,7 @@ def ports_to_ssl_ports(
             hint="call set_alpn() on the server's context",
         )
     chosen = context if context is not None else _made(encrypt, server_side)
-    sock = input if input is output else None
-    is_socket = isinstance(sock, socket.socket)
+    both = input if input is output else None
     transport = _transport(input, output, close_original)
     try:
         port = open_port(
@@ -87,11 +82,13 @@ def ports_to_ssl_ports(
             server_side=server_side,
             hostname=hostname,
             alpn=names,
-            timeout=sock.gettimeout() if is_socket else None,
+            timeout=both.gettimeout() if hasattr(both, "gettimeout") else None,
             owns_transport=close_original,
             shutdown_on_close=shutdown_on_close,
             error=None if error is HandshakeError else error,
-            endpoints=endpoints_of(sock) if is_socket else None,
+            endpoints=endpoints_of(both)
+            if isinstance(both, socket.socket)
+            else None,
         )
         port.handshake()
     except BaseException:
@@ -110,10 +107,13 @@ def _made(encrypt: str, server_side: bool) -> ClientContext | ServerContext:
     return ClientContext(encrypt)
 
 
-def _transport(input: Any, output: Any, close: bool) -> _AnyTransport:
+def _transport(input: Any, output: Any, close: bool) -> Transport:
     """Find the transport that suits the two streams."""
     if input is output and isinstance(input, socket.socket):
         return SocketTransport(input, close=close)
+    if input is output and isinstance(input, Transport):
+        input.close_streams = close
+        return input
     inner = _port_of(input)
     if inner is not None and inner is _port_of(output):
         return PortTransport(inner, close=close)

@@ -1,0 +1,485 @@
+"""Certificates and connected ports for tests, made in memory.
+
+``CA`` issues good certificates, and deliberately bad ones.  ``memory_pair``
+joins two ports without a socket.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Union
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from .identity import Identity
+from .pipes import pipe
+from .wrapping import ports_to_ssl_ports
+
+if TYPE_CHECKING:
+    from .context import Context
+    from .ports import SSLPort
+    from .sides import ClientContext, ServerContext
+
+__all__ = ["BAD_KINDS", "CA", "Leaf", "memory_pair", "pipe"]
+
+Key = Union[
+    ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey, ed25519.Ed25519PrivateKey
+]
+
+#: What ``CA.issue_bad`` can do wrong.
+BAD_KINDS = (
+    "expired",
+    "not-yet-valid",
+    "wrong-host",
+    "self-signed",
+    "unknown-ca",
+    "no-san",
+    "ip-as-dns",
+    "missing-intermediate",
+    "wrong-purpose",
+    "weak-key",
+    "name-constraints",
+    "path-length",
+    "revoked",
+)
+
+_DAY = timedelta(days=1)
+_PEM = serialization.Encoding.PEM
+_DER = serialization.Encoding.DER
+
+
+def _new_key(kind: str) -> Key:
+    if kind == "ecdsa":
+        return ec.generate_private_key(ec.SECP256R1())
+    if kind == "rsa":
+        return rsa.generate_private_key(65537, 2048)
+    if kind == "ed25519":
+        return ed25519.Ed25519PrivateKey.generate()
+    raise ValueError(
+        f"key_type is 'ecdsa', 'rsa' or 'ed25519', not {kind!r}"
+    )
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A certificate of an end, with its key and its issuers."""
+
+    key: Key
+    #: As it is presented, this certificate first; no root.
+    chain: tuple[x509.Certificate, ...]
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        """The certificate."""
+        return self.chain[0]
+
+    @property
+    def chain_pem(self) -> bytes:
+        """The chain as PEM."""
+        return b"".join(each.public_bytes(_PEM) for each in self.chain)
+
+    @property
+    def key_pem(self) -> bytes:
+        """The private key as PEM (PKCS#8), not encrypted."""
+        return self.encrypted_key_pem(None)
+
+    def encrypted_key_pem(self, password: bytes | None) -> bytes:
+        """Give the private key as PEM, encrypted if there is a password."""
+        return self.key.private_bytes(
+            _PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption()
+            if password is None
+            else serialization.BestAvailableEncryption(password),
+        )
+
+    def write(self, directory: str | Path) -> tuple[Path, Path]:
+        """Write ``chain.pem`` and ``key.pem``; give their paths."""
+        chain = Path(directory, "chain.pem")
+        key = Path(directory, "key.pem")
+        chain.write_bytes(self.chain_pem)
+        key.touch(mode=0o600)
+        key.write_bytes(self.key_pem)
+        return chain, key
+
+    def apply(self, context: Context) -> None:
+        """Load chain and key into *context*."""
+        context.load_certificate_chain(self.chain)
+        context.load_private_key(self.key)
+
+
+class CA:
+    """A certification authority.
+
+    Args:
+        name: Its common name.
+        key_type: ``"ecdsa"`` (P-256), ``"rsa"`` (2048 bits) or
+            ``"ed25519"``.
+        parent: Who issues its certificate; None makes a root.
+        key: A key to use instead of a new one.
+        valid: From when to when; by default from yesterday, ten years.
+        extensions: More of them, each with whether it is critical.
+        path_length: How many CAs may follow below this one.
+    """
+
+    def __init__(
+        self,
+        name: str = "tlskit test CA",
+        *,
+        key_type: str = "ecdsa",
+        parent: CA | None = None,
+        key: Key | None = None,
+        valid: tuple[datetime, datetime] | None = None,
+        extensions: Iterable[tuple[x509.ExtensionType, bool]] = (),
+        path_length: int | None = None,
+    ) -> None:
+        self.key = _new_key(key_type) if key is None else key
+        self.parent = parent
+        subject = _name(name)
+        now = datetime.now(timezone.utc)
+        self.certificate = _sign(
+            subject,
+            self.key.public_key(),
+            parent,
+            self.key,
+            (
+                (x509.BasicConstraints(True, path_length), True),
+                (_key_usage(ca=True), True),
+                *extensions,
+            ),
+            valid or (now - _DAY, now + 3650 * _DAY),
+        )
+
+    @property
+    def pem(self) -> bytes:
+        """Its certificate as PEM."""
+        return self.certificate.public_bytes(_PEM)
+
+    @property
+    def chain(self) -> tuple[x509.Certificate, ...]:
+        """Itself and the CAs above it, without the root."""
+        if self.parent is None:
+            return ()
+        return (self.certificate, *self.parent.chain)
+
+    def trust(self, context: Context) -> None:
+        """Have *context* trust this CA."""
+        from .trust import VerifySource
+
+        context.load_verify_source(VerifySource.pem(self.pem))
+
+    def intermediate(
+        self, name: str = "tlskit test intermediate CA", **keywords: Any
+    ) -> CA:
+        """Make a CA below this one; further keywords as for ``CA``."""
+        return CA(name, parent=self, **keywords)
+
+    def issue(
+        self,
+        *names: str,
+        common_name: str | None = None,
+        key_type: str = "ecdsa",
+        key: Key | None = None,
+        valid: tuple[datetime, datetime] | None = None,
+        usages: Iterable[x509.ObjectIdentifier] | None = None,
+        san: x509.SubjectAlternativeName | None = None,
+        with_san: bool = True,
+        extensions: Iterable[tuple[x509.ExtensionType, bool]] = (),
+    ) -> Leaf:
+        """Issue a certificate for a server or a client.
+
+        Args:
+            names: Host names, IP addresses and mail addresses.
+            common_name: The subject's; the first name by default.
+            key_type: As for ``CA``.
+            key: A key to use instead of a new one.
+            valid: From when to when; by default from yesterday, 90 days.
+            usages: Extended key usages; by default server and client.
+            san: The subject alternative names, instead of *names*.
+            with_san: False leaves them out.
+            extensions: More of them, each with whether it is critical.
+        """
+        own = _new_key(key_type) if key is None else key
+        now = datetime.now(timezone.utc)
+        if usages is None:
+            usages = (
+                ExtendedKeyUsageOID.SERVER_AUTH,
+                ExtendedKeyUsageOID.CLIENT_AUTH,
+            )
+        described: list[tuple[x509.ExtensionType, bool]] = [
+            (x509.BasicConstraints(False, None), True),
+            (_key_usage(ca=False), True),
+            (x509.ExtendedKeyUsage(usages), False),
+            *extensions,
+        ]
+        if with_san:
+            described.append((san or _san(names), False))
+        certificate = _sign(
+            _name(common_name or (names[0] if names else "nobody")),
+            own.public_key(),
+            self,
+            self.key,
+            described,
+            valid or (now - _DAY, now + 90 * _DAY),
+        )
+        return Leaf(own, (certificate, *self.chain))
+
+    def issue_bad(self, kind: str, *names: str) -> Leaf:
+        """Issue a certificate with one thing wrong.
+
+        Args:
+            kind: One of ``BAD_KINDS``.
+            names: As for ``issue``.
+        """
+        if kind not in BAD_KINDS:
+            raise ValueError(
+                f"{kind!r} is no kind; there are: {', '.join(BAD_KINDS)}"
+            )
+        maker = getattr(self, "_" + kind.replace("-", "_"))
+        leaf: Leaf = maker(names)
+        return leaf
+
+    def crl(
+        self, revoked: Iterable[Leaf | x509.Certificate] = ()
+    ) -> bytes:
+        """Give a certificate revocation list as PEM, good for a week."""
+        now = datetime.now(timezone.utc)
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self.certificate.subject)
+            .last_update(now - _DAY)
+            .next_update(now + 7 * _DAY)
+        )
+        for each in revoked:
+            certificate = each.certificate if isinstance(each, Leaf) else each
+            builder = builder.add_revoked_certificate(
+                x509.RevokedCertificateBuilder()
+                .serial_number(certificate.serial_number)
+                .revocation_date(now - _DAY)
+                .build()
+            )
+        return builder.sign(self.key, _digest(self.key)).public_bytes(_PEM)
+
+    # -- what can be wrong --------------------------------------------------
+
+    def _expired(self, names: tuple[str, ...]) -> Leaf:
+        now = datetime.now(timezone.utc)
+        return self.issue(*names, valid=(now - 30 * _DAY, now - 2 * _DAY))
+
+    def _not_yet_valid(self, names: tuple[str, ...]) -> Leaf:
+        now = datetime.now(timezone.utc)
+        return self.issue(*names, valid=(now + 2 * _DAY, now + 30 * _DAY))
+
+    def _wrong_host(self, _names: tuple[str, ...]) -> Leaf:
+        return self.issue("wrong.example")
+
+    def _self_signed(self, names: tuple[str, ...]) -> Leaf:
+        key = _new_key("ecdsa")
+        now = datetime.now(timezone.utc)
+        certificate = _sign(
+            _name(names[0] if names else "nobody"),
+            key.public_key(),
+            None,
+            key,
+            (
+                (x509.BasicConstraints(False, None), True),
+                (_key_usage(ca=False), True),
+                (_san(names), False),
+            ),
+            (now - _DAY, now + 90 * _DAY),
+        )
+        return Leaf(key, (certificate,))
+
+    def _unknown_ca(self, names: tuple[str, ...]) -> Leaf:
+        return CA("tlskit unknown CA").issue(*names)
+
+    def _no_san(self, names: tuple[str, ...]) -> Leaf:
+        return self.issue(*names, with_san=False)
+
+    def _ip_as_dns(self, names: tuple[str, ...]) -> Leaf:
+        san = x509.SubjectAlternativeName(map(x509.DNSName, names))
+        return self.issue(*names, san=san)
+
+    def _missing_intermediate(self, names: tuple[str, ...]) -> Leaf:
+        leaf = self.intermediate("tlskit hidden CA").issue(*names)
+        return Leaf(leaf.key, leaf.chain[:1])
+
+    def _wrong_purpose(self, names: tuple[str, ...]) -> Leaf:
+        return self.issue(*names, usages=[ExtendedKeyUsageOID.CODE_SIGNING])
+
+    def _weak_key(self, names: tuple[str, ...]) -> Leaf:
+        key = rsa.generate_private_key(65537, 1024)
+        return self.issue(*names, key=key)
+
+    def _name_constraints(self, names: tuple[str, ...]) -> Leaf:
+        permitted = [x509.DNSName("permitted.example")]
+        below = self.intermediate(
+            "tlskit constrained CA",
+            extensions=[(x509.NameConstraints(permitted, None), True)],
+        )
+        return below.issue(*names)
+
+    def _path_length(self, names: tuple[str, ...]) -> Leaf:
+        last = self.intermediate("tlskit last CA", path_length=0)
+        return last.intermediate("tlskit one CA too many").issue(*names)
+
+    def _revoked(self, names: tuple[str, ...]) -> Leaf:
+        return self.issue(*names)
+
+
+def _name(common_name: str) -> x509.Name:
+    return x509.Name(
+        [x509.NameAttribute(NameOID.COMMON_NAME, common_name[:64])]
+    )
+
+
+def _san(names: Iterable[str]) -> x509.SubjectAlternativeName:
+    return x509.SubjectAlternativeName(map(_general_name, names))
+
+
+def _general_name(text: str) -> x509.GeneralName:
+    if "@" in text:
+        return x509.RFC822Name(text)
+    try:
+        return x509.IPAddress(ipaddress.ip_address(text))
+    except ValueError:
+        pass
+    star = "*." if text.startswith("*.") else ""
+    dns = Identity.parse(text[len(star) :]).dns
+    assert dns is not None
+    return x509.DNSName(star + dns.decode("ascii"))
+
+
+def _key_usage(*, ca: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not ca,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=ca,
+        crl_sign=ca,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _digest(key: Key) -> hashes.SHA256 | None:
+    return None if isinstance(key, ed25519.Ed25519PrivateKey) else (
+        hashes.SHA256()
+    )
+
+
+def _sign(
+    subject: x509.Name,
+    public_key: Any,
+    issuer: CA | None,
+    signer: Key,
+    extensions: Iterable[tuple[x509.ExtensionType, bool]],
+    valid: tuple[datetime, datetime],
+) -> x509.Certificate:
+    """Sign a certificate; without an issuer, it signs itself."""
+    if issuer is not None:
+        signer = issuer.key
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject if issuer is None else issuer.certificate.subject)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(valid[0])
+        .not_valid_after(valid[1])
+        .add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(public_key), False
+        )
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(
+                signer.public_key()
+            ),
+            False,
+        )
+    )
+    for extension, critical in extensions:
+        builder = builder.add_extension(extension, critical)
+    return builder.sign(signer, _digest(signer))
+
+
+def memory_pair(
+    client: ClientContext,
+    server: ServerContext,
+    *,
+    hostname: str | None = "localhost",
+    alpn: Iterable[str | bytes] = (),
+    timeout: float | None = 10.0,
+    capacity: int | None = None,
+) -> tuple[SSLPort, SSLPort]:
+    """Join two ports in memory, and shake hands.
+
+    Args:
+        client: The client's context.
+        server: The server's context.
+        hostname: The name that the client announces and checks.
+        alpn: Application protocols that the client offers.
+        timeout: The ports' time-out in seconds, also for the handshake.
+        capacity: How many bytes fit between them; None is no limit.
+
+    Returns:
+        The client's port and the server's.
+
+    Raises:
+        TLSError: What the client raised, or else what the server did.
+    """
+    left, right = pipe(capacity)
+    accepted: list[SSLPort | BaseException] = []
+
+    def accept() -> None:
+        try:
+            accepted.append(
+                ports_to_ssl_ports(
+                    right,
+                    right,
+                    mode="accept",
+                    context=server,
+                    close_original=True,
+                    shutdown_on_close=True,
+                )
+            )
+        except BaseException as error:  # Raised by the caller instead.
+            accepted.append(error)
+            right.close()
+
+    left.settimeout(timeout)
+    right.settimeout(timeout)
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    try:
+        port = ports_to_ssl_ports(
+            left,
+            left,
+            mode="connect",
+            context=client,
+            hostname=hostname,
+            alpn=alpn,
+            close_original=True,
+            shutdown_on_close=True,
+        )
+    except BaseException:
+        left.close()
+        thread.join(timeout)
+        raise
+    thread.join(timeout)
+    other = accepted[0] if accepted else TimeoutError("the server hangs")
+    if isinstance(other, BaseException):
+        port.close()
+        raise other
+    for each in (port, other):
+        each.settimeout(timeout)
+    return port, other
