@@ -267,24 +267,32 @@ class Driver:
     def _make_room(self, deadline: Deadline, *, reading: bool) -> None:
         """Wait until the transport takes bytes again."""
         self._check_open()
-        mine = not reading and self._reading.acquire(blocking=False)
-        try:
-            ready, _ = self._wait(
-                deadline,
-                read=(reading or mine)
-                and not self._input_ended
-                and self._ahead < _MOST_AHEAD,
-                write=True,
-            )
-            if ready:
-                chunk = _chunk()
-                size = self.transport.read_into(chunk)
-                if size is not None:
-                    self._ahead += size
-                    self._feed(chunk[:size])
-        finally:
-            if mine:
+        # Not with the read lock: a reader may find plaintext in the engine.
+        may_read = reading or not self._reading.locked()
+        ready, _ = self._wait(
+            deadline,
+            read=may_read
+            and not self._input_ended
+            and self._ahead < _MOST_AHEAD,
+            write=True,
+        )
+        if not ready:
+            return
+        if reading:
+            self._take_in()
+        elif self._reading.acquire(blocking=False):
+            try:
+                self._take_in()
+            finally:
                 self._reading.release()
+
+    def _take_in(self) -> None:
+        """Feed what is there, for a reader to come."""
+        chunk = _chunk()
+        size = self.transport.read_into(chunk)
+        if size is not None:
+            self._ahead += size
+            self._feed(chunk[:size])
 
     def _offer(self) -> None:
         """Send what is owed if nobody else is sending; never wait."""
@@ -403,9 +411,11 @@ class Driver:
         It would, if we refused a peer that is still talking, and if we are a
         TLS 1.3 client: the server's tickets follow its last flight.
         """
-        facts = self.engine.facts
-        if facts is None or self.engine.state is State.FAILED or drained:
+        if self.engine.state is State.FAILED or drained:
             return False
+        facts = self.engine.facts
+        if facts is None:  # Given up in mid-handshake: no alert is owed.
+            return True
         return self._heard or self.engine.server_side or facts.version < _TLS_1_3
 
     def _leave(self) -> None:

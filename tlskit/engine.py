@@ -177,7 +177,7 @@ class Engine:
         self._ended = False  # The peer's end of file was fed.
         self._got_close_notify = False
         self._early: list[bytes] = []  # Plaintext met by reauthenticated().
-        self._done_again = False
+        self._old_finished: bytes | None = None
         self._direct = _native.has("direct-io")
         if server_side:
             self._connection.set_accept_state()
@@ -376,8 +376,8 @@ class Engine:
             assert self.facts is not None
             self.record.renew()
             self._judge_by(verify)
-            self._done_again = False
-            self._connection.set_info_callback(self._notice)
+            # It changes when the peer has answered, and at no other time.
+            self._old_finished = self._connection.get_peer_finished()
             if self.facts.version >= 0x0304:
                 self._ask_on_13()
             else:
@@ -401,9 +401,8 @@ class Engine:
             self._connection.renegotiate()
         self._run(self._connection.do_handshake, StreamError)
 
-    def _notice(self, _connection: object, where: int, _code: int) -> None:
-        if where & SSL.SSL_CB_HANDSHAKE_DONE:
-            self._done_again = True
+    def _answered(self) -> bool:
+        return self._connection.get_peer_finished() != self._old_finished
 
     def reauthenticated(self) -> bool | None:
         """Go on with ``reauthenticate``; True when the peer has answered.
@@ -414,7 +413,7 @@ class Engine:
         with self._step():
             self._what("read")
             buffer = bytearray(16384)
-            while not self._done_again:
+            while not self._answered():
                 size = self._run(
                     lambda: self._connection.recv_into(buffer), StreamError
                 )
@@ -425,7 +424,7 @@ class Engine:
                         "the peer closed instead of giving its certificate"
                     )
                 self._early.append(bytes(buffer[:size]))
-            if not self._done_again:
+            if not self._answered():
                 return None
             self.facts = settle(self._connection, self.record)
             return True

@@ -102,16 +102,20 @@ class SSLPort(SessionView):
             OSError: The socket broke.
         """
         timeout = sock.gettimeout()
-        port = open_port(
-            context,
-            SocketTransport(sock),
-            server_side=server_side,
-            hostname=hostname,
-            timeout=timeout,
-            endpoints=endpoints_of(sock, hostname),
-        )
         try:
             tune(sock)
+            port = open_port(
+                context,
+                SocketTransport(sock),
+                server_side=server_side,
+                hostname=hostname,
+                timeout=timeout,
+                endpoints=endpoints_of(sock, hostname),
+            )
+        except BaseException:
+            sock.close()
+            raise
+        try:
             if pending:
                 port._engine.receive(pending)
             port.handshake()

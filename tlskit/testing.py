@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from .errors import ConfigurationError
 from .identity import Identity
 from .pipes import pipe
 from .wrapping import ports_to_ssl_ports
@@ -435,7 +436,8 @@ def memory_pair(
         The client's port and the server's.
 
     Raises:
-        TLSError: What the client raised, or else what the server did.
+        TLSError: What the client raised, or else what the server did; first
+            of all what is wrong with a context.
     """
     left, right = pipe(capacity)
     accepted: list[SSLPort | BaseException] = []
@@ -454,6 +456,7 @@ def memory_pair(
             )
         except BaseException as error:  # Raised by the caller instead.
             accepted.append(error)
+            right.close_streams = True
             right.close()
 
     left.settimeout(timeout)
@@ -472,8 +475,11 @@ def memory_pair(
             shutdown_on_close=True,
         )
     except BaseException:
+        left.close_streams = True
         left.close()
         thread.join(timeout)
+        if accepted and isinstance(accepted[0], ConfigurationError):
+            raise accepted[0] from None
         raise
     thread.join(timeout)
     other = accepted[0] if accepted else TimeoutError("the server hangs")
