@@ -24,7 +24,7 @@ PACKAGE = Path(SPEC.origin).parent
 # yet; their places are taken.
 LADDER = (
     "_glimpse _oneline _pem _version _versioned codes deadline dh files",
-    "_alerts _stories errors transport",
+    "_alerts _stories errors pipes transport",
     (
         "_cases _hostname _scene _streams _trust_files _trust_macos"
         " _trust_windows facts keylog sniff"
