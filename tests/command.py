@@ -1,0 +1,117 @@
+"""The command line as a process, for tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+__all__ = ["PATIENCE", "PYTHON", "Server", "python", "serving", "tlskit"]
+
+#: No wait is longer, in seconds.
+PATIENCE = 30.0
+#: A run of the installed package (python -I) starts isolated children.
+PYTHON = (sys.executable, *(["-I"] if sys.flags.isolated else []))
+
+
+def _environment(variables: dict[str, str]) -> dict[str, str]:
+    # Where tests run, colours may be forced; nobody asked for them here.
+    return {**os.environ, "FORCE_COLOR": "", **variables}
+
+
+def python(
+    *arguments: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run Python with these arguments and variables of the environment."""
+    return subprocess.run(
+        [*PYTHON, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        env=_environment(variables),
+        check=False,
+    )
+
+
+def tlskit(
+    *arguments: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m tlskit``."""
+    return python("-m", "tlskit", *arguments, **variables)
+
+
+class Server:
+    """``tlskit serve`` as a process, heard line by line.
+
+    Args:
+        arguments: Its options; it takes a free port.
+    """
+
+    def __init__(self, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [*PYTHON, "-m", "tlskit", "serve", "--port", "0", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=_environment({}),
+        )
+        self._lines: queue.Queue[str] = queue.Queue()
+        self._reader = threading.Thread(target=self._listen, daemon=True)
+        self._reader.start()
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.put(line)
+        self._lines.put("")
+
+    def line(self) -> str:
+        """Give the next line; an empty one at the end."""
+        return self._lines.get(timeout=PATIENCE)
+
+    def head(self) -> dict[str, str]:
+        """Give what it says before the first client, text by label."""
+        lines = [self.line()]
+        while lines[-1] and not lines[-1].startswith("to end it"):
+            lines.append(self.line())
+        pairs = (line.split("  ", 1) for line in lines if "  " in line)
+        return {label: text.strip() for label, text in pairs}
+
+    def event(self) -> Any:
+        """Give the next line of JSON."""
+        return json.loads(self.line())
+
+    def interrupt(self) -> tuple[int, str]:
+        """Press Ctrl-C; give exit status and stderr."""
+        self.process.send_signal(signal.SIGINT)
+        return self.end()
+
+    def end(self) -> tuple[int, str]:
+        """Wait for the end; give exit status and stderr."""
+        status = self.process.wait(PATIENCE)
+        assert self.process.stderr is not None
+        return status, self.process.stderr.read()
+
+
+@contextmanager
+def serving(*arguments: str) -> Iterator[Server]:
+    """Run a server, and end it whatever happens."""
+    server = Server(*arguments)
+    try:
+        yield server
+        # Not killed at once: a process that is has no coverage to tell.
+        server.interrupt()
+    finally:
+        server.process.kill()
+        server.process.wait(PATIENCE)
+        server._reader.join(PATIENCE)
+        for stream in (server.process.stdout, server.process.stderr):
+            assert stream is not None
+            stream.close()

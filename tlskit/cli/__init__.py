@@ -1,0 +1,57 @@
+"""``tlskit``, the command line: one module for each subcommand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from .._version import __version__
+from . import demo, doctor, serve
+from ._console import complain
+from ._exit import MEANINGS, ExitCode, exit_code
+
+__all__ = ["ExitCode", "group", "run"]
+
+_EPILOG = "\b\nExit status:\n" + "\n".join(
+    f"  {code.value:>3}  {meaning}" for code, meaning in MEANINGS.items()
+)
+
+
+@click.group(
+    "tlskit",
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def group() -> None:
+    """TLS you can see: try it, serve it, and find out what is wrong.
+
+    Certificates are verified, and every wait ends.  Begin with: tlskit demo
+    """
+
+
+for _module in (demo, doctor, serve):
+    group.add_command(_module.command)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command, and give the process's exit status.
+
+    Args:
+        arguments: Those after the program's name; None takes the process's.
+    """
+    try:
+        return int(
+            group.main(arguments, prog_name="tlskit", standalone_mode=False)
+            or ExitCode.GOOD
+        )
+    except click.ClickException as error:
+        # click's own status for this, 2, means something else here.
+        error.show()
+        return ExitCode.USAGE
+    except click.Abort:
+        return ExitCode.INTERRUPTED
+    except OSError as error:  # All of tlskit's errors are.
+        complain(error)
+        return exit_code(error)

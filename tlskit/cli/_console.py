@@ -1,0 +1,107 @@
+"""How text and data leave the process: colours, JSON, and safe characters."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from typing import TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from ..errors import TLSError
+
+__all__ = ["complain", "open_console", "printable", "show_json", "show_rows"]
+
+
+def open_console(*, stderr: bool = False) -> Console:
+    """Make a console for stdout, or for stderr.
+
+    It shows colours on a terminal only, and none at all, not even bold type,
+    when ``NO_COLOR`` is set to something (https://no-color.org).
+    """
+    stream = sys.stderr if stderr else sys.stdout
+    _never_fail(stream)
+    console = Console(
+        file=stream,
+        color_system=None if os.environ.get("NO_COLOR") else "auto",
+        # Text from a certificate must not be read as markup.
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
+    if not console.is_terminal:
+        # Nobody looks at a file through a window of 80 columns.
+        console.width = 10_000
+    return console
+
+
+def _never_fail(stream: TextIO) -> None:
+    """Write what the encoding lacks as escapes, instead of raising."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
+
+
+def printable(text: str) -> str:
+    """Escape control characters, which a peer may have put into *text*.
+
+    A terminal would obey them: they can colour a refusal green.  Characters
+    that turn the direction of writing are escaped, too.
+    """
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode()
+        for each in text
+    )
+
+
+def show_rows(
+    console: Console,
+    pairs: Iterable[tuple[str, str]],
+    *,
+    indent: int = 2,
+    wrap: bool = True,
+) -> None:
+    """Print labels and values in two columns.
+
+    Args:
+        console: Where to.
+        pairs: Each row's label and value; a value's lines stay lines.
+        indent: How far from the left, in columns.
+        wrap: Whether to wrap values at the terminal's edge; what is to be
+            copied from there had better stay whole.
+    """
+    known = [(printable(label), value) for label, value in pairs]
+    left = indent + 2 + max((len(label) for label, _ in known), default=0)
+    for label, value in known:
+        head = " " * indent + label
+        for line in value.split("\n"):
+            text = Text(printable(line))
+            room = max(20, console.width - left)
+            for piece in text.wrap(console, room) if wrap else [text]:
+                row = Text.assemble((head.ljust(left), "cyan"), piece)
+                row.rstrip()
+                console.print(row, soft_wrap=True)
+                head = ""
+
+
+def show_json(
+    console: Console, data: Mapping[str, object], *, indent: int | None = 2
+) -> None:
+    """Print one JSON object; in one line if *indent* is None."""
+    console.out(json.dumps(data, indent=indent), highlight=False)
+
+
+def complain(error: BaseException) -> None:
+    """Tell on stderr what went wrong, and what to do about it."""
+    words = error.explain() if isinstance(error, TLSError) else str(error)
+    first, *rest = (words or type(error).__name__).split("\n")
+    console = open_console(stderr=True)
+    console.print(
+        Text.assemble(("tlskit: ", "bold red"), printable(first)),
+        soft_wrap=True,
+    )
+    for line in rest:
+        console.print(Text(f"  {printable(line)}"), soft_wrap=True)

@@ -1,0 +1,109 @@
+"""The server behind ``serve``: sends back what clients send."""
+
+from __future__ import annotations
+
+import threading
+
+from ..deadline import Deadline
+from ..errors import ClosedError
+from ..listener import Listener
+from ..ports import SSLPort
+from ._journal import Journal
+
+__all__ = ["EchoServer"]
+
+#: How often, in seconds, waits without an end look up; Windows doesn't let
+#: Ctrl-C interrupt them.
+_BEAT = 1.0
+#: How long, in seconds, the end waits for goodbyes.
+_FAREWELL = 2.0
+
+
+class EchoServer:
+    """Accepts clients, and gives each a thread.
+
+    Args:
+        listener: Where they come from; ``close`` closes it.
+        journal: Hears about each.
+        idle: How long a client may be silent, in seconds.
+        most: How many clients are served at once; later ones wait.
+    """
+
+    def __init__(
+        self,
+        listener: Listener,
+        journal: Journal,
+        *,
+        idle: float,
+        most: int = 100,
+    ) -> None:
+        self._listener = listener
+        self._journal = journal
+        self._idle = idle
+        self._room = threading.BoundedSemaphore(most)
+        self._lock = threading.Lock()
+        self._live: set[SSLPort] = set()
+
+    def run(self) -> None:
+        """Serve until the listener is closed, or nobody reads the journal.
+
+        Raises:
+            OSError: No further client can be accepted, whoever it is.
+        """
+        while not (self._listener.closed or self._journal.unheard):
+            if not self._room.acquire(timeout=_BEAT):
+                continue
+            port = self._accepted()
+            if port is None:
+                self._room.release()
+                continue
+            with self._lock:
+                self._live.add(port)
+            threading.Thread(
+                target=self._serve, args=(port,), daemon=True
+            ).start()
+
+    def _accepted(self) -> SSLPort | None:
+        try:
+            return self._listener.accept(_BEAT)
+        except OSError as error:
+            peer = getattr(error, "peer", None)
+            if peer is not None:
+                self._journal.refused(peer, error)
+            elif not isinstance(error, (TimeoutError, ClosedError)):
+                raise
+        return None
+
+    def _serve(self, port: SSLPort) -> None:
+        size = 0
+        failure = None
+        try:
+            self._journal.client(port)
+            port.settimeout(self._idle)
+            with port:
+                while data := port.recv(65536):
+                    size += len(data)
+                    port.sendall(data)
+        except ClosedError:
+            pass  # By us, at the end.
+        except OSError as error:
+            failure = error
+        finally:
+            self._journal.left(port.getpeername(), size, failure)
+            with self._lock:
+                self._live.discard(port)
+            self._room.release()
+
+    def close(self) -> None:
+        """Accept no more, and say goodbye to all, within 2 seconds."""
+        self._listener.close()
+        deadline = Deadline.after(_FAREWELL)
+        with self._lock:
+            goodbyes = [
+                threading.Thread(target=port.close, daemon=True)
+                for port in self._live
+            ]
+        for each in goodbyes:
+            each.start()
+        for each in goodbyes:
+            each.join(deadline.left())
