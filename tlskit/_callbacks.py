@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ._openssl import SSL
 from .codes import Alert, VerifyReason
-from .errors import HandshakeError, IdentityError, NegotiationError
+from .errors import (
+    HandshakeError,
+    IdentityError,
+    NegotiationError,
+    VerificationError,
+)
 from .settings import Settings, Verify
 from .verification import Fault
 
@@ -128,10 +133,7 @@ class Record:
     def _opinion(self, der: bytes, code: int, depth: int, ok: bool) -> int:
         """Ask the hook, if there is one; otherwise what the settings say."""
         if "verify_certificate" in self.hooks.hooks_in_use:
-            from cryptography import x509
-
-            certificate = x509.load_der_x509_certificate(der)
-            if self.hooks.verify_certificate(certificate, depth, ok):
+            if self.hooks.verify_certificate(parsed(der), depth, ok):
                 return 0
             if ok:
                 code = VerifyReason.CERT_REJECTED
@@ -145,10 +147,8 @@ class Record:
         """Check the name inside the handshake, so that an alert can tell."""
         if self.identity is None or not self.settings.verify_hostname:
             return 0
-        from cryptography import x509
-
         try:
-            self.identity.check(x509.load_der_x509_certificate(der))
+            self.identity.check(parsed(der))
         except IdentityError as error:
             self.identity_error = error
             code = int(error.reason)
@@ -245,6 +245,25 @@ class Record:
                 f"protocols offered: {list(names)}"
             )
         return wire
+
+
+def parsed(der: bytes) -> x509.Certificate:
+    """Read a certificate that OpenSSL has read already.
+
+    Raises:
+        VerificationError: ``cryptography`` finds it malformed.
+    """
+    from cryptography import x509
+
+    try:
+        return x509.load_der_x509_certificate(der)
+    except ValueError as error:
+        raise VerificationError(
+            f"the peer's certificate is malformed: {error}",
+            code="malformed-certificate",
+            reason=VerifyReason.CERT_REJECTED,
+            hint="have it reissued by a CA that follows RFC 5280",
+        ) from error
 
 
 def _record(connection: SSL.Connection) -> Record:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from . import _native
 from ._openssl import SSL
 from ._reasons import describe_failure
+from .codes import VerifyReason
 from .errors import HandshakeError, IdentityError, TLSError, VerificationError
 from .facts import Facts
 from .settings import Verify
@@ -77,7 +78,7 @@ def failure_of(
 def _scene(connection: SSL.Connection, record: Record) -> VerificationScene:
     """Gather what an error about the peer's certificate should tell."""
     return VerificationScene(
-        presented=_ders(_presented(connection, record)),
+        presented=_presented_ders(connection, record),
         built=tuple(der for _, der in sorted(record.chain.items())),
         expected=None if record.identity is None else record.identity.text,
         sources=record.settings.source_names,
@@ -102,6 +103,15 @@ def _ders(chain: tuple[x509.Certificate, ...]) -> tuple[bytes, ...]:
     return tuple(each.public_bytes(Encoding.DER) for each in chain)
 
 
+def _presented_ders(
+    connection: SSL.Connection, record: Record
+) -> tuple[bytes, ...]:
+    try:
+        return _ders(_presented(connection, record))
+    except ValueError:  # Malformed; what the callbacks saw has to do.
+        return tuple(der for _, der in sorted(record.chain.items()))
+
+
 def _presented(
     connection: SSL.Connection, record: Record
 ) -> tuple[x509.Certificate, ...]:
@@ -120,6 +130,19 @@ def settle(connection: SSL.Connection, record: Record) -> Facts:
     Raises:
         VerificationError: The peer is not acceptable.
     """
+    try:
+        return _settle(connection, record)
+    except ValueError as error:  # What OpenSSL reads, but cryptography not.
+        raise VerificationError(
+            f"a certificate of the peer's is malformed: {error}",
+            code="malformed-certificate",
+            reason=VerifyReason.CERT_REJECTED,
+            presented_chain=_presented_ders(connection, record),
+            hint="have it reissued by a CA that follows RFC 5280",
+        ) from error
+
+
+def _settle(connection: SSL.Connection, record: Record) -> Facts:
     certificate = connection.get_peer_certificate(as_cryptography=True)
     _check_identity(connection, record, certificate)
     verified = connection.get_verified_chain(as_cryptography=True) or []

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .deadline import Deadline
+from .identity import Identity
 from .ports import SSLPort, endpoints_of, open_port
 from .settings import alpn_names
 from .sides import ClientContext, client_context
@@ -57,22 +58,22 @@ def connect(
             ``VerificationError`` and ``IdentityError``.
         TimeoutError: The deadline passed.
         OSError: The look-up or TCP failed.
-        ValueError: An argument is out of its range.
+        ConfigurationError: *host* or *hostname* can be no host name.
+        ValueError: An argument is empty or out of its range.
 
     Source: ``ssl-connect``, ``ssl-connect/enable-break``,
     ``make-client-tls-socket``.
     """
     if not isinstance(host, str):
         raise TypeError(f"host is a str, not {host!r}")
-    if not host:
-        raise ValueError("host is empty")
     if not isinstance(port, int) or not 1 <= port <= 65535:
         raise ValueError(f"port is a number from 1 to 65535, not {port!r}")
     names = alpn_names(alpn)
     chosen = client_context(context)
     name = host if hostname is None else hostname
+    Identity.parse(name)  # A bad name should not cost a connection.
     deadline = Deadline.after(timeout)
-    sock = _dial(host, port, deadline, source_address)
+    sock = _dial(_resolvable(host), port, deadline, source_address)
     try:
         tune(sock)
         made = open_port(
@@ -95,6 +96,15 @@ def connect(
             made.close()
             raise
     return made
+
+
+def _resolvable(host: str) -> str:
+    """Give what the resolver wants: A-labels, and addresses unbracketed."""
+    found = Identity.parse(host)
+    if found.dns is not None:
+        return found.dns.decode("ascii")
+    # With its zone, if there is one ("fe80::1%eth0").
+    return host.strip("[]")
 
 
 def _dial(
@@ -134,10 +144,9 @@ def _some(deadline: Deadline, doing: str) -> float | None:
 
 def _look_up(host: str, port: int, deadline: Deadline) -> _AddressInfo:
     """Resolve *host*; the system's resolver knows no deadline of its own."""
-    plain = host[1:-1] if host.startswith("[") else host
 
     def ask() -> _AddressInfo:
-        return socket.getaddrinfo(plain, port, type=socket.SOCK_STREAM)
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
     if deadline.moment is None:
         return ask()

@@ -8,7 +8,12 @@ from . import channel_binding
 from .engine import Engine
 from .errors import StreamError, UnsupportedError
 from .facts import Facts
-from .identity import Identity, certificate_hostnames, oneline
+from .identity import (
+    Identity,
+    certificate_hostnames,
+    issuer_oneline,
+    subject_oneline,
+)
 from .protocols import TLSVersion
 
 if TYPE_CHECKING:
@@ -126,7 +131,7 @@ class SessionView:
         certificate = self.peer_certificate
         if certificate is None or not self.peer_verified:
             return None
-        return oneline(certificate.subject)
+        return subject_oneline(certificate)
 
     @property
     def peer_issuer_name(self) -> bytes | None:
@@ -137,7 +142,7 @@ class SessionView:
         certificate = self.peer_certificate
         if certificate is None or not self.peer_verified:
             return None
-        return oneline(certificate.issuer)
+        return issuer_oneline(certificate)
 
     # -- the session --------------------------------------------------------
 
