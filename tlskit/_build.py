@@ -130,13 +130,14 @@ def curve(name: str) -> type[ec.EllipticCurve]:
         UnsupportedError: The library lacks it.
     """
     aliases = {"prime192v1": "secp192r1", "prime256v1": "secp256r1"}
-    found = {
+    kinds: dict[object, type[ec.EllipticCurve]] = {
         kind.name: kind
         for kind in vars(ec).values()
         if isinstance(kind, type)
         and issubclass(kind, ec.EllipticCurve)
         and kind is not ec.EllipticCurve
-    }.get(aliases.get(name, name))
+    }
+    found = kinds.get(aliases.get(name, name))
     if found is None:
         raise UnsupportedError(
             f"this library has no elliptic curve {name!r}",
@@ -228,7 +229,7 @@ def set_verify(target: SSL.Context | SSL.Connection, mode: int) -> None:
     if _native.has("verify-error"):
         _native.set_verify(target, mode, _callbacks.on_certificate)
     else:
-        target.set_verify(mode, _callbacks.on_certificate_public)  # type: ignore[arg-type]
+        target.set_verify(mode, _callbacks.on_certificate_public)
 
 
 # -- servers ----------------------------------------------------------------

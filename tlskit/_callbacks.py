@@ -49,11 +49,17 @@ _NAME_FAULTS = (
 class Hooks(Protocol):
     """What a context lets its subclasses decide; see ``context.Context``."""
 
-    #: The names of the hooks that are in use.
-    hooks_in_use: frozenset[str]
-    server_side: bool
-    #: Makes the port from a driver and keywords.
-    port_class: Callable[..., Any]
+    @property
+    def hooks_in_use(self) -> frozenset[str]:
+        """The names of the hooks that are in use."""
+
+    @property
+    def server_side(self) -> bool:
+        """Which side it is for."""
+
+    @property
+    def port_class(self) -> Callable[..., Any]:
+        """What makes a port from a driver and keywords."""
 
     def choose_context(self, server_name: str) -> Hooks | None:
         """Choose another context for a server name."""

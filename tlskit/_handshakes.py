@@ -82,7 +82,7 @@ class Handshake:
     def _placed(self, error: BaseException) -> BaseException:
         """Say of which client it is, where the error can hold that."""
         if isinstance(error, (TLSError, OSError)):
-            error.peer = self._address  # type: ignore[union-attr]
+            setattr(error, "peer", self._address)  # noqa: B010 - an OSError's
         return error
 
     def _refuse(self) -> None:

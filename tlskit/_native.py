@@ -15,8 +15,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ._openssl import SSL, available, translated
-from .errors import ConfigurationError, CredentialError, TLSError
-from .errors import UnsupportedError
+from .errors import (
+    ConfigurationError,
+    CredentialError,
+    TLSError,
+    UnsupportedError,
+)
 
 if TYPE_CHECKING:
     from OpenSSL.SSL import Connection, Context
@@ -319,7 +323,7 @@ def expect_peer(
     connection: Connection, name: bytes | None, address: bytes | None
 ) -> None:
     """Have OpenSSL itself check the peer's DNS name or IP address."""
-    lib, ffi = _require("peer-name", "check names in the handshake")
+    lib, _ = _require("peer-name", "check names in the handshake")
     parameters = lib.SSL_get0_param(connection._ssl)
     lib.X509_VERIFY_PARAM_set_hostflags(
         parameters,

@@ -63,7 +63,8 @@ class FileTransport:
     def __init__(self, source: Any, sink: Any, *, close: bool) -> None:
         self.close_streams = close
         self._source, self._sink = source, sink
-        self._in, self._out = source.fileno(), sink.fileno()
+        self._in: int = source.fileno()
+        self._out: int = sink.fileno()
         self._pending = _buffered(source, self._in)
         if hasattr(sink, "flush"):
             sink.flush()
@@ -360,13 +361,14 @@ def _insist(source: io.RawIOBase) -> bytes:
 
 def _writer(sink: Any) -> Callable[[bytes], None]:
     if hasattr(sink, "sendall"):
-        return lambda data: sink.sendall(data)
+        send: Callable[[bytes], None] = sink.sendall
+        return send
     if not hasattr(sink, "write"):
         raise TypeError(f"nothing can be written to {sink!r}")
 
     def write(data: bytes) -> None:
         rest = memoryview(data)
-        while len(rest):
+        while rest:
             # A raw file takes what it likes, a buffered one everything.
             taken = sink.write(rest)
             rest = rest[len(rest) if taken is None else taken :]

@@ -107,13 +107,13 @@ def _presented_ders(
     connection: SSL.Connection, record: Record
 ) -> tuple[bytes, ...]:
     try:
-        return _ders(_presented(connection, record))
+        return _ders(_presented(connection))
     except ValueError:  # Malformed; what the callbacks saw has to do.
         return tuple(der for _, der in sorted(record.chain.items()))
 
 
 def _presented(
-    connection: SSL.Connection, record: Record
+    connection: SSL.Connection,
 ) -> tuple[x509.Certificate, ...]:
     """Give what the peer sent, its own certificate first."""
     chain = connection.get_peer_cert_chain(as_cryptography=True) or []
@@ -158,7 +158,7 @@ def _settle(connection: SSL.Connection, record: Record) -> Facts:
         server_name=_server_name(connection, record),
         session_reused=_reused(connection),
         peer_certificate=certificate,
-        peer_chain=_presented(connection, record),
+        peer_chain=_presented(connection),
         verified_chain=tuple(verified) if error is None else (),
         certificate=connection.get_certificate(as_cryptography=True),
         peer_verified=certificate is not None and error is None,
@@ -206,10 +206,9 @@ def _check_policy(
         )
     if settings.strict:
         identity = record.identity
-        roots = {der: None for der in settings.root_ders}
         second_opinion(
             scene.presented,
-            tuple(map(x509.load_der_x509_certificate, roots)),
+            tuple(map(x509.load_der_x509_certificate, settings.root_ders)),
             name=None
             if identity is None or identity.dns is None
             else identity.dns.decode("ascii"),

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from cryptography import x509
     from typing_extensions import Self
 
-    from .credentials import KeySource, Password, Source
+    from .credentials import AnyPath, Bytes, KeySource, Password, Source
 
 __all__ = ["Context"]
 
@@ -67,7 +67,7 @@ class Context(ABC):
     #: What ports are made of; a subclass of ``SSLPort``.
     port_class: type[SSLPort] = SSLPort
 
-    _lock: threading.RLock  # type: ignore[valid-type]
+    _lock: threading.RLock
     _frozen: bool
     _built: Built | None
     _settings: Settings
@@ -270,7 +270,9 @@ class Context(ABC):
                 check_pair(self._settings.chain, key)
             self._change(key=key)
 
-    def load_pkcs12(self, source: Source, password: Password = None) -> None:
+    def load_pkcs12(
+        self, source: AnyPath | Bytes, password: Password = None
+    ) -> None:
         """Load certificate chain and private key from one PKCS#12 file.
 
         Args:

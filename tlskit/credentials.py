@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -35,11 +35,11 @@ __all__ = [
     "load_pkcs12",
 ]
 
-Bytes = Union[bytes, bytearray, memoryview]
-Path_ = Union[str, "os.PathLike[str]"]
-Source = Union[Path_, Bytes, x509.Certificate, Sequence[x509.Certificate]]
-KeySource = Union[Path_, Bytes, PrivateKeyTypes]
-Password = Union[str, bytes, Callable[[], Union[str, bytes]], None]
+Bytes = bytes | bytearray | memoryview
+AnyPath = str | os.PathLike[str]
+Source = AnyPath | Bytes | x509.Certificate | Sequence[x509.Certificate]
+KeySource = AnyPath | Bytes | PrivateKeyTypes
+Password = str | bytes | Callable[[], str | bytes] | None
 
 _DER = serialization.Encoding.DER
 _SPKI = serialization.PublicFormat.SubjectPublicKeyInfo
@@ -100,7 +100,8 @@ class PrivateKey:
             TypeError: *source* can't be one.
         """
         if hasattr(source, "private_bytes"):
-            return _checked_kind(cls(source), rsa, "the key object")
+            given: Any = source
+            return _checked_kind(cls(given), rsa, "the key object")
         data, name = _read(source, "a private key")
         secret = _Secret(password)
         if not asn1 and b"-----BEGIN " in data:
@@ -411,7 +412,7 @@ def check_pair(chain: CertificateChain, key: PrivateKey) -> None:
 
 
 def load_pkcs12(
-    source: Path_ | Bytes, password: Password = None
+    source: AnyPath | Bytes, password: Password = None
 ) -> tuple[PrivateKey, CertificateChain]:
     """Read key and chain from a PKCS#12 file (RFC 7292).
 

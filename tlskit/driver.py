@@ -416,16 +416,19 @@ class Driver:
         facts = self.engine.facts
         if facts is None:  # Given up in mid-handshake: no alert is owed.
             return True
-        return self._heard or self.engine.server_side or facts.version < _TLS_1_3
+        return (
+            self._heard or self.engine.server_side or facts.version < _TLS_1_3
+        )
 
     def _leave(self) -> None:
         """Close the transport once no other thread is inside it."""
         with suppress(OSError):
             self.transport.wake()
-        held = []
-        for lock in (self._reading, self._writing):
-            if lock.acquire(timeout=_LINGER):
-                held.append(lock)
+        held = [
+            lock
+            for lock in (self._reading, self._writing)
+            if lock.acquire(timeout=_LINGER)
+        ]
         try:
             with suppress(OSError):
                 self.transport.close()
@@ -444,7 +447,7 @@ class Driver:
         self,
         lock: threading.Lock,
         deadline: Deadline,
-        want: type[WantReadError] | type[WantWriteError],
+        want: type[WantReadError | WantWriteError],
     ) -> Iterator[None]:
         left = deadline.left()
         if deadline.is_now:

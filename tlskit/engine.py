@@ -508,8 +508,10 @@ class Engine:
                 error,
             )
         except HandshakeError:
-            # pyOpenSSL parked another connection's refusal on our context.
-            self._check_hooks()
+            # pyOpenSSL raises what it found on our context; that may have
+            # been another connection's refusal.
+            if self.record.error is not None:
+                self._fail(self.record.error)
             return self._run(call, default)
         self._check_hooks()
         return result if result is not None else 1
@@ -535,15 +537,15 @@ class Engine:
             self._fail(
                 not_tls(self._first) or _closed_in_handshake(default), cause
             )
-        if self.record.settings.allow_truncation:
-            return self._closed_by_peer(default)
-        self._fail(
-            TruncatedError(
-                "the stream ended without close_notify: "
-                "the peer vanished, or somebody cut the connection"
-            ),
-            cause,
-        )
+        if not self.record.settings.allow_truncation:
+            self._fail(
+                TruncatedError(
+                    "the stream ended without close_notify: "
+                    "the peer vanished, or somebody cut the connection"
+                ),
+                cause,
+            )
+        return self._closed_by_peer(default)
 
     def _fail(
         self, error: BaseException, cause: BaseException | None = None

@@ -20,7 +20,7 @@ class Plain(Protocol):
     """What a file needs of its port."""
 
     def read_plain(self, buffer: memoryview) -> int:
-        """Read into *buffer*; raise ``BlockingIOError`` if nothing is there."""
+        """Read into *buffer*; ``BlockingIOError`` for "nothing there"."""
 
     def write_plain(self, data: memoryview) -> int:
         """Write *data* and say how much of it was taken."""

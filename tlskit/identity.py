@@ -299,13 +299,13 @@ def _wrong(
         certificate,
         f"expected {identity}, but the certificate names {_listed(found)}",
         "wrong-identity",
-        mismatch_hint(
+        hint=mismatch_hint(
             identity.host,
             found.dns,
             found.addresses,
             common_names(certificate),
         ),
-        found.texts,
+        presented=found.texts,
     )
 
 
@@ -322,7 +322,7 @@ def _nameless(
         f"expected {identity}, but the certificate has no subjectAltName "
         "extension, so it names nobody",
         "no-san",
-        hint,
+        hint=hint,
     )
 
 
@@ -336,7 +336,7 @@ def _unreadable(
         f"expected {identity}, but the certificate's extensions are "
         f"malformed: {quoted(str(error))}",
         "unreadable-san",
-        "have the certificate reissued by other software",
+        hint="have the certificate reissued by other software",
     )
 
 
@@ -345,6 +345,7 @@ def _refusal(
     certificate: x509.Certificate,
     message: str,
     code: str,
+    *,
     hint: str,
     presented: tuple[str, ...] = (),
 ) -> IdentityError:

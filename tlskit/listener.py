@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from ._handshakes import Handshake
 from .deadline import Deadline
-from .errors import ClosedError, CredentialError, TLSError
+from .errors import ClosedError, CredentialError
 from .ports import SSLPort
 from .sides import ServerContext, server_context
 from .transport import tune

@@ -147,7 +147,7 @@ class PipeEnd:
     def sendall(self, data: bytes) -> None:
         """Write all of *data*."""
         rest = memoryview(data)
-        while len(rest):
+        while rest:
             put = self.write(rest)
             if put is not None:
                 rest = rest[put:]

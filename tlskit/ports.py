@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
 
 from ._callbacks import Hooks
 from .deadline import Deadline
 from .driver import Driver
-from .engine import Engine, State
+from .engine import Engine
 from .errors import (
     ClosedError,
     ConfigurationError,
@@ -470,10 +470,8 @@ class SSLPort(SessionView):
         if kind is None:
             self.close()
             return
-        try:
+        with suppress(OSError):
             self.close()
-        except OSError:
-            pass
 
     # -- the rest of a socket -----------------------------------------------
 

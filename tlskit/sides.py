@@ -29,10 +29,34 @@ __all__ = [
 
 #: The curve names of the seed documents.
 _SEED_CURVES = frozenset(
-    "sect163k1 sect163r1 sect163r2 sect193r1 sect193r2 sect233k1 sect233r1 "
-    "sect239k1 sect283k1 sect283r1 sect409k1 sect409r1 sect571k1 sect571r1 "
-    "secp160k1 secp160r1 secp160r2 secp192k1 secp224k1 secp224r1 secp256k1 "
-    "secp256r1 secp384r1 secp521r1 prime192v1 prime256v1".split()
+    {
+        "prime192v1",
+        "prime256v1",
+        "secp160k1",
+        "secp160r1",
+        "secp160r2",
+        "secp192k1",
+        "secp224k1",
+        "secp224r1",
+        "secp256k1",
+        "secp256r1",
+        "secp384r1",
+        "secp521r1",
+        "sect163k1",
+        "sect163r1",
+        "sect163r2",
+        "sect193r1",
+        "sect193r2",
+        "sect233k1",
+        "sect233r1",
+        "sect239k1",
+        "sect283k1",
+        "sect283r1",
+        "sect409k1",
+        "sect409r1",
+        "sect571k1",
+        "sect571r1",
+    }
 )
 
 _secure_lock = threading.Lock()

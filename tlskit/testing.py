@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["BAD_KINDS", "CA", "Leaf", "memory_pair", "pipe"]
 
-Key = Union[
-    ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey, ed25519.Ed25519PrivateKey
-]
+Key = (
+    ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+)
 
 #: What ``CA.issue_bad`` can do wrong.
 BAD_KINDS = (
@@ -64,9 +64,7 @@ def _new_key(kind: str) -> Key:
         return rsa.generate_private_key(65537, 2048)
     if kind == "ed25519":
         return ed25519.Ed25519PrivateKey.generate()
-    raise ValueError(
-        f"key_type is 'ecdsa', 'rsa' or 'ed25519', not {kind!r}"
-    )
+    raise ValueError(f"key_type is 'ecdsa', 'rsa' or 'ed25519', not {kind!r}")
 
 
 @dataclass(frozen=True)
@@ -151,12 +149,12 @@ class CA:
             self.key.public_key(),
             parent,
             self.key,
-            (
+            extensions=(
                 (x509.BasicConstraints(True, path_length), True),
                 (_key_usage(ca=True), True),
                 *extensions,
             ),
-            valid or (now - _DAY, now + 3650 * _DAY),
+            valid=valid or (now - _DAY, now + 3650 * _DAY),
         )
 
     @property
@@ -228,8 +226,8 @@ class CA:
             own.public_key(),
             self,
             self.key,
-            described,
-            valid or (now - _DAY, now + 90 * _DAY),
+            extensions=described,
+            valid=valid or (now - _DAY, now + 90 * _DAY),
         )
         return Leaf(own, (certificate, *self.chain))
 
@@ -248,9 +246,7 @@ class CA:
         leaf: Leaf = maker(names)
         return leaf
 
-    def crl(
-        self, revoked: Iterable[Leaf | x509.Certificate] = ()
-    ) -> bytes:
+    def crl(self, revoked: Iterable[Leaf | x509.Certificate] = ()) -> bytes:
         """Give a certificate revocation list as PEM, good for a week."""
         now = datetime.now(timezone.utc)
         builder = (
@@ -290,12 +286,12 @@ class CA:
             key.public_key(),
             None,
             key,
-            (
+            extensions=(
                 (x509.BasicConstraints(False, None), True),
                 (_key_usage(ca=False), True),
                 (_san(names), False),
             ),
-            (now - _DAY, now + 90 * _DAY),
+            valid=(now - _DAY, now + 90 * _DAY),
         )
         return Leaf(key, (certificate,))
 
@@ -317,7 +313,7 @@ class CA:
         return self.issue(*names, usages=[ExtendedKeyUsageOID.CODE_SIGNING])
 
     def _weak_key(self, names: tuple[str, ...]) -> Leaf:
-        key = rsa.generate_private_key(65537, 1024)
+        key = rsa.generate_private_key(65537, 1024)  # noqa: S505 - on purpose
         return self.issue(*names, key=key)
 
     def _name_constraints(self, names: tuple[str, ...]) -> Leaf:
@@ -374,8 +370,10 @@ def _key_usage(*, ca: bool) -> x509.KeyUsage:
 
 
 def _digest(key: Key) -> hashes.SHA256 | None:
-    return None if isinstance(key, ed25519.Ed25519PrivateKey) else (
-        hashes.SHA256()
+    return (
+        None
+        if isinstance(key, ed25519.Ed25519PrivateKey)
+        else (hashes.SHA256())
     )
 
 
@@ -384,6 +382,7 @@ def _sign(
     public_key: Any,
     issuer: CA | None,
     signer: Key,
+    *,
     extensions: Iterable[tuple[x509.ExtensionType, bool]],
     valid: tuple[datetime, datetime],
 ) -> x509.Certificate:
@@ -454,7 +453,7 @@ def memory_pair(
                     shutdown_on_close=True,
                 )
             )
-        except BaseException as error:  # Raised by the caller instead.
+        except BaseException as error:  # noqa: BLE001 - raised by the caller
             accepted.append(error)
             right.close_streams = True
             right.close()

@@ -9,8 +9,12 @@ from typing import Any
 
 from ._streams import FileTransport, ThreadTransport, descriptor_of
 from .deadline import Deadline
-from .errors import ConfigurationError, HandshakeError
-from .errors import WantReadError, WantWriteError
+from .errors import (
+    ConfigurationError,
+    HandshakeError,
+    WantReadError,
+    WantWriteError,
+)
 from .files import InputFile, OutputFile
 from .ports import SSLPort, endpoints_of, open_port
 from .settings import alpn_names
@@ -18,6 +22,7 @@ from .sides import ClientContext, ServerContext
 from .transport import SocketTransport, Transport
 
 __all__ = ["ports_to_ssl_ports"]
+
 
 def ports_to_ssl_ports(
     input: Any,
@@ -82,7 +87,7 @@ def ports_to_ssl_ports(
             server_side=server_side,
             hostname=hostname,
             alpn=names,
-            timeout=both.gettimeout() if hasattr(both, "gettimeout") else None,
+            timeout=_timeout_of(both),
             owns_transport=close_original,
             shutdown_on_close=shutdown_on_close,
             error=None if error is HandshakeError else error,
@@ -97,6 +102,14 @@ def ports_to_ssl_ports(
             transport.close()
         raise
     return port
+
+
+def _timeout_of(stream: Any) -> float | None:
+    """Give the time-out of a stream that has one."""
+    if not hasattr(stream, "gettimeout"):
+        return None
+    timeout: float | None = stream.gettimeout()
+    return timeout
 
 
 def _made(encrypt: str, server_side: bool) -> ClientContext | ServerContext:

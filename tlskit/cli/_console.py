@@ -25,7 +25,7 @@ def open_console(*, stderr: bool = False) -> Console:
     """
     stream = sys.stderr if stderr else sys.stdout
     _never_fail(stream)
-    console = Console(
+    console = _Console(
         file=stream,
         color_system=None if os.environ.get("NO_COLOR") else "auto",
         # Text from a certificate must not be read as markup.
@@ -37,6 +37,14 @@ def open_console(*, stderr: bool = False) -> Console:
         # Nobody looks at a file through a window of 80 columns.
         console.width = 10_000
     return console
+
+
+class _Console(Console):
+    """A console that does not end the process by itself."""
+
+    def on_broken_pipe(self) -> None:
+        """Let the error out; rich would raise SystemExit in any thread."""
+        raise  # noqa: PLE0704 - rich calls this while it handles the error
 
 
 def _never_fail(stream: TextIO) -> None:

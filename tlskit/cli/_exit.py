@@ -32,6 +32,8 @@ class ExitCode(IntEnum):
     NOT_TLS = 9
     #: 128 and the number of SIGINT, as shells have it.
     INTERRUPTED = 130
+    #: 128 and the number of SIGTERM.
+    TERMINATED = 143
 
 
 #: What each status means, for ``--help`` and the documentation.
@@ -47,6 +49,7 @@ MEANINGS = {
     ExitCode.POLICY: "one side's policy refuses the other",
     ExitCode.NOT_TLS: "the peer does not speak TLS",
     ExitCode.INTERRUPTED: "interrupted by Ctrl-C",
+    ExitCode.TERMINATED: "ended by SIGTERM",
 }
 
 _REASONS = {

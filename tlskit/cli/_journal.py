@@ -233,7 +233,7 @@ class Journal:
     def _hearing(self) -> Iterator[None]:
         try:
             yield
-        except SystemExit:  # rich's answer to a pipe that nobody reads.
+        except BrokenPipeError:
             self.unheard = True
 
 

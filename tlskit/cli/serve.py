@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import shlex
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,7 @@ from ..trust import VerifySource
 from ._data import SCHEMA
 from ._development import development_certificate
 from ._echo import EchoServer
+from ._exit import ExitCode
 from ._journal import Journal, ListeningData
 
 __all__ = ["command"]
@@ -109,7 +112,7 @@ def command(
         context.load_suggested_certificate_authorities(client_ca)
         context.set_verify()
     chosen = names or _names_for(host)
-    with _certified(context, cert, key, chosen) as ca_file:
+    with _tidy_end(), _certified(context, cert, key, chosen) as ca_file:
         context.seal()
         listener = _listen(host, port, context)
         server = EchoServer(listener, journal, idle=idle)
@@ -128,6 +131,22 @@ def command(
         finally:
             server.close()
             journal.closed()
+    if journal.unheard:
+        raise BrokenPipeError(errno.EPIPE, "nobody reads what is printed")
+
+
+@contextmanager
+def _tidy_end() -> Iterator[None]:
+    """Leave by an exception at SIGTERM, too, so that nothing is left."""
+
+    def leave(*_: object) -> None:
+        raise SystemExit(ExitCode.TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _names_for(host: str) -> tuple[str, ...]:
