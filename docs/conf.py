@@ -1,0 +1,106 @@
+"""How sphinx builds the documentation of tlskit."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from typing import TYPE_CHECKING, Any
+
+import tlskit
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+project = "tlskit"
+author = "the tlskit developers"
+copyright = "2026, the tlskit developers"
+release = version = tlskit.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.doctest",
+    "sphinx.ext.napoleon",
+]
+exclude_patterns = ["_build"]
+default_role = "any"
+nitpicky = True
+
+autoclass_content = "both"
+autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_rtype = False
+
+# Others' names.  Their documentation is on the network, the build is not; so
+# a link to them is text.  References to tlskit itself must all resolve.
+_ELSEWHERE = (
+    *sys.stdlib_module_names,
+    "OpenSSL",
+    "cryptography",
+    "typing_extensions",
+    # As the sources abbreviate them.
+    "ec",
+    "ed25519",
+    "rsa",
+    "x509",
+)
+_NAMES = (
+    *dir(builtins),
+    "Any",
+    "Buffer",
+    "Callable",
+    "ClassVar",
+    "Iterable",
+    "Iterator",
+    "Mapping",
+    "Self",
+    "Sequence",
+    "TracebackType",
+    "datetime",
+)
+# Names of unions; docs/api/types.rst says what they hold.
+_UNIONS = (
+    "AnyPath",
+    "Bytes",
+    "KeySource",
+    "KeylogTarget",
+    "Password",
+    "Source",
+    "Verifier",
+)
+# What is said in the signatures of members that are not for users.
+_INSIDE = (
+    r"tlskit\._\w+\.\w+",
+    r"tlskit\.driver\.Driver",
+    r"tlskit\.hashing\._Stream",
+)
+nitpick_ignore_regex = [
+    (r"py:.*", rf"({'|'.join(_ELSEWHERE)})(\..*)?"),
+    (r"py:.*", rf"({'|'.join((*_NAMES, *_UNIONS, *_INSIDE))})"),
+]
+
+doctest_test_doctest_blocks = "default"
+
+html_theme = "furo"
+html_title = f"tlskit {version}"
+html_copy_source = False
+
+
+def keep_first_line(
+    _app: Sphinx,
+    what: str,
+    _name: str,
+    _object: object,
+    _options: Any,
+    lines: list[str],
+) -> None:
+    """Keep napoleon from reading "Words: more" of a property as a type."""
+    if what in {"attribute", "data", "property"}:
+        lines[:0] = ["..", ""]  # An empty comment, which has no colon.
+
+
+def setup(app: Sphinx) -> None:
+    """Come before napoleon, which listens with the usual priority, 500."""
+    app.connect("autodoc-process-docstring", keep_first_line, priority=400)
