@@ -1,0 +1,154 @@
+"""Use the public API as an application would; type-checked, never run."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+from cryptography import x509
+from typing_extensions import assert_type
+
+import tlskit
+from tlskit import hashing
+from tlskit.testing import CA, Leaf, memory_pair
+
+
+class Port(tlskit.SSLPort):
+    """A port with a method of its own."""
+
+    def greet(self) -> None:
+        """Say hello."""
+        self.sendall(b"hello")
+
+
+class Client(tlskit.ClientContext):
+    """A client with every hook of its side."""
+
+    port_class = Port
+
+    def verify_certificate(
+        self, certificate: x509.Certificate, depth: int, ok: bool
+    ) -> bool:
+        """Demand what OpenSSL demands, and a serial number."""
+        return ok and certificate.serial_number > depth
+
+    def verify_peer(self, verdict: tlskit.Facts) -> None:
+        """Look at who was accepted."""
+        assert_type(verdict.peer_verified, bool)
+
+    def log_key(self, line: str) -> None:
+        """Keep the line."""
+
+
+class Server(tlskit.ServerContext):
+    """A server with every hook of its side."""
+
+    def choose_context(self, server_name: str) -> tlskit.ServerContext | None:
+        """Serve others otherwise."""
+        return None if server_name == "mine.example" else Server()
+
+    def select_alpn(self, offered: tuple[str, ...]) -> str | None:
+        """Take the client's first."""
+        return offered[0] if offered else None
+
+
+def contexts(ca: CA, path: Path) -> None:
+    """Make contexts, change them, seal them."""
+    client = tlskit.ClientContext("auto", certificate_chain=path)
+    client.load_private_key(b"PEM", password="secret")
+    client.load_private_key(path, password=lambda: b"secret")
+    client.load_verify_source(tlskit.VerifySource.pem(ca.pem))
+    client.load_verify_source("roots.pem", try_=True)
+    client.load_default_verify_sources()
+    client.load_verify_root_certificates(path)
+    client.set_verify()
+    client.set_verify_hostname(False)
+    client.set_alpn(["h2", b"http/1.1"])
+    client.set_keylog("SSLKEYLOGFILE")
+    client.set_keylog(print)
+    client.set_pins(["sha256/AAAA"])
+    client.set_groups(["X25519"])
+    client.set_certificate_verifier(lambda depth, ok, certificate: ok)
+    client.seal()
+    assert_type(client.frozen, bool)
+    assert_type(client.copy(), tlskit.ClientContext)
+    assert_type(tlskit.ClientContext.secure(), tlskit.ClientContext)
+
+    server = tlskit.ServerContext(private_key=path, certificate_chain=path)
+    server.load_suggested_certificate_authorities(path)
+    server.enable_dhe()
+    server.enable_ecdhe("secp384r1")
+    server.set_server_names({"a.example": server}, default=server)
+    server.set_server_name_callback(lambda name: None)
+
+
+def connections(context: tlskit.ClientContext, sock: socket.socket) -> None:
+    """Connect, and read what the handshake established."""
+    with tlskit.connect(
+        "a.example", 443, context, alpn=("h2",), timeout=5
+    ) as port:
+        assert_type(port, tlskit.SSLPort)
+        port.sendall(bytearray(b"data"))
+        assert_type(port.recv(10), bytes)
+        assert_type(port.recv_into(bytearray(10)), int)
+        assert_type(port.input.readline(), bytes)
+        port.output.write(memoryview(b"data"))
+        assert_type(port.version, tlskit.TLSVersion | None)
+        assert_type(port.peer_certificate, x509.Certificate | None)
+        assert_type(port.peer_chain, tuple[x509.Certificate, ...])
+        assert_type(port.alpn_selected, str | None)
+        assert_type(port.verify_error, tlskit.VerificationError | None)
+        assert_type(port.export_keying_material("label", 32), bytes)
+    reader, writer = tlskit.ports_to_ssl_ports(
+        sock, sock, mode="connect", context=context, hostname="a.example"
+    )
+    writer.write(reader.read(1))
+
+
+def listening(context: tlskit.ServerContext) -> None:
+    """Listen, and accept."""
+    with tlskit.listen(0, hostname="localhost", context=context) as listener:
+        assert_type(listener.port, int)
+        assert_type(listener.fileno(), int)
+        assert_type(listener.accept(timeout=1), tlskit.SSLPort)
+        for port in listener:
+            port.close()
+
+
+def errors() -> None:
+    """Sort errors by blame."""
+    try:
+        tlskit.connect("a.example", timeout=1)
+    except tlskit.IdentityError as error:
+        assert_type(error.expected, str | None)
+        assert_type(error.code, str)
+        assert_type(error.hint, str)
+    except tlskit.TLSError as error:
+        assert_type(error.status, str | None)
+    except OSError as error:
+        assert_type(error.errno, int | None)
+
+
+def library() -> None:
+    """Ask what there is."""
+    assert_type(tlskit.available, bool)
+    assert_type(tlskit.load_fail_reason, str | None)
+    assert_type(tlskit.capabilities(), Mapping[str, bool])
+    assert_type(tlskit.max_client_protocol(), str | None)
+    assert_type(tlskit.supported_server_protocols(), tuple[str, ...])
+    with tlskit.set_default_verify_sources([tlskit.VerifySource.certifi()]):
+        tlskit.default_verify_sources()
+    assert_type(hashing.bytes_to_hex_string(b"data"), str)
+
+
+def testing() -> None:
+    """Make certificates, and ports without a network."""
+    ca = CA(key_type="rsa")
+    leaf = ca.intermediate().issue("right.example", "127.0.0.1")
+    assert_type(leaf, Leaf)
+    client, server = tlskit.ClientContext(), tlskit.ServerContext()
+    leaf.apply(server)
+    here, there = memory_pair(client, server, hostname="right.example")
+    here.sendall(b"data")
+    there.close()
