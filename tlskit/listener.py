@@ -175,7 +175,8 @@ class Listener:
         for each in list(self._handshakes.values()):
             if each.deadline.left() == 0:
                 self._advance(each)
-        if not events and not self._done:
+        # Busy clients are no reason to stay longer than was asked for.
+        if not self._done and (accept or not pending):
             deadline.check("waiting for a client")
         return pending
 
