@@ -1,22 +1,33 @@
 """Certificates and connected ports for tests, made in memory.
 
 ``CA`` issues good certificates, and deliberately bad ones.  ``memory_pair``
-joins two ports without a socket.
+joins two ports without a socket.  As a plugin of pytest (name it in a
+``conftest.py``: ``pytest_plugins = ["tlskit.testing"]``) this module offers
+the fixtures ``tls_ca``, a ``CA`` for the whole session, and ``tls_leaf``, a
+``Leaf`` of it for localhost, 127.0.0.1 and ::1.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import (
+    ec,
+    ed25519,
+    padding,
+    rsa,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from .errors import ConfigurationError
@@ -47,6 +58,7 @@ BAD_KINDS = (
     "missing-intermediate",
     "wrong-purpose",
     "weak-key",
+    "weak-digest",
     "name-constraints",
     "path-length",
     "revoked",
@@ -142,6 +154,7 @@ class CA:
     ) -> None:
         self.key = _new_key(key_type) if key is None else key
         self.parent = parent
+        self._made_revoked: list[x509.Certificate] = []
         subject = _name(name)
         now = datetime.now(timezone.utc)
         self.certificate = _sign(
@@ -196,7 +209,8 @@ class CA:
         """Issue a certificate for a server or a client.
 
         Args:
-            names: Host names, IP addresses and mail addresses.
+            names: Host names, IP addresses and mail addresses; without any
+                there are no subject alternative names.
             common_name: The subject's; the first name by default.
             key_type: As for ``CA``.
             key: A key to use instead of a new one.
@@ -219,7 +233,8 @@ class CA:
             (x509.ExtendedKeyUsage(usages), False),
             *extensions,
         ]
-        if with_san:
+        # An empty list of names would make the certificate malformed.
+        if with_san and (names or san is not None):
             described.append((san or _san(names), False))
         certificate = _sign(
             _name(common_name or (names[0] if names else "nobody")),
@@ -235,8 +250,13 @@ class CA:
         """Issue a certificate with one thing wrong.
 
         Args:
-            kind: One of ``BAD_KINDS``.
+            kind: One of ``BAD_KINDS``.  ``"ip-as-dns"`` is wrong for the
+                addresses among the names only; what is ``"revoked"`` is in
+                every later ``crl()``.
             names: As for ``issue``.
+
+        Raises:
+            ValueError: There is no such kind.
         """
         if kind not in BAD_KINDS:
             raise ValueError(
@@ -247,15 +267,21 @@ class CA:
         return leaf
 
     def crl(self, revoked: Iterable[Leaf | x509.Certificate] = ()) -> bytes:
-        """Give a certificate revocation list as PEM, good for a week."""
+        """Give a certificate revocation list as PEM, good for a week.
+
+        Args:
+            revoked: What it lists, besides what was issued as revoked.
+        """
         now = datetime.now(timezone.utc)
         builder = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(self.certificate.subject)
             .last_update(now - _DAY)
             .next_update(now + 7 * _DAY)
+            .add_extension(x509.CRLNumber(int(now.timestamp())), False)
+            .add_extension(_authority(self.key), False)
         )
-        for each in revoked:
+        for each in (*self._made_revoked, *revoked):
             certificate = each.certificate if isinstance(each, Leaf) else each
             builder = builder.add_revoked_certificate(
                 x509.RevokedCertificateBuilder()
@@ -302,8 +328,7 @@ class CA:
         return self.issue(*names, with_san=False)
 
     def _ip_as_dns(self, names: tuple[str, ...]) -> Leaf:
-        san = x509.SubjectAlternativeName(map(x509.DNSName, names))
-        return self.issue(*names, san=san)
+        return self.issue(*names, san=_san(names, address=x509.DNSName))
 
     def _missing_intermediate(self, names: tuple[str, ...]) -> Leaf:
         leaf = self.intermediate("tlskit hidden CA").issue(*names)
@@ -316,8 +341,18 @@ class CA:
         key = rsa.generate_private_key(65537, 1024)  # noqa: S505 - on purpose
         return self.issue(*names, key=key)
 
+    def _weak_digest(self, names: tuple[str, ...]) -> Leaf:
+        below = self.intermediate("tlskit SHA-1 CA", key_type="rsa")
+        leaf = below.issue(*names)
+        weak = _signed_with_sha1(leaf.certificate, below.key)
+        return Leaf(leaf.key, (weak, *below.chain))
+
     def _name_constraints(self, names: tuple[str, ...]) -> Leaf:
-        permitted = [x509.DNSName("permitted.example")]
+        permitted = [
+            x509.DNSName("permitted.example"),
+            # Else any address would do: a name says nothing about them.
+            x509.IPAddress(ipaddress.ip_network("192.0.2.0/24")),
+        ]
         below = self.intermediate(
             "tlskit constrained CA",
             extensions=[(x509.NameConstraints(permitted, None), True)],
@@ -329,7 +364,9 @@ class CA:
         return last.intermediate("tlskit one CA too many").issue(*names)
 
     def _revoked(self, names: tuple[str, ...]) -> Leaf:
-        return self.issue(*names)
+        leaf = self.issue(*names)
+        self._made_revoked.append(leaf.certificate)
+        return leaf
 
 
 def _name(common_name: str) -> x509.Name:
@@ -338,17 +375,26 @@ def _name(common_name: str) -> x509.Name:
     )
 
 
-def _san(names: Iterable[str]) -> x509.SubjectAlternativeName:
-    return x509.SubjectAlternativeName(map(_general_name, names))
+def _ip(text: str) -> x509.IPAddress:
+    return x509.IPAddress(ipaddress.ip_address(text))
 
 
-def _general_name(text: str) -> x509.GeneralName:
+def _san(
+    names: Iterable[str], *, address: Callable[[str], x509.GeneralName] = _ip
+) -> x509.SubjectAlternativeName:
+    return x509.SubjectAlternativeName(
+        _general_name(each, address) for each in names
+    )
+
+
+def _general_name(
+    text: str, address: Callable[[str], x509.GeneralName]
+) -> x509.GeneralName:
     if "@" in text:
         return x509.RFC822Name(text)
-    try:
-        return x509.IPAddress(ipaddress.ip_address(text))
-    except ValueError:
-        pass
+    with suppress(ValueError):
+        ipaddress.ip_address(text)
+        return address(text)
     star = "*." if text.startswith("*.") else ""
     dns = Identity.parse(text[len(star) :]).dns
     assert dns is not None
@@ -377,6 +423,12 @@ def _digest(key: Key) -> hashes.SHA256 | None:
     )
 
 
+def _authority(signer: Key) -> x509.AuthorityKeyIdentifier:
+    return x509.AuthorityKeyIdentifier.from_issuer_public_key(
+        signer.public_key()
+    )
+
+
 def _sign(
     subject: x509.Name,
     public_key: Any,
@@ -400,16 +452,37 @@ def _sign(
         .add_extension(
             x509.SubjectKeyIdentifier.from_public_key(public_key), False
         )
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(
-                signer.public_key()
-            ),
-            False,
-        )
+        .add_extension(_authority(signer), False)
     )
     for extension, critical in extensions:
         builder = builder.add_extension(extension, critical)
     return builder.sign(signer, _digest(signer))
+
+
+# sha256WithRSAEncryption and sha1WithRSAEncryption (RFC 8017, appendix C).
+_SHA256_RSA = bytes.fromhex("06092a864886f70d01010b")
+_SHA1_RSA = bytes.fromhex("06092a864886f70d010105")
+
+
+def _signed_with_sha1(
+    certificate: x509.Certificate, signer: Key
+) -> x509.Certificate:
+    """Sign again with SHA-1, which ``cryptography`` refuses to issue.
+
+    The names of both algorithms are as long, so in the DER one replaces the
+    other: in what is signed, and beside the signature.
+    """
+    assert isinstance(signer, rsa.RSAPrivateKey)
+    signed = certificate.tbs_certificate_bytes
+    head, _, tail = certificate.public_bytes(_DER).partition(signed)
+    signed = signed.replace(_SHA256_RSA, _SHA1_RSA)
+    signature = signer.sign(
+        signed,
+        padding.PKCS1v15(),
+        hashes.SHA1(),  # noqa: S303 - on purpose
+    )
+    tail = tail.replace(_SHA256_RSA, _SHA1_RSA)[: -len(signature)]
+    return x509.load_der_x509_certificate(head + signed + tail + signature)
 
 
 def memory_pair(
@@ -483,8 +556,29 @@ def memory_pair(
     thread.join(timeout)
     other = accepted[0] if accepted else TimeoutError("the server hangs")
     if isinstance(other, BaseException):
-        port.close()
+        with suppress(OSError):  # The other end is gone.
+            port.close()
         raise other
     for each in (port, other):
         each.settimeout(timeout)
     return port, other
+
+
+def pytest_configure(config: Any) -> None:
+    """Offer the fixtures; pytest calls this when it loads the plugin."""
+    # Not imported above: the rest of this module works without pytest.
+    fixture = import_module("pytest").fixture(scope="session")
+    fixtures = ModuleType("tlskit fixtures")
+    for make in (_tls_ca, _tls_leaf):
+        setattr(fixtures, make.__name__[1:], fixture(make))
+    config.pluginmanager.register(fixtures, fixtures.__name__)
+
+
+def _tls_ca() -> CA:
+    """A certification authority, for the whole session."""
+    return CA()
+
+
+def _tls_leaf(tls_ca: CA) -> Leaf:
+    """A certificate of ``tls_ca`` for this machine."""
+    return tls_ca.issue("localhost", "127.0.0.1", "::1")
