@@ -478,8 +478,10 @@ def test_imported_when_needed():
         [
             sys.executable,
             "-c",
-            "import sys, tlskit.identity; print(sorted({'idna', "
-            "'service_identity'} & set(sys.modules)))",
+            (
+                "import sys, tlskit.identity; print(sorted({'idna', "
+                "'service_identity'} & set(sys.modules)))"
+            ),
         ],
         capture_output=True,
         text=True,

@@ -80,7 +80,7 @@ def test_alerts_are_translated() -> None:
 def test_errors_without_a_stack(original: Exception) -> None:
     """Errors without OpenSSL's reasons get words of our own."""
     with (
-        pytest.raises(StreamError, match="reading: .+") as caught,
+        pytest.raises(StreamError, match=r"reading: .+") as caught,
         translated(StreamError, "reading"),
     ):
         raise original
