@@ -247,7 +247,12 @@ def _certificate(der: bytes, complaint: str) -> x509.Certificate:
     try:
         certificate = x509.load_der_x509_certificate(der)
         certificate.public_key()
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except (
+        ValueError,
+        TypeError,
+        UnsupportedAlgorithm,
+        x509.InvalidVersion,
+    ) as error:
         raise CredentialError(
             f"{complaint}: {error}",
             code="malformed-certificate",
@@ -368,6 +373,12 @@ def _checked_kind(key: PrivateKey, want_rsa: bool, name: str) -> PrivateKey:
             code="unusable-key",
             hint="use an RSA, EC or Ed25519 key",
         )
+    if not hasattr(key.key, "sign"):
+        raise CredentialError(
+            f"{name} is {key.kind}, a key that can't sign a handshake",
+            code="unusable-key",
+            hint="use an RSA, EC or Ed25519 key",
+        )
     return key
 
 
@@ -425,11 +436,15 @@ def load_pkcs12(
     """
     data, name = _read(source, "a PKCS#12 file")
     secret = _Secret(password)
+    phrase = secret.bytes() if secret.given else None
     try:
-        key, leaf, others = pkcs12.load_key_and_certificates(
-            data, secret.bytes() if secret.given else None
-        )
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        key, leaf, others = pkcs12.load_key_and_certificates(data, phrase)
+    except (
+        ValueError,
+        TypeError,
+        UnsupportedAlgorithm,
+        x509.InvalidVersion,
+    ) as error:
         raise CredentialError(
             f"the PKCS#12 file {name} can't be read: the password is wrong, "
             "or it is damaged",
