@@ -9,9 +9,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
 from ._openssl import available
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives import hashes
 
 __all__ = [
     "bytes_to_hex_string",
@@ -28,35 +32,60 @@ _CHUNK = 65536
 _HEX = re.compile(r"([0-9A-Fa-f]{2})*\Z")
 
 
+_Update = Callable[[bytes], None]
+_Finish = Callable[[], bytes]
+
+
 class _Stream(Protocol):
     def read(self, size: int, /) -> bytes:
         """Give at most *size* bytes; none at the end."""
 
 
 def sha1(stream: _Stream) -> str:
-    """Hash a binary stream to its end; give 40 hexadecimal digits."""
+    """Hash a binary stream to its end; give 40 hexadecimal digits.
+
+    Args:
+        stream: It is read in pieces of at most 65,536 bytes, and stays open.
+
+    Raises:
+        TypeError: It is no binary stream; bytes themselves are none either.
+
+    Source: ``sha1`` (``openssl/sha1``).
+    """
     return bytes_to_hex_string(sha1_bytes(stream))
 
 
 def sha1_bytes(stream: _Stream) -> bytes:
-    """Hash a binary stream to its end; give 20 bytes."""
+    """Hash a binary stream to its end; give 20 bytes.
+
+    Otherwise as ``sha1``.  Source: ``sha1-bytes`` (``openssl/sha1``).
+    """
     return _digest("sha1", stream)
 
 
 def md5(stream: _Stream) -> str:
-    """Hash a binary stream to its end; give 32 hexadecimal digits."""
+    """Hash a binary stream to its end; give 32 hexadecimal digits.
+
+    Otherwise as ``sha1``.  Source: ``md5`` (``openssl/md5``).
+    """
     return bytes_to_hex_string(md5_bytes(stream))
 
 
 def md5_bytes(stream: _Stream) -> bytes:
-    """Hash a binary stream to its end; give 16 bytes."""
+    """Hash a binary stream to its end; give 16 bytes.
+
+    Otherwise as ``sha1``.  Source: ``md5-bytes`` (``openssl/md5``).
+    """
     return _digest("md5", stream)
 
 
 def _digest(name: str, stream: _Stream) -> bytes:
+    # What is hashed may be secret; so no message repeats it.
     if not hasattr(stream, "read"):
-        raise TypeError(f"a binary stream is wanted, found {stream!r}")
-    state = _openssl_state(name) if available else _own_state(name)
+        raise TypeError(
+            f"a binary stream is wanted, found {type(stream).__name__}"
+        )
+    update, finish = _state(name)
     while True:
         piece = stream.read(_CHUNK)
         if not isinstance(piece, (bytes, bytearray)):
@@ -65,22 +94,30 @@ def _digest(name: str, stream: _Stream) -> bytes:
                 f"{type(piece).__name__}"
             )
         if not piece:
-            break
-        state.update(piece)
-    digest: bytes = state.digest() if not available else state.finalize()
-    return digest
+            return finish()
+        update(piece)
 
 
-def _openssl_state(name: str) -> Any:
+def _state(name: str) -> tuple[_Update, _Finish]:
+    """Begin to hash: by OpenSSL, or else by what Python has itself."""
+    state = _openssl_state(name) if available else None
+    if state is not None:
+        return state.update, state.finalize
+    _log.warning("OpenSSL can't be used for %s; hashlib makes it", name)
+    own = hashlib.new(name, usedforsecurity=False)
+    return own.update, own.digest
+
+
+def _openssl_state(name: str) -> hashes.Hash | None:
+    """Begin to hash by OpenSSL; None if it refuses, as in FIPS mode."""
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import hashes
 
     algorithm = {"sha1": hashes.SHA1, "md5": hashes.MD5}[name]
-    return hashes.Hash(algorithm())
-
-
-def _own_state(name: str) -> Any:
-    _log.warning("OpenSSL is not available; hashlib makes the %s", name)
-    return hashlib.new(name, usedforsecurity=False)
+    try:
+        return hashes.Hash(algorithm())
+    except UnsupportedAlgorithm:
+        return None
 
 
 def bytes_to_hex_string(data: bytes) -> str:
@@ -88,9 +125,11 @@ def bytes_to_hex_string(data: bytes) -> str:
 
     Raises:
         TypeError: *data* is not bytes.
+
+    Source: ``bytes->hex-string``.
     """
     if not isinstance(data, (bytes, bytearray, memoryview)):
-        raise TypeError(f"bytes are wanted, found {data!r}")
+        raise TypeError(f"bytes are wanted, found {type(data).__name__}")
     return bytes(data).hex()
 
 
@@ -100,9 +139,11 @@ def hex_string_to_bytes(text: str) -> bytes:
     Raises:
         TypeError: *text* is not text.
         ValueError: It is not an even number of hexadecimal digits.
+
+    Source: ``hex-string->bytes``.
     """
     if not isinstance(text, str):
-        raise TypeError(f"text is wanted, found {text!r}")
+        raise TypeError(f"text is wanted, found {type(text).__name__}")
     if not _HEX.match(text):
         raise ValueError(
             f"expected ([0-9A-Fa-f]{{2}})*, an even number of hexadecimal "

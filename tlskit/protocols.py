@@ -44,6 +44,11 @@ class Protocol:
     minimum: TLSVersion
     maximum: TLSVersion
 
+    @property
+    def insecure(self) -> bool:
+        """Whether all its versions are deprecated (RFC 8996)."""
+        return self.maximum < TLSVersion.TLS_1_2
+
 
 # Worst first.
 _PINNED = (
@@ -93,7 +98,7 @@ def protocol(name: str, *, stacklevel: int = 2) -> Protocol:
         raise ValueError(
             f"there is no protocol {name!r}; there are: {', '.join(_NAMES)}"
         )
-    if found.maximum < TLSVersion.TLS_1_2:
+    if found.insecure:
         warnings.warn(
             f"the protocol {name!r} is insecure (RFC 8996)",
             InsecureProtocolWarning,
@@ -107,11 +112,11 @@ def _supported(*, server_side: bool) -> tuple[str, ...]:
     if not available:
         return ()
     method = SSL.TLS_SERVER_METHOD if server_side else SSL.TLS_CLIENT_METHOD
-    return (
-        "secure",
-        "auto",
-        *(each.name for each in _PINNED if _works(each, method)),
-    )
+    pinned = [each for each in _PINNED if _works(each, method)]
+    # These two are no more than ways to ask for the secure ones.
+    ranges = ("secure", "auto")
+    secure = not all(each.insecure for each in pinned)
+    return (*(ranges if secure else ()), *(each.name for each in pinned))
 
 
 def _works(pinned: Protocol, method: int) -> bool:
