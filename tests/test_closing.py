@@ -287,6 +287,23 @@ def test_close_is_bounded_when_nothing_fits(
         assert port.closed
 
 
+def test_timed_out_handshake_does_not_linger(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A silent peer costs the time-out and no more: it is owed no alert."""
+    monkeypatch.setattr(driver, "_LINGER", 10 * PATIENCE)
+    over = threading.Event()
+    with TcpServer(lambda sock: over.wait(PATIENCE)) as server:
+        error = Task(
+            lambda: tlskit.connect(
+                HOST, server.port, client_context(vault), timeout=0.05
+            )
+        ).settle()
+        over.set()
+
+        assert isinstance(error, TimeoutError)
+
+
 def test_close_wakes_reader(vault: Vault, version: str) -> None:
     """A thread that is blocked in ``recv`` is woken by ``close``."""
     over = threading.Event()
