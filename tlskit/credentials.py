@@ -443,6 +443,7 @@ def load_pkcs12(
         ValueError,
         TypeError,
         UnsupportedAlgorithm,
+        UserWarning,  # "Not DER", where warnings are errors.
         x509.InvalidVersion,
     ) as error:
         raise CredentialError(
