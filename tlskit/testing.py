@@ -5,6 +5,9 @@ joins two ports without a socket.  As a plugin of pytest (name it in a
 ``conftest.py``: ``pytest_plugins = ["tlskit.testing"]``) this module offers
 the fixtures ``tls_ca``, a ``CA`` for the whole session, and ``tls_leaf``, a
 ``Leaf`` of it for localhost, 127.0.0.1 and ::1.
+
+It may be imported before pytest loads it, with nothing to warn about
+(PYTEST_DONT_REWRITE).
 """
 
 from __future__ import annotations
