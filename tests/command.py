@@ -23,7 +23,14 @@ PYTHON = (sys.executable, *(["-I"] if sys.flags.isolated else []))
 
 def _environment(variables: dict[str, str]) -> dict[str, str]:
     # Where tests run, colours may be forced; nobody asked for them here.
-    return {**os.environ, "FORCE_COLOR": "", **variables}
+    forcing = {"FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"}
+    kept = {k: v for k, v in os.environ.items() if k not in forcing}
+    return {**kept, **variables}
+
+
+def _hear_ctrl_c() -> None:
+    # A shell's background job, as CI may be, ignores it, and so would we.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def python(
@@ -61,6 +68,8 @@ class Server:
             stderr=subprocess.PIPE,
             text=True,
             env=_environment({}),
+            # It only sets a signal; no lock can be held by another thread.
+            preexec_fn=_hear_ctrl_c,  # noqa: PLW1509
         )
         self._lines: queue.Queue[str] = queue.Queue()
         self._reader = threading.Thread(target=self._listen, daemon=True)

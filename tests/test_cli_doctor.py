@@ -52,7 +52,7 @@ def test_doctor_as_data(roots):
 
     assert (data["schema"], data["problems"]) == (1, [])
     assert data["versions"]["tlskit"] == tlskit.__version__
-    assert data["capabilities"] == dict(tlskit.capabilities())
+    assert data["capabilities"].keys() == tlskit.capabilities().keys()
     assert "tls13" in data["protocols"]["client"]
     assert data["environment"]["SSL_CERT_FILE"] == str(roots)
     assert [each["roots"] for each in data["trust"]] == [1]

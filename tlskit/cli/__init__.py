@@ -20,15 +20,20 @@ _EPILOG = "\b\nExit status:\n" + "\n".join(
 
 @click.group(
     "tlskit",
+    invoke_without_command=True,
     epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, message="%(prog)s %(version)s")
-def group() -> None:
+@click.pass_context
+def group(context: click.Context) -> None:
     """TLS you can see: try it, serve it, and find out what is wrong.
 
     Certificates are verified, and every wait ends.  Begin with: tlskit demo
     """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(ExitCode.USAGE)
 
 
 for _module in (demo, doctor, serve):
