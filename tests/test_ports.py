@@ -303,6 +303,18 @@ def test_unwrap_flushes_first(pair):
     task.result().close()
 
 
+def test_unwrap_skips_what_nobody_has_read(pair):
+    """Unread data does not spill over into the plain stream."""
+    client, server = pair
+    server.sendall(b"unread")
+    task = Task(server.unwrap)
+    left = client.unwrap()
+    with left, task.result() as right:
+        right.sendall(b"plain")
+
+        assert b"plain" == read_exactly(left, 5)
+
+
 # -- makefile ---------------------------------------------------------------
 
 
@@ -349,6 +361,11 @@ def test_unbuffered_makefile_sends_at_once(pair):
         assert client.fileno() == file.fileno()
         assert 3 == file.write(b"abc")
         assert b"abc" == read_exactly(server, 3)
+        file.close()
+        file.close()
+    client.close()
+
+    assert client.closed
 
 
 def test_unbuffered_makefile_of_a_non_blocking_port(pair):
@@ -360,6 +377,8 @@ def test_unbuffered_makefile_of_a_non_blocking_port(pair):
         assert file.read(1) is None
         while file.write(bytes(65536)) is not None:
             pass
+    # The client's close would give the last bytes 5 seconds.
+    server.close()
 
 
 def test_makefile_refuses_what_it_does_not_know(memory):
