@@ -8,9 +8,19 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import tlskit
 from tlskit import _native
+
+# No test asserts a time, neither should Hypothesis: the machine may be busy.
+settings.register_profile(
+    "tlskit",
+    settings(),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("tlskit")
 
 OPTION = "--without-native"
 
