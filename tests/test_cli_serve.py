@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shlex
+import signal
 import socket
 import ssl
 import subprocess
@@ -144,6 +145,30 @@ def test_ctrl_c_is_status_130_and_leaves_nothing():
     }
     assert end == ""
     assert not Path(listening["ca_file"]).exists()
+
+
+def test_the_end_is_not_disturbed():
+    """Ctrl-C twice, and SIGTERM, end it as tidily as Ctrl-C once."""
+    for _ in range(3):
+        with serving("--json") as server:
+            listening = server.event()
+            for number in (signal.SIGINT, signal.SIGINT, signal.SIGTERM):
+                server.process.send_signal(number)
+            status, complaints = server.end()
+
+        assert status in (ExitCode.INTERRUPTED, ExitCode.TERMINATED)
+        assert complaints.strip() == ""
+        assert not Path(listening["ca_file"]).exists()
+
+
+def test_a_background_job_ignores_ctrl_c():
+    """A shell tells its background jobs to ignore SIGINT; that is kept."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with serve._tidy_end():
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_sigterm_leaves_nothing():

@@ -96,13 +96,14 @@ class EchoServer:
 
     def close(self) -> None:
         """Accept no more, and say goodbye to all, within 2 seconds."""
-        self._listener.close()
         deadline = Deadline.after(_FAREWELL)
         with self._lock:
-            goodbyes = [
-                threading.Thread(target=port.close, daemon=True)
-                for port in self._live
-            ]
+            closers = [self._listener.close]
+            closers += [port.close for port in self._live]
+        # All at once, and nobody is waited for in vain.
+        goodbyes = [
+            threading.Thread(target=each, daemon=True) for each in closers
+        ]
         for each in goodbyes:
             each.start()
         for each in goodbyes:

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import click
 
@@ -137,16 +138,35 @@ def command(
 
 @contextmanager
 def _tidy_end() -> Iterator[None]:
-    """Leave by an exception at SIGTERM, too, so that nothing is left."""
+    """Leave by an exception at SIGTERM, as at Ctrl-C; and only once.
 
-    def leave(*_: object) -> None:
+    Those who are in a hurry press Ctrl-C twice.  The end takes two seconds at
+    most, so the second one need not disturb it.
+    """
+    # A shell has its background jobs ignore SIGINT; so be it.
+    numbers = [
+        number
+        for number in (signal.SIGINT, signal.SIGTERM)
+        if signal.getsignal(number) is not signal.SIG_IGN
+    ]
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        for each in numbers:
+            signal.signal(each, _nothing)
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
         raise SystemExit(ExitCode.TERMINATED)
 
-    before = signal.signal(signal.SIGTERM, leave)
+    before = {each: signal.signal(each, leave) for each in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _nothing(_number: int, _frame: FrameType | None) -> None:
+    """Do nothing, quietly; Python warns of a signal that comes too late."""
 
 
 def _names_for(host: str) -> tuple[str, ...]:
