@@ -219,7 +219,12 @@ class Driver:
             if size is not None:
                 self._feed(chunk[:size])
                 return
-            _, room = self._wait(deadline, read=True, write=bool(self._unsent))
+            _, room = self._wait(
+                deadline,
+                WantReadError,
+                read=True,
+                write=bool(self._unsent),
+            )
             if room:
                 self._offer()
 
@@ -271,6 +276,7 @@ class Driver:
         may_read = reading or not self._reading.locked()
         ready, _ = self._wait(
             deadline,
+            WantWriteError,
             read=may_read
             and not self._input_ended
             and self._ahead < _MOST_AHEAD,
@@ -305,7 +311,12 @@ class Driver:
             self._writing.release()
 
     def _wait(
-        self, deadline: Deadline, *, read: bool, write: bool
+        self,
+        deadline: Deadline,
+        want: type[WantReadError | WantWriteError],
+        *,
+        read: bool,
+        write: bool,
     ) -> tuple[bool, bool]:
         try:
             return self.transport.wait(
@@ -314,9 +325,8 @@ class Driver:
         except TimeoutError:
             if not deadline.is_now:
                 raise
-            if write:
-                raise WantWriteError("nothing can be sent now") from None
-            raise WantReadError("nothing can be read now") from None
+            doing = "read" if want is WantReadError else "sent"
+            raise want(f"nothing can be {doing} now") from None
 
     def wait(
         self, *, read: bool, write: bool, deadline: Deadline
@@ -395,7 +405,7 @@ class Driver:
                 if size is None:
                     if self._at_rest(drained):
                         return
-                    self._wait(deadline, read=True, write=False)
+                    self._wait(deadline, WantReadError, read=True, write=False)
                     continue
                 self._heard = True
                 self._feed(chunk[:size])
