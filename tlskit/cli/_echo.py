@@ -42,7 +42,7 @@ class EchoServer:
         self._idle = idle
         self._room = threading.BoundedSemaphore(most)
         self._lock = threading.Lock()
-        self._live: set[SSLPort] = set()
+        self._live: dict[SSLPort, threading.Thread] = {}
 
     def run(self) -> None:
         """Serve until the listener is closed, or nobody reads the journal.
@@ -57,8 +57,6 @@ class EchoServer:
             if port is None:
                 self._room.release()
                 continue
-            with self._lock:
-                self._live.add(port)
             threading.Thread(
                 target=self._serve, args=(port,), daemon=True
             ).start()
@@ -75,6 +73,8 @@ class EchoServer:
         return None
 
     def _serve(self, port: SSLPort) -> None:
+        with self._lock:
+            self._live[port] = threading.current_thread()
         size = 0
         failure = None
         try:
@@ -91,7 +91,7 @@ class EchoServer:
         finally:
             self._journal.left(port.getpeername(), size, failure)
             with self._lock:
-                self._live.discard(port)
+                del self._live[port]
             self._room.release()
 
     def close(self) -> None:
@@ -100,11 +100,12 @@ class EchoServer:
         with self._lock:
             closers = [self._listener.close]
             closers += [port.close for port in self._live]
+            serving = list(self._live.values())
         # All at once, and nobody is waited for in vain.
         goodbyes = [
             threading.Thread(target=each, daemon=True) for each in closers
         ]
         for each in goodbyes:
             each.start()
-        for each in goodbyes:
+        for each in (*goodbyes, *serving):
             each.join(deadline.left())
