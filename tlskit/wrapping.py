@@ -12,8 +12,6 @@ from .deadline import Deadline
 from .errors import (
     ConfigurationError,
     HandshakeError,
-    WantReadError,
-    WantWriteError,
 )
 from .files import InputFile, OutputFile
 from .ports import SSLPort, endpoints_of, open_port
@@ -79,6 +77,7 @@ def ports_to_ssl_ports(
         )
     chosen = context if context is not None else _made(encrypt, server_side)
     both = input if input is output else None
+    timeout = _timeout_of(both)  # Now: a transport changes it.
     transport = _transport(input, output, close_original)
     try:
         port = open_port(
@@ -87,7 +86,7 @@ def ports_to_ssl_ports(
             server_side=server_side,
             hostname=hostname,
             alpn=names,
-            timeout=_timeout_of(both),
+            timeout=timeout,
             owns_transport=close_original,
             shutdown_on_close=shutdown_on_close,
             error=None if error is HandshakeError else error,
@@ -153,21 +152,31 @@ class PortTransport:
         self._port = port
         self._driver = port._driver
         self._timeout = port.gettimeout()
+        self._taken = 0  # By the other port, but not sent yet.
         port.setblocking(False)
 
     def read_into(self, buffer: memoryview) -> int | None:
         """See ``Transport``."""
+        # Either direction may be what the outer session waits for.
         try:
             return self._port.recv_into(buffer)
-        except WantReadError:
+        except BlockingIOError:
             return None
 
     def write(self, data: memoryview) -> int | None:
-        """See ``Transport``."""
+        """See ``Transport``.
+
+        What the other port has taken counts only when it has sent it: it
+        has no thread that would send it later.
+        """
         try:
-            return self._port.send(data)
-        except WantWriteError:
+            if not self._taken:
+                self._taken = self._port.send(data)
+            self._driver.flush_rest(Deadline.now())
+        except BlockingIOError:
             return None
+        taken, self._taken = self._taken, 0
+        return taken
 
     def wait(
         self, *, read: bool, write: bool, deadline: Deadline
