@@ -363,6 +363,20 @@ def test_ask_again(version, verify):
     assert b"go on" == exchange(client, server, b"go on")
 
 
+def test_answer_that_came_with_data():
+    """A read may have met the answer before anybody asked for it."""
+    client, server = asking("tls12", known=True)
+    server.reauthenticate(Verify.REQUIRE)
+    for _ in range(5):
+        move(server, client)
+        assert read(client) is None
+        move(client, server)
+        assert read(server) is None
+
+    assert server.reauthenticated()
+    assert server.facts.peer_verified
+
+
 def test_ask_one_without_certificate():
     """A client that has none fails a demand, and passes a question."""
     client, server = asking("tls12", known=False)

@@ -230,6 +230,37 @@ def test_alpn_by_the_servers_order():
         assert "h2" == client.alpn_selected == server.alpn_selected
 
 
+@pytest.mark.native
+@pytest.mark.skipif(
+    not tlskit.capabilities()["groups"], reason="the binding has no groups"
+)
+def test_hooks_are_asked_once(request):
+    """A second ClientHello gets the first one's answers."""
+    if not _native.has("groups"):
+        pytest.skip("groups are switched off")
+    asked = []
+
+    class Counting(tlskit.ServerContext):
+        def choose_context(self, server_name):
+            asked.append(server_name)
+            return server_context()
+
+        def select_alpn(self, offered):
+            asked.append(offered)
+            return offered[-1]
+
+    context = Counting()
+    authority().issue("localhost").apply(context)
+    context.set_groups(["P-256"])
+    asking = client_context("tls13")
+    asking.set_groups("X25519:P-256")
+    asking.set_alpn(["h2", "http/1.1"])
+    with memory_pair(asking, context)[0] as port:
+        assert port.group != "X25519"
+    assert "localhost" == asked[0]
+    assert len(asked) in (1, 2)
+
+
 def test_alpn_without_match():
     """Without a match the client is refused, unless that is allowed."""
     asking, context = client_context(), server_context()

@@ -373,6 +373,29 @@ def test_closed():
     assert [] == list(listener)
 
 
+def test_waiting_for_a_slow_client(listener):
+    """A piece of a handshake is not worth waking up for; its end is."""
+    with raw(listener) as sock:
+        with pytest.raises(TimeoutError):
+            listener.accept(0.01)
+        sock.sendall(b"\x16\3\1")
+        assert listener.wait(0.05) is None
+        sock.shutdown(socket.SHUT_WR)
+        assert listener is listener.wait(PATIENCE)
+
+
+def test_close_forgets_failures(listener):
+    """A failure that nobody asked for ends with the listener."""
+    with raw(listener) as sock:
+        with pytest.raises(TimeoutError):
+            listener.accept(0.01)
+        sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        assert listener is listener.wait(PATIENCE)
+    listener.close()
+
+    assert not listener._done
+
+
 def test_close_wakes_who_accepts(listener):
     """Closing ends an accept in another thread."""
     waiting = Task(listener.accept)

@@ -12,6 +12,7 @@ import pytest
 
 import tlskit
 from tlskit import _native
+from tlskit.deadline import Deadline
 from tlskit.errors import (
     ClosedError,
     ConfigurationError,
@@ -23,10 +24,16 @@ from tlskit.errors import (
     WantWriteError,
 )
 from tlskit.ports import SSLPort, endpoints_of, open_port
+from tlskit.settings import Verify
 from tlskit.testing import memory_pair, pipe
 from tlskit.transport import SocketTransport
 
-from .engines import authority, client_context, server_context
+from .engines import (
+    authority,
+    client_context,
+    server_context,
+    server_engine,
+)
 from .joined import over_sockets, read_exactly, read_to_end, tcp_pair
 from .peers import HOST, PATIENCE, Task
 
@@ -229,9 +236,14 @@ def test_addresses_of_tcp():
 
     assert (ours, theirs) == (client.getsockname(), client.getpeername())
     assert (theirs, ours) == (server.getsockname(), server.getpeername())
+    assert (theirs[0], ours[0]) == server.addresses()
+    assert (*ours, *theirs) == client.addresses(port_numbers=True)
+    assert (HOST, *theirs) == client.info_values()
 
 
-@pytest.mark.parametrize("call", ["getpeername", "getsockname"])
+@pytest.mark.parametrize(
+    "call", ["getpeername", "getsockname", "addresses", "info_values"]
+)
 def test_addresses_need_tcp(memory, call):
     """What has no addresses says so."""
     with pytest.raises(UnsupportedError, match="TCP"):
@@ -988,3 +1000,87 @@ def test_a_missing_certificate_is_an_error_of_its_own(monkeypatch, memory):
 
     with pytest.raises(VerificationError, match="no certificate"):
         client.set_verify()
+
+
+# -- two threads ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("lock", "call", "want"),
+    [
+        ("_reading", lambda port: port.recv(1), WantReadError),
+        ("_writing", lambda port: port.send(b"x"), WantWriteError),
+    ],
+)
+def test_a_port_in_use_is_waited_for(memory, lock, call, want):
+    """A second thread waits until its time is over, or not at all."""
+    port = memory[0]
+    with getattr(port._driver, lock):
+        port.settimeout(0)
+        with pytest.raises(want, match="another thread"):
+            call(port)
+        port.settimeout(0.01)
+        with pytest.raises(TimeoutError, match="another thread"):
+            call(port)
+
+
+def test_a_write_waits_for_a_renegotiation():
+    """What is written in mid-renegotiation is sent when that is over."""
+    left, right = pipe()
+    theirs = server_context()
+    authority().trust(theirs)
+    server = server_engine(theirs)
+    asking = client_context("tls12")
+    authority().issue("alice@example.com").apply(asking)
+    client = open_port(asking, left, server_side=False, hostname=HOST)
+    right.settimeout(PATIENCE)
+
+    def shuttle(step):
+        """Repeat *step* of the server's until it gives something."""
+        while (found := step()) is None:
+            if data := server.outgoing():
+                right.sendall(data)
+            server.receive(right.recv(65536))
+        if data := server.outgoing():
+            right.sendall(data)
+        return found
+
+    task = Task(client.handshake)
+    shuttle(server.handshake)
+    task.result()
+    server.reauthenticate(Verify.REQUIRE)
+    right.sendall(server.outgoing())
+    client.settimeout(0)
+    with pytest.raises(WantReadError):  # It has answered with a ClientHello.
+        client.recv(1)
+    client.settimeout(PATIENCE)
+    task = Task(client.sendall, b"later")
+    assert shuttle(server.reauthenticated)
+    buffer = memoryview(bytearray(16))
+    while (size := server.read_into(buffer)) is None:
+        server.receive(right.recv(65536))
+    task.result()
+
+    assert b"later" == bytes(buffer[:size])
+    assert server.facts.peer_verified
+    client.close()
+
+
+def test_a_second_close_of_the_driver_is_harmless(memory):
+    """A handshake that fails while the port closes ends it once more."""
+    driver = memory[0]._driver
+    driver.close(Deadline.now())
+    driver.close(Deadline.now())
+
+    assert memory[0].closed
+
+
+def test_what_is_decrypted_needs_no_waiting(memory):
+    """Who waits for a port to be readable sees what it holds already."""
+    client, server = memory
+    server.sendall(b"ab")
+    client.recv(1)
+
+    assert (True, False) == client._driver.wait(
+        read=True, write=False, deadline=Deadline.now()
+    )

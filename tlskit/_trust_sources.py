@@ -63,7 +63,7 @@ def _parsed(der: bytes) -> x509.Certificate | None:
         return x509.load_der_x509_certificate(der)
     # The user may have turned the warning about a serial number of zero,
     # which some public roots have, into an error.
-    except (ValueError, Warning):
+    except (ValueError, x509.InvalidVersion, Warning):
         return None
 
 

@@ -1,0 +1,90 @@
+"""Building an OpenSSL context out of settings, where it is not plain."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from OpenSSL import SSL
+
+import tlskit
+from tlskit import VerifySource, _native
+from tlskit.testing import memory_pair
+
+from .engines import authority, client_context, server_context
+from .peers import needs
+
+
+@pytest.mark.filterwarnings("ignore::tlskit.InsecureProtocolWarning")
+def test_ciphers_of_old_protocols():
+    """Chosen ciphers of an old version get the level that it needs."""
+    asking, context = client_context("tls11"), server_context("tls11")
+    for each in (asking, context):
+        each.set_ciphers("ECDHE-ECDSA-AES128-SHA")
+    for port in memory_pair(asking, context):
+        assert "ECDHE-ECDSA-AES128-SHA" == port.cipher
+        port.close()
+
+    strict = server_context("tls11")
+    strict.set_ciphers("ECDHE-ECDSA-AES128-SHA:@SECLEVEL=2")
+    with pytest.raises(tlskit.HandshakeError):
+        memory_pair(asking, strict)
+
+
+def test_key_that_pyopenssl_refuses(monkeypatch):
+    """A key that pyOpenSSL doesn't take is named, without its secret."""
+
+    def refuse(context: object, key: object) -> None:
+        raise TypeError("key must be something else")
+
+    context = server_context()
+    monkeypatch.setattr(SSL.Context, "use_privatekey", refuse)
+    with pytest.raises(tlskit.UnsupportedError) as caught:
+        context.prepared()
+
+    assert "takes no key of this kind" in str(caught.value)
+    assert isinstance(caught.value.__cause__, TypeError)
+
+
+@needs("openssl")
+def test_directories_by_the_public_interface(tmp_path):
+    """Without our own store, OpenSSL still looks into directories."""
+    (tmp_path / "root.pem").write_bytes(authority().pem)
+    (tmp_path / "none").mkdir()
+    subprocess.run(["openssl", "rehash", tmp_path], check=True)
+    with _native.without():
+        for place, trusted in ((tmp_path, True), (tmp_path / "none", False)):
+            context = tlskit.ClientContext("auto")
+            context.set_verify()
+            context.set_verify_hostname()
+            context.load_verify_source(VerifySource.directory(place))
+            if trusted:
+                with memory_pair(context, server_context())[0] as port:
+                    assert port.peer_verified
+            else:
+                with pytest.raises(tlskit.VerificationError):
+                    memory_pair(context, server_context())
+
+
+@pytest.mark.native
+def test_root_that_openssl_refuses():
+    """One broken root costs only itself."""
+    store = _native.RootStore(
+        (b"garbage", authority().certificate.public_bytes(Encoding.DER)), ()
+    )
+    context = SSL.Context(SSL.TLS_METHOD)
+    store.give_to(context)
+
+    assert context.get_cert_store() is not None
+
+
+@pytest.mark.native
+def test_name_that_openssl_refuses():
+    """An expected name that can't be set is an error, and is not ignored."""
+    connection = SSL.Connection(SSL.Context(SSL.TLS_METHOD), None)
+
+    with pytest.raises(tlskit.ConfigurationError):
+        _native.expect_peer(connection, b"a\0b", None)
+    with pytest.raises(tlskit.ConfigurationError):
+        _native.expect_peer(connection, None, b"abc")
