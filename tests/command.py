@@ -41,7 +41,7 @@ def python(
         [*PYTHON, *arguments],
         capture_output=True,
         text=True,
-        preexec_fn=_hear_ctrl_c,  # noqa: PLW1509
+        preexec_fn=_hear_ctrl_c,
         timeout=PATIENCE,
         env=_environment(variables),
         check=False,

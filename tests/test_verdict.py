@@ -112,13 +112,29 @@ def test_pins_for_clients_that_may_stay_unknown():
         memory_pair(known, context)
 
 
-def test_pins_demand_a_certificate():
-    """A server that demands and pins refuses a client without one."""
-    context = server_context()
-    context.set_pins([_PIN])
-    _CA.trust(context)
-    context.set_verify()
+def anonymous(context):
+    """Choose the suites in which nobody shows a certificate."""
+    context.set_ciphers("aNULL:@SECLEVEL=0")
+    return context
+
+
+@pytest.mark.parametrize("policy", ["verify", "pins", "strict", None])
+def test_server_that_stays_anonymous(policy):
+    """Whatever demands something of a certificate demands that there is one."""
+    asking = anonymous(tlskit.ClientContext("tls12"))
+    _CA.trust(asking)
+    server = anonymous(server_context())
+    if policy is None:
+        with memory_pair(asking, server)[0] as port:
+            assert not port.peer_verified
+        return
+    if policy == "verify":
+        asking.set_verify()
+    elif policy == "pins":
+        asking.set_pins([_PIN])
+    else:
+        asking.set_strict()
     with pytest.raises(tlskit.VerificationError) as caught:
-        memory_pair(client_context("tls12"), context)
+        memory_pair(asking, server)
 
     assert "no-certificate" == caught.value.code

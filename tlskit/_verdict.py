@@ -55,13 +55,11 @@ def failure_of(
         return record.error
     stack = error.args[0] if error.args else []
     reasons = {entry[2] for entry in stack}
-    if "certificate verify failed" in reasons:
-        if record.identity_error is not None:
-            return _place(record.identity_error, connection, record)
-        if record.faults:
-            return explain_faults(
-                tuple(record.faults), _scene(connection, record)
-            )
+    refused = "certificate verify failed" in reasons
+    if refused and record.identity_error is not None:
+        return _place(record.identity_error, connection, record)
+    if refused and record.faults:
+        return explain_faults(tuple(record.faults), _scene(connection, record))
     if "peer did not return a certificate" in reasons:
         return no_certificate(_scene(connection, record))
     if issubclass(default, HandshakeError):
@@ -148,7 +146,7 @@ def _settle(connection: SSL.Connection, record: Record) -> Facts:
     certificate = connection.get_peer_certificate(as_cryptography=True)
     _check_identity(connection, record, certificate)
     verified = connection.get_verified_chain(as_cryptography=True) or []
-    _check_policy(connection, record, verified)
+    _check_policy(connection, record, certificate, verified)
     version = connection.get_protocol_version()
     error = _complaint(connection, record, certificate)
     return Facts(
@@ -191,17 +189,22 @@ def _check_identity(
 def _check_policy(
     connection: SSL.Connection,
     record: Record,
+    certificate: x509.Certificate | None,
     verified: list[x509.Certificate],
 ) -> None:
     """Apply what OpenSSL knows nothing of: pins, and a second verifier."""
     settings = record.settings
-    if not settings.pins and not settings.strict:
+    more = bool(settings.pins) or settings.strict
+    if certificate is None:
+        # OpenSSL verifies nothing in a suite without certificates.
+        if settings.verify is Verify.REQUIRE or (
+            more and not record.server_side
+        ):
+            raise no_certificate(_scene(connection, record))
+        return
+    if not more:
         return
     scene = _scene(connection, record)
-    if not scene.presented:
-        if record.server_side and settings.verify is not Verify.REQUIRE:
-            return
-        raise no_certificate(scene)
     if settings.pins:
         check_pins(
             _ders(tuple(verified)) or scene.presented, settings.pins, scene
