@@ -88,3 +88,41 @@ def test_name_that_openssl_refuses():
         _native.expect_peer(connection, b"a\0b", None)
     with pytest.raises(tlskit.ConfigurationError):
         _native.expect_peer(connection, None, b"abc")
+    _native.expect_peer(connection, None, None)
+
+
+@needs("openssl")
+@pytest.mark.native
+def test_parameters_that_openssl_refuses():
+    """Diffie-Hellman parameters below its security level are refused."""
+    small = subprocess.run(
+        ["openssl", "dhparam", "512"], check=True, capture_output=True
+    ).stdout
+    context = SSL.Context(SSL.TLS_METHOD)
+
+    with pytest.raises(tlskit.ConfigurationError, match="Diffie-Hellman"):
+        _native.set_dh_parameters(context, small)
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_callback_for_nobody(monkeypatch, side):
+    """A callback whose connection can't be found refuses."""
+    context = server_context()
+    context.set_alpn(["h2"])
+    asking = client_context()
+    asking.set_alpn(["h2"])
+    if side == "server":
+        # Then the client's own callback would be the first to refuse.
+        asking.set_verify_hostname(False)
+        asking.set_verify(False)
+    found = _native._connection
+
+    def lost(ssl):
+        connection = found(ssl)
+        server_side = connection.get_app_data().server_side
+        return None if server_side == (side == "server") else connection
+
+    monkeypatch.setattr(_native, "_connection", lost)
+    with pytest.raises(tlskit.HandshakeError):
+        memory_pair(asking, context)

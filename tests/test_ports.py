@@ -1075,6 +1075,19 @@ def test_a_second_close_of_the_driver_is_harmless(memory):
     assert memory[0].closed
 
 
+def test_closing_is_the_reason_for_what_breaks_then(memory, monkeypatch):
+    """What the transport says of our own close() stays its own business."""
+    driver = memory[0]._driver
+
+    def cut(buffer):
+        driver.closed = True
+        raise TruncatedError("the port below was closed")
+
+    monkeypatch.setattr(driver.transport, "read_into", cut)
+    with pytest.raises(ClosedError):
+        memory[0].recv(1)
+
+
 def test_what_is_decrypted_needs_no_waiting(memory):
     """Who waits for a port to be readable sees what it holds already."""
     client, server = memory

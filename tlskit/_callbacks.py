@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ._openssl import SSL
+from ._openssl import SSL, crypto
 from .codes import Alert, VerifyReason
 from .errors import (
     HandshakeError,
@@ -292,17 +292,14 @@ def on_certificate(
 
 def on_certificate_public(
     connection: SSL.Connection,
-    certificate: object,
+    certificate: crypto.X509,
     code: int,
     depth: int,
     ok: int,
 ) -> bool:
     """Answer for pyOpenSSL's own ``set_verify``."""
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    der = certificate.to_cryptography().public_bytes(  # type: ignore[attr-defined]
-        Encoding.DER
-    )
+    # Not by way of ``cryptography``, which may find it malformed.
+    der = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
     return on_certificate(connection, der, code, depth, bool(ok)) == 0
 
 

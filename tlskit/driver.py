@@ -481,6 +481,8 @@ class Driver:
         except (WantReadError, WantWriteError, ConfigurationError):
             raise
         except TLSError as error:
+            # What another port below says of our own close() is no news.
+            self._check_open()
             if self._error is None:
                 raise
             made = self._error(str(error))
