@@ -120,7 +120,7 @@ def anonymous(context):
 
 @pytest.mark.parametrize("policy", ["verify", "pins", "strict", None])
 def test_server_that_stays_anonymous(policy):
-    """Whatever demands something of a certificate demands that there is one."""
+    """Who demands something of a certificate demands that there is one."""
     asking = anonymous(tlskit.ClientContext("tls12"))
     _CA.trust(asking)
     server = anonymous(server_context())
