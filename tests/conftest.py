@@ -23,6 +23,7 @@ settings.register_profile(
 settings.load_profile("tlskit")
 
 OPTION = "--without-native"
+SCAN = "--scan"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,6 +32,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         OPTION,
         action="store_true",
         help="switch off all that pyOpenSSL's public interface can't do",
+    )
+    parser.addoption(
+        SCAN,
+        action="store_true",
+        help="have testssl.sh scan a server, which takes half a minute",
     )
 
 
@@ -49,12 +55,16 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Skip what needs a capability, if there are to be none."""
+    """Skip what needs a capability that is off, or was not asked for."""
+    skips = {}
     if config.getoption(OPTION):
-        skip = pytest.mark.skip(reason=f"needs what {OPTION} switches off")
-        for item in items:
-            if item.get_closest_marker("native"):
-                item.add_marker(skip)
+        skips["native"] = f"needs what {OPTION} switches off"
+    if not config.getoption(SCAN):
+        skips["scan"] = f"runs only with {SCAN}"
+    for item in items:
+        for marker, reason in skips.items():
+            if item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(scope="session", autouse=True)
