@@ -29,7 +29,7 @@ LADDER = (
         "_cases _hostname _scene _streams _trust_files _trust_macos"
         " _trust_windows facts keylog sniff"
     ),
-    "_mismatch _reasons channel_binding",
+    "_closing _mismatch _reasons channel_binding",
     "_diagnosis _openssl",
     "_native hashing",
     "_trust_sources credentials identity library protocols verification",

@@ -8,7 +8,9 @@ that lacks a function costs a feature, never the process.
 
 from __future__ import annotations
 
+import functools
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
@@ -44,6 +46,7 @@ _NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "direct-io": (
             "BIO_get_mem_data",
             "BIO_read",
+            "SSL_get_error",
             "SSL_read",
             "SSL_write",
         ),
@@ -93,6 +96,7 @@ def library_handle() -> Any:
     return _util.lib
 
 
+@functools.cache
 def _binding() -> tuple[Any, Any]:
     from OpenSSL import _util
 
@@ -378,21 +382,25 @@ class RootStore:
 # -- moving bytes -----------------------------------------------------------
 
 
-def read_into(connection: Connection, buffer: memoryview) -> int:
-    """Decrypt into *buffer* itself; pyOpenSSL allocates and copies.
+def read_records(
+    connection: Connection, buffer: memoryview
+) -> tuple[int, bool]:
+    """Decrypt into *buffer* itself, as many records as it has room for.
 
     Returns:
-        How many bytes, at least one.
-
-    Raises:
-        OpenSSL.SSL.Error: As ``Connection.recv_into`` does.
+        How many bytes, and whether only room or the peer's bytes are missing
+        to go on.  If not, ``Connection.recv_into`` tells what is the matter.
     """
     lib, ffi = _binding()
+    ssl, size, total = connection._ssl, len(buffer), 0
     with ffi.from_buffer(buffer, require_writable=True) as target:
-        result: int = lib.SSL_read(connection._ssl, target, len(target))
-    if result <= 0:
-        connection._raise_ssl_error(connection._ssl, result)
-    return result
+        while total < size:
+            result = lib.SSL_read(ssl, target + total, size - total)
+            if result <= 0:
+                why = lib.SSL_get_error(ssl, result)
+                return total, why == lib.SSL_ERROR_WANT_READ
+            total += result
+    return total, True
 
 
 def write(connection: Connection, data: memoryview) -> int:
@@ -409,12 +417,24 @@ def write(connection: Connection, data: memoryview) -> int:
     return result
 
 
+_local = threading.local()
+#: More than this is drained by way of memory that is given back.
+_SCRATCH = 524288
+
+
 def drain(connection: Connection) -> bytes:
     """Take all ciphertext that waits to go out, without an exception."""
     lib, ffi = _binding()
     size = lib.BIO_get_mem_data(connection._from_ssl, ffi.new("char **"))
     if size <= 0:
         return b""
-    taken = bytearray(size)
-    lib.BIO_read(connection._from_ssl, ffi.from_buffer(taken), size)
-    return bytes(taken)
+    taken = _scratch(ffi) if size <= _SCRATCH else ffi.new("char[]", size)
+    lib.BIO_read(connection._from_ssl, taken, size)
+    return bytes(ffi.buffer(taken, size))
+
+
+def _scratch(ffi: Any) -> Any:
+    """Give this thread's memory, for what is copied at once."""
+    if not hasattr(_local, "scratch"):
+        _local.scratch = ffi.new("char[]", _SCRATCH)
+    return _local.scratch

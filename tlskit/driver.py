@@ -30,6 +30,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
+from ._closing import FAREWELL as _FAREWELL
+from ._closing import LINGER as _LINGER
+from ._closing import MOST_DRAINED as _MOST_DRAINED
+from ._closing import at_rest
 from .deadline import Deadline
 from .engine import Engine, State
 from .errors import (
@@ -52,11 +56,6 @@ _CHUNK = 262144
 _SLICE = 262144
 #: A writer takes in no more than this while nobody reads.
 _MOST_AHEAD = 1048576
-#: How long, in seconds, ``close`` tries to get its last bytes out ...
-_FAREWELL = 5.0
-#: ... and how long and how many bytes it drains then.
-_LINGER = 0.5
-_MOST_DRAINED = 1048576
 
 _TLS_1_3 = 0x0304
 
@@ -403,7 +402,13 @@ class Driver:
             while not self._input_ended and drained < _MOST_DRAINED:
                 size = self.transport.read_into(chunk)
                 if size is None:
-                    if self._at_rest(drained):
+                    if at_rest(
+                        self.engine.facts,
+                        server_side=self.engine.server_side,
+                        failed=self.engine.state is State.FAILED,
+                        heard=self._heard,
+                        drained=drained,
+                    ):
                         return
                     self._wait(deadline, WantReadError, read=True, write=False)
                     continue
@@ -414,21 +419,6 @@ class Driver:
                     if not got:
                         break
                     drained += got
-
-    def _at_rest(self, drained: int) -> bool:
-        """Say whether closing now resets nothing that matters.
-
-        It would, if we refused a peer that is still talking, and if we are a
-        TLS 1.3 client: the server's tickets follow its last flight.
-        """
-        if self.engine.state is State.FAILED or drained:
-            return False
-        facts = self.engine.facts
-        if facts is None:  # Given up in mid-handshake: no alert is owed.
-            return True
-        return (
-            self._heard or self.engine.server_side or facts.version < _TLS_1_3
-        )
 
     def _leave(self) -> None:
         """Close the transport once no other thread is inside it."""

@@ -38,10 +38,10 @@ the ``Record`` and is raised here, unchanged.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum, auto
+from functools import partial
 from typing import NoReturn, TypeVar
 
 from . import _native
@@ -172,10 +172,12 @@ class Engine:
         self._connection = SSL.Connection(built.context, None)
         self._connection.set_app_data(self.record)
         self._lock = threading.Lock()
-        self._holder: int | None = None
+        self._caller: int | None = None  # The thread that is inside OpenSSL.
         self._first = b""
         self._ended = False  # The peer's end of file was fed.
         self._got_close_notify = False
+        #: Whether a read would only say "feed me" once more.
+        self.hungry = False
         self._early: list[bytes] = []  # Plaintext met by reauthenticated().
         self._old_finished: bytes | None = None
         self._direct = _native.has("direct-io")
@@ -212,6 +214,7 @@ class Engine:
                 self._first += bytes(data[: SNIFF_BYTES - len(self._first)])
             if self._ended:
                 return
+            self.hungry = False
             if len(data):
                 self._connection.bio_write(data)
             else:
@@ -260,14 +263,14 @@ class Engine:
         try:
             self.facts = settle(self._connection, self.record)
             if "verify_peer" in self.record.hooks.hooks_in_use:
-                self.record.hooks.verify_peer(self.facts)
+                self._call(self.record.hooks.verify_peer, self.facts)
         except BaseException as error:
             self._drain()  # In TLS 1.3 this holds our own certificate.
             self._fail(error)
         self.state = State.OPEN
 
     def read_into(self, buffer: memoryview) -> int | None:
-        """Decrypt into *buffer*.
+        """Decrypt into *buffer* as much as is there and fits.
 
         Returns:
             How many bytes; 0 after the peer's close_notify (or if *buffer*
@@ -289,16 +292,39 @@ class Engine:
             return self._read(buffer)
 
     def _read(self, buffer: memoryview) -> int | None:
-        if self._direct:
-            return self._run(
-                lambda: _native.read_into(self._connection, buffer),
-                StreamError,
-            )
-        # More than a record is never returned, and recv_into allocates.
-        size = min(len(buffer), 16384)
-        return self._run(
-            lambda: self._connection.recv_into(buffer, size), StreamError
+        if not self._direct:
+            return self._read_publicly(buffer)
+        total, healthy = self._call(
+            _native.read_records, self._connection, buffer
         )
+        if not healthy:
+            return self._read_publicly(buffer, total)
+        self._check_hooks()
+        self.hungry = total < len(buffer)
+        return total or None
+
+    def _read_publicly(self, buffer: memoryview, total: int = 0) -> int | None:
+        """Go on after *total* bytes, record by record."""
+        while total < len(buffer):
+            rest = buffer[total:]
+            # More than a record is never returned, and recv_into allocates.
+            size = min(len(rest), 16384)
+            try:
+                got = self._run(
+                    partial(self._connection.recv_into, rest, size),
+                    StreamError,
+                )
+            except BaseException:
+                # What came before a failure is the caller's, who gets the
+                # failure from the next step.
+                if total and self.state is State.FAILED:
+                    return total
+                raise
+            self.hungry = got is None
+            if not got:
+                return total or got
+            total += got
+        return total
 
     def _take_early(self, buffer: memoryview) -> int:
         piece = self._early.pop(0)
@@ -454,20 +480,22 @@ class Engine:
 
     # -- the one place where OpenSSL is called ------------------------------
 
-    @contextmanager
-    def _step(self) -> Iterator[None]:
-        me = threading.get_ident()
-        if self._holder == me:
+    def _step(self) -> threading.Lock:
+        """Let one thread at a time into OpenSSL, and no hook."""
+        if self._caller == threading.get_ident():
             raise ConfigurationError(
                 "a hook can't use the port that it is called for",
                 hint="decide by the hook's arguments",
             )
-        with self._lock:
-            self._holder = me
-            try:
-                yield
-            finally:
-                self._holder = None
+        return self._lock
+
+    def _call(self, function: Callable[..., T], *args: object) -> T:
+        """Call what may call hooks."""
+        try:
+            self._caller = threading.get_ident()
+            return function(*args)
+        finally:
+            self._caller = None
 
     def _what(self, step: str) -> _Do:
         """Say what to make of *step* now; raise if it can't be."""
@@ -492,7 +520,7 @@ class Engine:
         """Call OpenSSL; None for "feed me", 0 for the end of the file."""
         assert self._lock.locked()
         try:
-            result = call()
+            result = self._call(call)
         except SSL.WantReadError:
             self._check_hooks()
             return None
@@ -552,6 +580,7 @@ class Engine:
     ) -> NoReturn:
         self.state = State.FAILED
         self.failure = error
+        self.hungry = False
         if cause is None or cause is error:
             raise error
         raise error from cause

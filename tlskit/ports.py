@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer, Self
 
-__all__ = ["SSLPort", "endpoints_of", "open_port"]
+__all__ = ["SSLPort", "endpoints_of", "new_engine", "open_port"]
 
 #: How long, in seconds, ``close`` waits for gathered bytes to go out.
 _FAREWELL = 5.0
@@ -44,6 +44,8 @@ class SSLPort(SessionView):
     Ports come from ``connect``, ``Listener.accept``, ``ports_to_ssl_ports``
     and ``SSLPort.start_tls``.
     """
+
+    _driver: Driver
 
     def __init__(
         self,
@@ -64,14 +66,6 @@ class SSLPort(SessionView):
         self._closing = False
         self._files = 0  # Made by makefile(), and still open.
         self._halves = {"input", "output"}  # Not yet closed.
-
-    def __repr__(self) -> str:
-        """Tell side, peer, version and state; no secret."""
-        side = "server" if self._engine.server_side else "client"
-        where = "{}:{} ".format(*self.peer) if self.peer else ""
-        version = "" if self.version is None else f"{self.version.name} "
-        state = "closed" if self.closed else self._engine.state.name.lower()
-        return f"<{type(self).__name__} {side} {where}{version}{state}>"
 
     @classmethod
     def start_tls(
@@ -359,11 +353,6 @@ class SSLPort(SessionView):
 
     # -- closing ------------------------------------------------------------
 
-    @property
-    def closed(self) -> bool:
-        """Whether the port was closed.  Source: ``tls-socket-closed?``."""
-        return self._driver.closed
-
     def close(self) -> None:
         """Send what was gathered and a close_notify, and close.
 
@@ -575,6 +564,33 @@ def endpoints_of(
     return Endpoints(local[:2], remote[:2], hostname)
 
 
+def new_engine(
+    context: Hooks,
+    *,
+    server_side: bool,
+    hostname: str | None,
+    alpn: tuple[bytes, ...],
+) -> Engine:
+    """Make an engine, if *context* is for its side.
+
+    Raises:
+        ConfigurationError: *context* is for the other side, or it checks
+            host names and there is none.
+        ValueError: *hostname* is empty.
+    """
+    if getattr(context, "server_side", None) is not server_side:
+        wanted = "ServerContext" if server_side else "ClientContext"
+        raise ConfigurationError(
+            f"this side needs a {wanted}, not {type(context).__name__}"
+        )
+    return Engine(
+        context,
+        server_side=server_side,
+        identity=None if hostname is None else Identity.parse(hostname),
+        alpn=alpn,
+    )
+
+
 def open_port(
     context: Hooks,
     transport: Transport,
@@ -593,20 +609,11 @@ def open_port(
     No byte is sent yet.
 
     Raises:
-        ConfigurationError: *context* is for the other side, or it checks
-            host names and there is none.
+        ConfigurationError: As ``new_engine``.
         ValueError: *hostname* is empty.
     """
-    if getattr(context, "server_side", None) is not server_side:
-        wanted = "ServerContext" if server_side else "ClientContext"
-        raise ConfigurationError(
-            f"this side needs a {wanted}, not {type(context).__name__}"
-        )
-    engine = Engine(
-        context,
-        server_side=server_side,
-        identity=None if hostname is None else Identity.parse(hostname),
-        alpn=alpn,
+    engine = new_engine(
+        context, server_side=server_side, hostname=hostname, alpn=alpn
     )
     driver = Driver(
         engine, transport, owns_transport=owns_transport, error=error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from . import channel_binding
 from .engine import Engine
@@ -41,6 +41,10 @@ class Endpoints(NamedTuple):
     hostname: str | None = None
 
 
+class _Closable(Protocol):
+    closed: bool
+
+
 class SessionView:
     """The facts of a session; they stay readable after close.
 
@@ -48,8 +52,22 @@ class SessionView:
     False.
     """
 
+    _driver: _Closable
     _engine: Engine
     _endpoints: Endpoints | None
+
+    def __repr__(self) -> str:
+        """Tell side, peer, version and state; no secret."""
+        side = "server" if self._engine.server_side else "client"
+        where = "{}:{} ".format(*self.peer) if self.peer else ""
+        version = "" if self.version is None else f"{self.version.name} "
+        state = "closed" if self.closed else self._engine.state.name.lower()
+        return f"<{type(self).__name__} {side} {where}{version}{state}>"
+
+    @property
+    def closed(self) -> bool:
+        """Whether the port was closed.  Source: ``tls-socket-closed?``."""
+        return self._driver.closed
 
     @property
     def _facts(self) -> Facts | None:
