@@ -535,7 +535,7 @@ def test_two_threads():
         blocked.set()
         results.append(client.write(memoryview(b"x")))
 
-    with client._step():
+    with client._step:
         thread = threading.Thread(target=write)
         thread.start()
         blocked.wait(5)

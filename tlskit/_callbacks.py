@@ -7,6 +7,7 @@ a hook raises reaches the connection it belongs to and no other.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -104,6 +105,8 @@ class Record:
         #: What a hook raised, or what refused on its behalf.
         self.error: BaseException | None = None
         self.identity_error: IdentityError | None = None
+        #: The thread whose step has called a hook, until that step is over.
+        self.caller: int | None = None
         # OpenSSL may still call a context after the switch to another; the
         # last reference to it must not go before the connection does.
         self._kept: list[object] = [built]
@@ -275,6 +278,7 @@ def parsed(der: bytes) -> x509.Certificate:
 def _record(connection: SSL.Connection) -> Record:
     record = connection.get_app_data()
     assert isinstance(record, Record)
+    record.caller = threading.get_ident()
     return record
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import os
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
@@ -46,7 +45,10 @@ _NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "direct-io": (
             "BIO_get_mem_data",
             "BIO_read",
+            "BIO_write",
+            "SSL_ERROR_WANT_READ",
             "SSL_get_error",
+            "SSL_pending",
             "SSL_read",
             "SSL_write",
         ),
@@ -382,59 +384,87 @@ class RootStore:
 # -- moving bytes -----------------------------------------------------------
 
 
-def read_records(
-    connection: Connection, buffer: memoryview
-) -> tuple[int, bool]:
-    """Decrypt into *buffer* itself, as many records as it has room for.
+class DirectIO:
+    """Moves one connection's bytes by OpenSSL's own functions.
 
-    Returns:
-        How many bytes, and whether only room or the peer's bytes are missing
-        to go on.  If not, ``Connection.recv_into`` tells what is the matter.
+    pyOpenSSL allocates and copies for every record, and raises to say "not
+    now".  Here many records are one call, and "not now" is ``hungry``.
     """
-    lib, ffi = _binding()
-    ssl, size, total = connection._ssl, len(buffer), 0
-    with ffi.from_buffer(buffer, require_writable=True) as target:
+
+    __slots__ = (
+        "_buffer",
+        "_connection",
+        "_from",
+        "_into",
+        "_lib",
+        "_place",
+        "_ssl",
+        "hungry",
+    )
+
+    def __init__(self, connection: Connection) -> None:
+        self._lib, ffi = _require("direct-io", "move bytes directly")
+        self._buffer = ffi.from_buffer
+        self._place = ffi.new("char **")
+        self._connection = connection
+        self._ssl = connection._ssl
+        self._into, self._from = connection._into_ssl, connection._from_ssl
+        #: Whether a read would only ask to be fed.
+        self.hungry = False
+
+    def feed(self, data: bytes | bytearray | memoryview) -> None:
+        """Take ciphertext."""
+        self.hungry = False
+        source = self._buffer(data)
+        done = self._lib.BIO_write(self._into, source, len(source))
+        assert done == len(source)  # Memory grows.
+
+    def read_into(self, buffer: memoryview) -> tuple[int, bool]:
+        """Decrypt as many records as *buffer* has room for.
+
+        Returns:
+            How many bytes, and whether only room or the peer's bytes are
+            missing to go on.  If not, ``Connection.recv_into`` is to be
+            called next: it tells what is the matter.
+        """
+        lib, ssl = self._lib, self._ssl
+        target = self._buffer(buffer)
+        size, total = len(target), 0
         while total < size:
-            result = lib.SSL_read(ssl, target + total, size - total)
-            if result <= 0:
-                why = lib.SSL_get_error(ssl, result)
-                return total, why == lib.SSL_ERROR_WANT_READ
-            total += result
-    return total, True
+            done = lib.SSL_read(ssl, target + total, size - total)
+            if done <= 0:
+                self.hungry = (
+                    lib.SSL_get_error(ssl, done) == lib.SSL_ERROR_WANT_READ
+                )
+                return total, self.hungry
+            total += done
+        self.hungry = (
+            lib.SSL_pending(ssl) <= 0
+            and lib.BIO_get_mem_data(self._into, self._place) <= 0
+        )
+        return total, True
 
+    def write(self, data: memoryview) -> int:
+        """Encrypt all of *data*; no more than 0 is for ``explain``."""
+        source = self._buffer(data)
+        done: int = self._lib.SSL_write(self._ssl, source, len(source))
+        return done
 
-def write(connection: Connection, data: memoryview) -> int:
-    """Encrypt all of *data*, without the cost of a check that succeeds.
+    def explain(self, done: int) -> None:
+        """Raise what pyOpenSSL does for this result."""
+        self._connection._raise_ssl_error(self._ssl, done)
 
-    Raises:
-        OpenSSL.SSL.Error: As ``Connection.send`` does.
-    """
-    lib, ffi = _binding()
-    with ffi.from_buffer(data) as source:
-        result: int = lib.SSL_write(connection._ssl, source, len(source))
-    if result <= 0:
-        connection._raise_ssl_error(connection._ssl, result)
-    return result
+    @property
+    def owes(self) -> bool:
+        """Whether ciphertext waits to go out."""
+        size: int = self._lib.BIO_get_mem_data(self._from, self._place)
+        return size > 0
 
-
-_local = threading.local()
-#: More than this is drained by way of memory that is given back.
-_SCRATCH = 524288
-
-
-def drain(connection: Connection) -> bytes:
-    """Take all ciphertext that waits to go out, without an exception."""
-    lib, ffi = _binding()
-    size = lib.BIO_get_mem_data(connection._from_ssl, ffi.new("char **"))
-    if size <= 0:
-        return b""
-    taken = _scratch(ffi) if size <= _SCRATCH else ffi.new("char[]", size)
-    lib.BIO_read(connection._from_ssl, taken, size)
-    return bytes(ffi.buffer(taken, size))
-
-
-def _scratch(ffi: Any) -> Any:
-    """Give this thread's memory, for what is copied at once."""
-    if not hasattr(_local, "scratch"):
-        _local.scratch = ffi.new("char[]", _SCRATCH)
-    return _local.scratch
+    def drain(self) -> bytes | bytearray:
+        """Take all ciphertext that waits to go out."""
+        size = self._lib.BIO_get_mem_data(self._from, self._place)
+        if size <= 0:
+            return b""
+        taken = bytearray(size)
+        self._lib.BIO_read(self._from, self._buffer(taken), size)
+        return taken

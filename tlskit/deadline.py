@@ -6,7 +6,7 @@ import math
 import time
 from dataclasses import dataclass
 
-__all__ = ["Deadline"]
+__all__ = ["NEVER", "Deadline"]
 
 
 @dataclass(frozen=True)
@@ -75,3 +75,7 @@ class Deadline:
     def sooner(self, seconds: float) -> Deadline:
         """Give whichever ends first: this one, or *seconds* from now."""
         return self.earlier(Deadline.after(seconds))
+
+
+#: What has no end.
+NEVER = Deadline()

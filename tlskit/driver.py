@@ -108,33 +108,42 @@ class Driver:
         """Shake hands, or raise; harmless when it is done."""
         with self._locked(self._reading, deadline, WantReadError):
             with self._locked(self._writing, deadline, WantWriteError):
-                with self._surface():
+                with self._surfacing():
                     self._drive(self.engine.handshake, deadline)
 
     def reauthenticate(self, verify: Verify, deadline: Deadline) -> None:
         """Ask the peer for its certificate, and wait for the answer."""
         with self._locked(self._reading, deadline, WantReadError):
             with self._locked(self._writing, deadline, WantWriteError):
-                with self._surface():
+                with self._surfacing():
                     self.engine.reauthenticate(verify)
                     self._drive(self.engine.reauthenticated, deadline)
 
     def read_into(self, buffer: memoryview, deadline: Deadline) -> int:
         """Read at least a byte; 0 is the end of the file."""
-        with self._locked(self._reading, deadline, WantReadError):
-            with self._surface():
-                while True:
-                    try:
-                        size = self.engine.read_into(buffer)
-                    except BaseException:
-                        self._offer()
-                        raise
+        engine = self.engine
+        if not self._reading.acquire(blocking=False):
+            self._queue(self._reading, deadline, WantReadError)
+        try:
+            while True:
+                if not engine.hungry:
+                    size = engine.read_into(buffer)
                     if size is not None:
                         return size
-                    self._ahead = 0
+                self._ahead = 0
+                if engine.owes or self._unsent:
                     self._offer()
-                    self._fill(deadline)
-                    self._heard = True
+                size = engine.decrypt(self._arrived(deadline), buffer)
+                self._heard = True
+                if size is not None:
+                    return size
+        except OSError as error:
+            self._surface(error)
+            raise
+        finally:
+            self._reading.release()
+            if engine.owes:
+                self._offer()
 
     def write(self, data: memoryview, deadline: Deadline) -> int:
         """Send all of *data*.
@@ -142,13 +151,21 @@ class Driver:
         After a time-out the ciphertext that was made stays queued, in order;
         it is sent before anything else and never made twice.
         """
-        with self._locked(self._writing, deadline, WantWriteError):
-            with self._surface():
+        if not self._writing.acquire(blocking=False):
+            self._queue(self._writing, deadline, WantWriteError)
+        try:
+            if self._unsent:
                 self._flush(deadline)
-                for start in range(0, len(data), _SLICE):
-                    self._encrypt(data[start : start + _SLICE], deadline)
-                    self._flush(deadline)
-        self._offer()
+            for start in range(0, len(data), _SLICE):
+                self._encrypt(data[start : start + _SLICE], deadline)
+                self._flush(deadline)
+        except OSError as error:
+            self._surface(error)
+            raise
+        finally:
+            self._writing.release()
+        if self.engine.owes:
+            self._offer()
         return len(data)
 
     def write_some(self, data: memoryview) -> int:
@@ -159,7 +176,7 @@ class Driver:
         """
         now = Deadline.now()
         with self._locked(self._writing, now, WantWriteError):
-            with self._surface():
+            with self._surfacing():
                 self._flush(now)
                 piece = data[:_SLICE]
                 self._encrypt(piece, now)
@@ -169,14 +186,16 @@ class Driver:
         return len(piece)
 
     def _encrypt(self, piece: memoryview, deadline: Deadline) -> None:
+        """Queue *piece* as ciphertext."""
         while True:
             try:
-                done = self.engine.write(piece)
+                made = self.engine.encrypt(piece)
             except BaseException:
                 with suppress(OSError):
                     self._flush(Deadline.now())
                 raise
-            if done is not None:
+            if made is not None:
+                self._enqueue(made)
                 return
             # In mid-renegotiation; only the peer's bytes help.
             self._flush(deadline)
@@ -210,14 +229,19 @@ class Driver:
 
     def _fill(self, deadline: Deadline) -> None:
         """Wait for ciphertext and feed it."""
+        self.engine.receive(self._arrived(deadline))
+
+    def _arrived(self, deadline: Deadline) -> memoryview:
+        """Wait for ciphertext; it is good until this thread's next call."""
         assert self._reading.locked()
         chunk = _chunk()
         while True:
             self._check_open()
             size = self.transport.read_into(chunk)
             if size is not None:
-                self._feed(chunk[:size])
-                return
+                if not size:
+                    self._input_ended = True
+                return chunk[:size]
             _, room = self._wait(
                 deadline,
                 WantReadError,
@@ -258,15 +282,19 @@ class Driver:
 
     def _pump(self) -> bool:
         """Send what fits now; say whether something is left."""
-        fresh = self.engine.outgoing()
-        if fresh:
-            self._unsent = memoryview(bytes(self._unsent) + fresh)
-        while len(self._unsent):
+        if self.engine.owes:
+            self._enqueue(self.engine.outgoing())
+        while self._unsent:
             sent = self.transport.write(self._unsent)
             if sent is None:
                 return True
             self._unsent = self._unsent[sent:]
         return False
+
+    def _enqueue(self, fresh: bytes | bytearray) -> None:
+        if self._unsent:
+            fresh = bytes(self._unsent) + fresh
+        self._unsent = memoryview(fresh)
 
     def _make_room(self, deadline: Deadline, *, reading: bool) -> None:
         """Wait until the transport takes bytes again."""
@@ -351,7 +379,7 @@ class Driver:
     def finish(self, deadline: Deadline) -> None:
         """Send our close_notify; the peer may go on sending."""
         with self._locked(self._writing, deadline, WantWriteError):
-            with self._surface():
+            with self._surfacing():
                 self.engine.finish()
                 self._flush(deadline)
 
@@ -449,39 +477,50 @@ class Driver:
         deadline: Deadline,
         want: type[WantReadError | WantWriteError],
     ) -> Iterator[None]:
-        left = deadline.left()
-        if deadline.is_now:
-            got = lock.acquire(blocking=False)
-        else:
-            got = lock.acquire(timeout=-1 if left is None else left)
-        if not got:
-            if deadline.is_now:
-                raise want("another thread is using this port")
-            raise TimeoutError("timed out while another thread used the port")
+        if not lock.acquire(blocking=False):
+            self._queue(lock, deadline, want)
         try:
             yield
         finally:
             lock.release()
 
+    def _queue(
+        self,
+        lock: threading.Lock,
+        deadline: Deadline,
+        want: type[WantReadError | WantWriteError],
+    ) -> None:
+        """Take a lock that another thread has just now."""
+        if deadline.is_now:
+            raise want("another thread is using this port")
+        left = deadline.left()
+        if not lock.acquire(timeout=-1 if left is None else left):
+            raise TimeoutError("timed out while another thread used the port")
+
     @contextmanager
-    def _surface(self) -> Iterator[None]:
-        """Raise as the caller of ``ports_to_ssl_ports`` wants it."""
+    def _surfacing(self) -> Iterator[None]:
         try:
             yield
-        except (WantReadError, WantWriteError, ConfigurationError):
+        except OSError as error:
+            self._surface(error)
             raise
-        except TLSError as error:
-            # What another port below says of our own close() is no news.
-            self._check_open()
-            if self._error is None:
-                raise
-            made = self._error(str(error))
-            if not isinstance(made, BaseException):
-                raise TypeError(
-                    f"error() returned {made!r} instead of an exception"
-                ) from error
-            raise made from error
-        except OSError:
-            # A transport closed under us by our own close().
-            self._check_open()
-            raise
+
+    def _surface(self, error: OSError) -> None:
+        """Raise what the caller wants to get instead of *error*, if anything.
+
+        That is what ``error=`` of ``ports_to_ssl_ports`` makes of it, or a
+        ``ClosedError`` where the transport was closed by our own ``close``.
+        """
+        if isinstance(
+            error, (WantReadError, WantWriteError, ConfigurationError)
+        ):
+            return
+        self._check_open()
+        if self._error is None or not isinstance(error, TLSError):
+            return
+        made = self._error(str(error))
+        if not isinstance(made, BaseException):
+            raise TypeError(
+                f"error() returned {made!r} instead of an exception"
+            ) from error
+        raise made from error

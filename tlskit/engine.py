@@ -41,7 +41,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum, auto
-from functools import partial
 from typing import NoReturn, TypeVar
 
 from . import _native
@@ -70,6 +69,9 @@ T = TypeVar("T")
 
 class State(Enum):
     """Where a session stands."""
+
+    # Enum's own is slow, and every step looks into a table.
+    __hash__ = object.__hash__
 
     HANDSHAKE = auto()
     OPEN = auto()
@@ -135,6 +137,39 @@ _ENDED = {
 }
 
 
+class _Step:
+    """Lets one thread at a time into OpenSSL, and no hook.
+
+    Args:
+        record: Knows the thread that a hook runs on.
+    """
+
+    __slots__ = ("_lock", "_record")
+
+    def __init__(self, record: Record) -> None:
+        self._lock = threading.Lock()
+        self._record = record
+
+    @property
+    def taken(self) -> bool:
+        """Whether somebody is inside."""
+        return self._lock.locked()
+
+    def __enter__(self) -> None:
+        if self._lock.acquire(blocking=False):
+            return
+        if self._record.caller == threading.get_ident():
+            raise ConfigurationError(
+                "a hook can't use the port that it is called for",
+                hint="decide by the hook's arguments",
+            )
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._record.caller = None
+        self._lock.release()
+
+
 class Engine:
     """A TLS session between two pieces of memory.
 
@@ -171,16 +206,21 @@ class Engine:
         self.record = Record(hooks, built, identity, server_side=server_side)
         self._connection = SSL.Connection(built.context, None)
         self._connection.set_app_data(self.record)
-        self._lock = threading.Lock()
-        self._caller: int | None = None  # The thread that is inside OpenSSL.
+        self._step = _Step(self.record)
         self._first = b""
         self._ended = False  # The peer's end of file was fed.
         self._got_close_notify = False
         #: Whether a read would only say "feed me" once more.
         self.hungry = False
+        #: Whether there may be ciphertext for ``outgoing`` to give.
+        self.owes = False
         self._early: list[bytes] = []  # Plaintext met by reauthenticated().
         self._old_finished: bytes | None = None
-        self._direct = _native.has("direct-io")
+        self._direct = (
+            _native.DirectIO(self._connection)
+            if _native.has("direct-io")
+            else None
+        )
         if server_side:
             self._connection.set_accept_state()
         else:
@@ -209,26 +249,32 @@ class Engine:
 
     def receive(self, data: bytes | bytearray | memoryview) -> None:
         """Take ciphertext from the peer; empty data is its end of file."""
-        with self._step():
-            if len(self._first) < SNIFF_BYTES:
-                self._first += bytes(data[: SNIFF_BYTES - len(self._first)])
-            if self._ended:
-                return
-            self.hungry = False
-            if len(data):
-                self._connection.bio_write(data)
-            else:
-                self._ended = True
-                self._connection.bio_shutdown()
+        with self._step:
+            self._receive(data)
 
-    def outgoing(self) -> bytes:
+    def _receive(self, data: bytes | bytearray | memoryview) -> None:
+        if len(self._first) < SNIFF_BYTES:
+            self._first += bytes(data[: SNIFF_BYTES - len(self._first)])
+        if self._ended:
+            return
+        self.hungry = False
+        if not len(data):
+            self._ended = True
+            self._connection.bio_shutdown()
+        elif self._direct is None:
+            self._connection.bio_write(data)
+        else:
+            self._direct.feed(data)
+
+    def outgoing(self) -> bytes | bytearray:
         """Give all ciphertext that wants to go to the peer."""
-        with self._step():
+        with self._step:
             return self._drain()
 
-    def _drain(self) -> bytes:
-        if self._direct:
-            return _native.drain(self._connection)
+    def _drain(self) -> bytes | bytearray:
+        self.owes = False
+        if self._direct is not None:
+            return self._direct.drain()
         pieces = []
         try:
             while True:
@@ -247,7 +293,7 @@ class Engine:
         Raises:
             HandshakeError: It failed, or the peer was refused.
         """
-        with self._step():
+        with self._step:
             if self._what("handshake") is not _Do.RUN:
                 return True
             if (
@@ -263,7 +309,8 @@ class Engine:
         try:
             self.facts = settle(self._connection, self.record)
             if "verify_peer" in self.record.hooks.hooks_in_use:
-                self._call(self.record.hooks.verify_peer, self.facts)
+                self.record.caller = threading.get_ident()
+                self.record.hooks.verify_peer(self.facts)
         except BaseException as error:
             self._drain()  # In TLS 1.3 this holds our own certificate.
             self._fail(error)
@@ -281,26 +328,39 @@ class Engine:
             ClosedError: The session was closed before the peer closed it.
             TLSError: The session broke.
         """
-        with self._step():
-            what = self._what("read")
-            if self._early:
-                return self._take_early(buffer)
-            if what is _Do.END:
-                return self._end()
-            if not len(buffer):
-                return 0
+        with self._step:
+            return self._read(buffer)
+
+    def decrypt(
+        self, data: bytes | bytearray | memoryview, buffer: memoryview
+    ) -> int | None:
+        """Do ``receive(data)`` and ``read_into(buffer)`` in one step."""
+        with self._step:
+            self._receive(data)
             return self._read(buffer)
 
     def _read(self, buffer: memoryview) -> int | None:
-        if not self._direct:
+        what = self._what("read")
+        if self._early:
+            return self._take_early(buffer)
+        if what is _Do.END:
+            return self._end()
+        if not len(buffer):
+            return 0
+        return self._read_records(buffer)
+
+    def _read_records(self, buffer: memoryview) -> int | None:
+        direct = self._direct
+        if direct is None:
             return self._read_publicly(buffer)
-        total, healthy = self._call(
-            _native.read_records, self._connection, buffer
-        )
+        total, healthy = direct.read_into(buffer)
         if not healthy:
             return self._read_publicly(buffer, total)
-        self._check_hooks()
-        self.hungry = total < len(buffer)
+        if self.record.error is not None:
+            self._check_hooks()
+        self.hungry = direct.hungry
+        if not self.owes:
+            self.owes = direct.owes
         return total or None
 
     def _read_publicly(self, buffer: memoryview, total: int = 0) -> int | None:
@@ -311,8 +371,7 @@ class Engine:
             size = min(len(rest), 16384)
             try:
                 got = self._run(
-                    partial(self._connection.recv_into, rest, size),
-                    StreamError,
+                    self._connection.recv_into, StreamError, rest, size
                 )
             except BaseException:
                 # What came before a failure is the caller's, who gets the
@@ -349,37 +408,53 @@ class Engine:
             ClosedError: Our close_notify is out.
             TLSError: The session broke.
         """
-        with self._step():
-            self._what("write")
-            if not len(data):  # OpenSSL would call that an error.
-                return 0
-            if self._direct:
-                return self._run(
-                    lambda: _native.write(self._connection, data), StreamError
-                )
-            return self._run(lambda: self._connection.send(data), StreamError)
+        with self._step:
+            return self._write(data)
+
+    def encrypt(self, data: memoryview) -> bytes | bytearray | None:
+        """Do ``write(data)`` and ``outgoing()`` in one step.
+
+        Returns:
+            The ciphertext, or None for "feed me", as ``write``.
+        """
+        with self._step:
+            return None if self._write(data) is None else self._drain()
+
+    def _write(self, data: memoryview) -> int | None:
+        self._what("write")
+        if not len(data):  # OpenSSL would call that an error.
+            return 0
+        direct = self._direct
+        if direct is None:
+            return self._run(self._connection.send, StreamError, data)
+        done = direct.write(data)
+        if done <= 0 or self.record.error is not None:
+            return self._run(direct.explain, StreamError, done)
+        self.owes = True
+        return done
 
     def finish(self) -> None:
         """Send our close_notify, where there is a session to end."""
-        with self._step():
+        with self._step:
             after = _FINISHED.get(self.state)
             if after is None:
                 return
             if self.state is not State.HANDSHAKE:
+                self.owes = True
                 with translated(StreamError, "closing"):
                     self._connection.shutdown()
             self.state = after
 
     def abandon(self) -> None:
         """End our direction without a close_notify."""
-        with self._step():
+        with self._step:
             self.state = _FINISHED.get(self.state, self.state)
 
     # -- asking the peer again ----------------------------------------------
 
     def expect(self, verify: Verify) -> None:
         """Ask for more or less than the context does; before the handshake."""
-        with self._step():
+        with self._step:
             self._judge_by(verify)
 
     def _judge_by(self, verify: Verify) -> None:
@@ -397,7 +472,7 @@ class Engine:
         Raises:
             UnsupportedError: Neither is possible with this peer.
         """
-        with self._step():
+        with self._step:
             self._what("write")
             assert self.facts is not None
             self.record.renew()
@@ -436,12 +511,12 @@ class Engine:
         Raises:
             VerificationError: The peer gave no certificate, or a bad one.
         """
-        with self._step():
+        with self._step:
             self._what("read")
             buffer = bytearray(16384)
             while not self._answered():
                 size = self._run(
-                    lambda: self._connection.recv_into(buffer), StreamError
+                    self._connection.recv_into, StreamError, buffer
                 )
                 if size is None:
                     break
@@ -461,7 +536,7 @@ class Engine:
         self, label: bytes, length: int, context: bytes | None
     ) -> bytes:
         """Derive keying material (RFC 5705; RFC 8446, section 7.5)."""
-        with self._step():
+        with self._step:
             if self.facts is None:
                 raise StreamError(
                     "there is no keying material before the handshake"
@@ -474,28 +549,11 @@ class Engine:
     @property
     def pending(self) -> int:
         """How many decrypted bytes OpenSSL holds ready."""
-        with self._step():
+        with self._step:
             early = sum(map(len, self._early))
             return early + self._connection.pending()
 
     # -- the one place where OpenSSL is called ------------------------------
-
-    def _step(self) -> threading.Lock:
-        """Let one thread at a time into OpenSSL, and no hook."""
-        if self._caller == threading.get_ident():
-            raise ConfigurationError(
-                "a hook can't use the port that it is called for",
-                hint="decide by the hook's arguments",
-            )
-        return self._lock
-
-    def _call(self, function: Callable[..., T], *args: object) -> T:
-        """Call what may call hooks."""
-        try:
-            self._caller = threading.get_ident()
-            return function(*args)
-        finally:
-            self._caller = None
 
     def _what(self, step: str) -> _Do:
         """Say what to make of *step* now; raise if it can't be."""
@@ -515,12 +573,16 @@ class Engine:
         return what
 
     def _run(
-        self, call: Callable[[], T], default: type[TLSError]
+        self,
+        call: Callable[..., T],
+        default: type[TLSError],
+        *arguments: object,
     ) -> T | int | None:
         """Call OpenSSL; None for "feed me", 0 for the end of the file."""
-        assert self._lock.locked()
+        assert self._step.taken
+        self.owes = True
         try:
-            result = self._call(call)
+            result = call(*arguments)
         except SSL.WantReadError:
             self._check_hooks()
             return None
@@ -540,7 +602,7 @@ class Engine:
             # been another connection's refusal.
             if self.record.error is not None:
                 self._fail(self.record.error)
-            return self._run(call, default)
+            return self._run(call, default, *arguments)
         self._check_hooks()
         return result if result is not None else 1
 

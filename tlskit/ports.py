@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
 
 from ._callbacks import Hooks
-from .deadline import Deadline
+from .deadline import NEVER, Deadline
 from .driver import Driver
 from .engine import Engine
 from .errors import (
@@ -228,7 +228,7 @@ class SSLPort(SessionView):
         """Read past the input file's buffer; for the files themselves."""
         if self._output is not None:
             self._output.flush_if_idle()
-        if self.closed:
+        if self._driver.closed:
             raise ClosedError("this port was closed")
         if not len(buffer):
             return 0
@@ -265,16 +265,19 @@ class SSLPort(SessionView):
             OSError: As ``send``.  After a time-out, what was encrypted is
                 still sent, before anything else.
         """
+        _no_flags(flags)
+        if self._output is not None:
+            self._output.flush()
         view = memoryview(data).cast("B")
         while True:
-            sent = self.send(view, flags)
+            sent = self.write_plain(view)
             if sent == len(view):
                 return
             view = view[sent:]
 
     def write_plain(self, data: memoryview) -> int:
         """Write past the output file's buffer; for the files themselves."""
-        if self.closed:
+        if self._driver.closed:
             raise ClosedError("this port was closed")
         if self._timeout == 0 and not self._closing:
             return self._driver.write_some(data)
@@ -506,6 +509,8 @@ class SSLPort(SessionView):
     def _deadline(self) -> Deadline:
         if self._closing:
             return Deadline.after(self._timeout or None).sooner(_FAREWELL)
+        if self._timeout is None:
+            return NEVER
         if self._timeout == 0:
             return Deadline.now()
         return Deadline.after(self._timeout)

@@ -1,0 +1,1 @@
+"""How fast tlskit is, as ratios to its peers in the same run."""

@@ -1,0 +1,39 @@
+"""The certificates that all stacks use."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+__all__ = ["HOST", "Files", "files"]
+
+HOST = "localhost"
+
+
+class Files(NamedTuple):
+    """Where root, chain and key lie."""
+
+    root: str
+    chain: str
+    key: str
+
+
+@cache
+def _directory() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="tlskit-benchmarks-")
+
+
+@cache
+def files(key_type: str = "ecdsa") -> Files:
+    """Make a CA and a certificate for localhost with such a key."""
+    from tlskit.testing import CA
+
+    place = Path(_directory().name) / key_type
+    place.mkdir()
+    ca = CA("tlskit benchmarks CA", key_type=key_type)
+    chain, key = ca.issue(HOST, key_type=key_type).write(place)
+    root = place / "root.pem"
+    root.write_bytes(ca.pem)
+    return Files(str(root), str(chain), str(key))
