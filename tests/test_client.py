@@ -250,11 +250,11 @@ def test_interrupted(server, monkeypatch):
 
 def test_zone_and_brackets():
     """Addresses are dialled as the resolver wants them."""
-    from tlskit.client import _resolvable
+    from tlskit.client import checked_target
 
-    assert "::1" == _resolvable("[::1]")
-    assert "fe80::1%lo" == _resolvable("fe80::1%lo")
-    assert "xn--strae-oqa.de" == _resolvable("straße.de")
+    assert "::1" == checked_target("[::1]", 443)
+    assert "fe80::1%lo" == checked_target("fe80::1%lo", 443)
+    assert "xn--strae-oqa.de" == checked_target("straße.de", 443)
 
 
 def test_no_socket_at_all(monkeypatch):

@@ -53,6 +53,9 @@ RUNGS = {
     name: height for height, rung in enumerate(LADDER) for name in rung.split()
 }
 
+# Whose parts may import its private ones; __init__ imports all of them.
+PACKAGES = {"aio", "cli"}
+
 # The one import upwards: so "import tlskit" does not load "ssl".
 UPWARDS = {("context.Context.as_ssl_context", "stdlib")}
 
@@ -198,11 +201,11 @@ def fault_inside(module: str, found: Import) -> str | None:
     mine, other = owner(module), owner(found.target)
     if other not in RUNGS:
         return f"{other} has no rung"
-    if mine == other == "cli":
+    if mine == other and mine in PACKAGES:
         name = found.target.partition(".")[2]
-        if module in {"cli", found.target} or name.startswith("_"):
+        if module in {mine, found.target} or name.startswith("_"):
             return None
-        return f"a subcommand imports another, {name}"
+        return f"a public part imports another, {name}"
     if mine == "__init__" and other in NOT_FOR_INIT:
         return f"import tlskit must not load {other}"
     if RUNGS[other] < RUNGS[mine] or (found.place, other) in UPWARDS:
@@ -325,6 +328,9 @@ def test_the_fences_have_doors_that_exist() -> None:
         ("__init__", "from .hashing import sha1", "must not load hashing"),
         ("testing", "from .cli.demo import demo", "rung"),
         ("cli.demo", "from .serve import serve", "imports another, serve"),
+        ("aio._port", "from .stream import stream", "imports another"),
+        ("aio._port", "from ..stdlib import SSLContext", "rung"),
+        ("ports", "import asyncio", "asyncio is fenced off"),
         ("cli.demo", "from ..__main__ import main", "rung"),
         ("engine", "import socket", "socket is fenced off"),
         ("engine", "def late():\n    import ssl", "ssl is fenced off"),
@@ -362,6 +368,8 @@ class Context:
 """,
         ),
         ("cli", "from .demo import demo"),
+        ("aio", "from ._port import AsyncSSLPort"),
+        ("aio._client", "from ._port import AsyncSSLPort\nimport asyncio"),
         ("cli.demo", "from ._exit import ExitCode"),
         ("cli.demo", "from .. import library, connect"),
         ("cli.demo", "from ..errors import TLSError"),

@@ -15,7 +15,7 @@ from .settings import alpn_names
 from .sides import ClientContext, client_context
 from .transport import SocketTransport, tune
 
-__all__ = ["connect"]
+__all__ = ["checked_target", "connect"]
 
 _AddressInfo = Sequence[tuple[Any, Any, Any, Any, Any]]
 
@@ -64,16 +64,13 @@ def connect(
     Source: ``ssl-connect``, ``ssl-connect/enable-break``,
     ``make-client-tls-socket``.
     """
-    if not isinstance(host, str):
-        raise TypeError(f"host is a str, not {host!r}")
-    if not isinstance(port, int) or not 1 <= port <= 65535:
-        raise ValueError(f"port is a number from 1 to 65535, not {port!r}")
+    address = checked_target(host, port)
     names = alpn_names(alpn)
     chosen = client_context(context)
     name = host if hostname is None else hostname
     Identity.parse(name)  # A bad name should not cost a connection.
     deadline = Deadline.after(timeout)
-    sock = _dial(_resolvable(host), port, deadline, source_address)
+    sock = _dial(address, port, deadline, source_address)
     try:
         tune(sock)
         made = open_port(
@@ -98,8 +95,15 @@ def connect(
     return made
 
 
-def _resolvable(host: str) -> str:
-    """Give what the resolver wants: A-labels, and addresses unbracketed."""
+def checked_target(host: str, port: int) -> str:
+    """Refuse what can be no address; give what the resolver wants.
+
+    That is A-labels, and IP addresses without brackets.
+    """
+    if not isinstance(host, str):
+        raise TypeError(f"host is a str, not {host!r}")
+    if not isinstance(port, int) or not 1 <= port <= 65535:
+        raise ValueError(f"port is a number from 1 to 65535, not {port!r}")
     found = Identity.parse(host)
     if found.dns is not None:
         return found.dns.decode("ascii")

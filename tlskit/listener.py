@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from .credentials import KeySource, Password, Source
 
-__all__ = ["Listener", "listen"]
+__all__ = ["Listener", "check_credentials", "listen", "listening_socket"]
 
 _log = logging.getLogger("tlskit.listener")
 
@@ -129,15 +129,7 @@ class Listener:
     def _check_credentials(self) -> None:
         """Complain now about what no client could survive."""
         self._check_open()
-        settings = self._context.prepared().settings
-        if settings.chain is None and (
-            "choose_context" not in self._context.hooks_in_use
-        ):
-            raise CredentialError(
-                "this listener has no certificate, so no client can be served",
-                code="no-certificate",
-                hint="load_certificate_chain() and load_private_key()",
-            )
+        check_credentials(self._context)
 
     def __iter__(self) -> Iterator[SSLPort]:
         """Accept clients until the listener is closed."""
@@ -438,17 +430,35 @@ def listen(
 
     Source: ``ssl-listen``, ``make-server-tls-socket``.
     """
+    chosen = server_context(context)
+    return Listener(listening_socket(port, backlog, reuse, hostname), chosen)
+
+
+def check_credentials(context: ServerContext) -> None:
+    """Complain about what no client could survive.
+
+    Raises:
+        CredentialError: *context* has no certificate.
+    """
+    settings = context.prepared().settings
+    if settings.chain is None and (
+        "choose_context" not in context.hooks_in_use
+    ):
+        raise CredentialError(
+            "this listener has no certificate, so no client can be served",
+            code="no-certificate",
+            hint="load_certificate_chain() and load_private_key()",
+        )
+
+
+def listening_socket(
+    port: int, backlog: int, reuse: bool, hostname: str | None
+) -> socket.socket:
+    """Open the socket of a listener; see ``listen``."""
     if not isinstance(port, int) or not 0 <= port <= 65535:
         raise ValueError(f"port is a number from 0 to 65535, not {port!r}")
     if not isinstance(backlog, int) or backlog < 0:
         raise ValueError(f"backlog is a number from 0 on, not {backlog!r}")
-    chosen = server_context(context)
-    return Listener(_bind(port, backlog, reuse, hostname), chosen)
-
-
-def _bind(
-    port: int, backlog: int, reuse: bool, hostname: str | None
-) -> socket.socket:
     if hostname is None and socket.has_dualstack_ipv6():
         address: tuple[object, ...] = ("::", port)
         family, dual = socket.AF_INET6, True

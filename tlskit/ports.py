@@ -16,7 +16,6 @@ from .errors import (
     ClosedError,
     ConfigurationError,
     UnsupportedError,
-    VerificationError,
 )
 from .files import InputFile, OutputFile, RawInput, RawOutput
 from .identity import Identity
@@ -171,12 +170,6 @@ class SSLPort(SessionView):
             self._engine.expect(verify)
         elif self._engine.server_side and verify is not Verify.NONE:
             self._driver.reauthenticate(verify, self._deadline())
-
-    def _insist(self) -> None:
-        if self.verify_error is not None:
-            raise self.verify_error
-        if not self.peer_verified:
-            raise VerificationError("the peer has presented no certificate")
 
     # -- reading ------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from . import channel_binding
 from .engine import Engine
-from .errors import StreamError, UnsupportedError
+from .errors import StreamError, UnsupportedError, VerificationError
 from .facts import Facts
 from .identity import (
     Identity,
@@ -18,8 +18,6 @@ from .protocols import TLSVersion
 
 if TYPE_CHECKING:
     from cryptography import x509
-
-    from .errors import VerificationError
 
 __all__ = ["Endpoints", "InfoValues", "SessionView"]
 
@@ -161,6 +159,13 @@ class SessionView:
         if certificate is None or not self.peer_verified:
             return None
         return issuer_oneline(certificate)
+
+    def _insist(self) -> None:
+        """Raise what is wrong with the peer's certificate."""
+        if self.verify_error is not None:
+            raise self.verify_error
+        if not self.peer_verified:
+            raise VerificationError("the peer has presented no certificate")
 
     # -- the session --------------------------------------------------------
 

@@ -1,0 +1,64 @@
+"""Plaintext on its way to the engine: small writes become large ones."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["Outbox"]
+
+#: From this size on, bytes that can't change are kept, not copied.
+_LARGE = 16384
+#: What is taken at once, or one huge write would double its memory.
+_SLICE = 262144
+
+
+class Outbox:
+    """A queue of bytes, in order.
+
+    The piece that ``head`` gives stays the same until ``drop``: OpenSSL wants
+    to see the same bytes again, at the same place, if it could not go on.
+    """
+
+    def __init__(self) -> None:
+        #: How many bytes are inside.
+        self.size = 0
+        self._pieces: deque[memoryview] = deque()
+        self._tail = bytearray()
+
+    def put(self, data: Buffer) -> None:
+        """Append *data*; the caller may change it afterwards."""
+        view = memoryview(data).cast("B")
+        self.size += len(view)
+        if len(view) < _LARGE or type(data) is not bytes:
+            self._tail += view
+            return
+        self._close_tail()
+        self._pieces.append(view)
+
+    def head(self) -> memoryview:
+        """Give the next bytes, if there are any; a slice of what waits."""
+        if not self._pieces:
+            self._close_tail()
+        return self._pieces[0][:_SLICE]
+
+    def drop(self, size: int) -> None:
+        """Forget the *size* bytes that ``head`` has given."""
+        self.size -= size
+        rest = self._pieces.popleft()[size:]
+        if len(rest):
+            self._pieces.appendleft(rest)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.size = 0
+        self._pieces.clear()
+        self._tail = bytearray()
+
+    def _close_tail(self) -> None:
+        if self._tail:
+            self._pieces.append(memoryview(self._tail))
+            self._tail = bytearray()
