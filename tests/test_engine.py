@@ -296,6 +296,45 @@ def test_damaged_record():
     assert server.outgoing(), "the alert"
 
 
+def test_data_before_damage():
+    """What came before a damaged record is given before the failure."""
+    client, server = pair()
+    client.write(memoryview(b"good"))
+    good = bytes(client.outgoing())
+    client.write(memoryview(b"bad"))
+    bad = bytearray(client.outgoing())
+    bad[-1] ^= 1
+    server.receive(good + bad)
+
+    assert b"good" == read(server)
+    with pytest.raises(tlskit.StreamError):
+        read(server)
+
+
+def test_hook_that_failed_during_a_read():
+    """What a hook raised inside a read is raised by that read."""
+    client, server = pair()
+    client.write(memoryview(b"data"))
+    move(client, server)
+    server.record.refuse(ZeroDivisionError("of the hook's"))
+
+    with pytest.raises(ZeroDivisionError):
+        read(server)
+
+
+def test_callbacks_that_come_again():
+    """OpenSSL may complain or ask twice; both times count as one."""
+    context = server_context()
+    context.set_alpn(["h2"])
+    record = server_engine(context).record
+    for _ in range(2):
+        record.judge(b"no certificate", 10, 1, ok=False)
+        assert b"h2" == record.alpn_arrived([b"h2"])
+        context.set_alpn(["other"])
+
+    assert 1 == len(record.faults)
+
+
 def test_pending():
     """What was decrypted and not read is counted."""
     client, server = pair()

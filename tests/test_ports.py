@@ -800,6 +800,15 @@ def test_a_deferred_handshake_comes_once():
     assert b"x" == server.recv(1)
 
 
+def test_no_facts_before_the_handshake():
+    """What the handshake decides can't be asked for before it."""
+    client, _ = deferred()
+
+    with pytest.raises(tlskit.StreamError) as caught:
+        client.export_keying_material("EXPORTER-label", 16)
+    assert "no-session" == caught.value.code
+
+
 @pytest.mark.parametrize(
     "call", [lambda port: port.recv(1), lambda port: port.send(b"x")]
 )
@@ -1086,6 +1095,30 @@ def test_closing_is_the_reason_for_what_breaks_then(memory, monkeypatch):
     monkeypatch.setattr(driver.transport, "read_into", cut)
     with pytest.raises(ClosedError):
         memory[0].recv(1)
+
+
+def test_what_a_reader_owes_is_sent_by_the_writer(memory, monkeypatch):
+    """Who wrote while a reader had to answer looks once more."""
+    engine = memory[0]._driver.engine
+    looks = []
+
+    class Lock:
+        """Has an answer come up while it is being released."""
+
+        def acquire(self, **_):
+            return True
+
+        def release(self):
+            looks.append(engine.owes)
+            engine.owes = len(looks) == 1
+
+        locked = acquire
+
+    monkeypatch.setattr(memory[0]._driver, "_writing", Lock())
+    memory[0].sendall(b"x")
+
+    assert [False, False] == looks
+    assert not engine.owes
 
 
 def test_what_is_decrypted_needs_no_waiting(memory):
