@@ -106,7 +106,7 @@ class Context(ABC):
         Source: ``ssl-make-client-context``, ``ssl-make-server-context``.
         """
         self._settings = Settings(
-            protocol=find_protocol(protocol, stacklevel=4),
+            protocol=find_protocol(protocol),
             allow_truncation=allow_truncation,
         )
         if certificate_chain is not None:
