@@ -481,6 +481,8 @@ class Driver:
         except (WantReadError, WantWriteError, ConfigurationError):
             raise
         except TLSError as error:
+            # The end that our own close() made is no truncation.
+            self._check_open()
             if self._error is None:
                 raise
             made = self._error(str(error))
