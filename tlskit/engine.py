@@ -146,6 +146,7 @@ class Engine:
 
     Raises:
         ConfigurationError: The context checks host names, and there is none.
+        CredentialError: A server has no certificate.
     """
 
     def __init__(
@@ -164,6 +165,8 @@ class Engine:
                 code="no-hostname",
                 hint="pass hostname=, or use set_verify_hostname(False)",
             )
+        if server_side:
+            settings.check_certificate(hooks.hooks_in_use)
         self.server_side = server_side
         self.state = State.HANDSHAKE
         self.facts: Facts | None = None

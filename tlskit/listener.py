@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from ._handshakes import Handshake
 from .deadline import Deadline
-from .errors import ClosedError, CredentialError
+from .errors import ClosedError
 from .ports import SSLPort
 from .sides import ServerContext, server_context
 from .transport import tune
@@ -129,15 +129,8 @@ class Listener:
     def _check_credentials(self) -> None:
         """Complain now about what no client could survive."""
         self._check_open()
-        settings = self._context.prepared().settings
-        if settings.chain is None and (
-            "choose_context" not in self._context.hooks_in_use
-        ):
-            raise CredentialError(
-                "this listener has no certificate, so no client can be served",
-                code="no-certificate",
-                hint="load_certificate_chain() and load_private_key()",
-            )
+        context = self._context
+        context.prepared().settings.check_certificate(context.hooks_in_use)
 
     def __iter__(self) -> Iterator[SSLPort]:
         """Accept clients until the listener is closed."""

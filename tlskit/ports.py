@@ -595,6 +595,7 @@ def open_port(
     Raises:
         ConfigurationError: *context* is for the other side, or it checks
             host names and there is none.
+        CredentialError: A server has no certificate.
         ValueError: *hostname* is empty.
     """
     if getattr(context, "server_side", None) is not server_side:
