@@ -38,7 +38,8 @@ _NO_RESUMPTION = 0x4000  # SSL_OP_NO_TICKET
 class Built:
     """A context of pyOpenSSL's, and the settings it was made from."""
 
-    context: SSL.Context
+    #: Private: whoever has it can still change its store of roots.
+    _context: SSL.Context
     settings: Settings
     mode: int
     options: int
