@@ -39,7 +39,7 @@ class Built:
     """A context of pyOpenSSL's, and the settings it was made from."""
 
     #: Private: whoever has it can still change its store of roots.
-    _context: SSL.Context
+    _pyopenssl: SSL.Context
     settings: Settings
     mode: int
     options: int

@@ -216,7 +216,7 @@ class Record:
         self.hooks, self.settings = chosen, built.settings
         # set_context moves certificate, roots, ALPN and TLS 1.2 ciphers; the
         # rest of the policy has to be carried over.
-        connection.set_context(built._context)
+        connection.set_context(built._pyopenssl)
         built.apply_policy(connection)
         return None
 

@@ -172,7 +172,7 @@ class Engine:
         self.facts: Facts | None = None
         self.failure: BaseException | None = None
         self.record = Record(hooks, built, identity, server_side=server_side)
-        self._connection = SSL.Connection(built._context, None)
+        self._connection = SSL.Connection(built._pyopenssl, None)
         self._connection.set_app_data(self.record)
         self._lock = threading.Lock()
         self._holder: int | None = None
