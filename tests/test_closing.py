@@ -11,7 +11,9 @@ import pytest
 
 import tlskit
 from tlskit import driver
+from tlskit.testing import memory_pair
 
+from . import engines
 from .peers import (
     HOST,
     PATIENCE,
@@ -302,6 +304,28 @@ def test_timed_out_handshake_does_not_linger(
         over.set()
 
         assert isinstance(error, TimeoutError)
+
+
+def test_close_under_a_reader_is_no_truncation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The end that a reader sees because we closed is told as that."""
+    monkeypatch.setattr(driver, "_LINGER", 0.0)
+    client, server = memory_pair(
+        engines.client_context(), engines.server_context()
+    )
+
+    def closed_meanwhile(_buffer: memoryview) -> int:
+        """Be closed by another thread, just when the reader looks."""
+        Task(client.close).result()
+        return 0
+
+    monkeypatch.setattr(
+        client._driver.transport, "read_into", closed_meanwhile
+    )
+    with pytest.raises(tlskit.ClosedError, match="this port was closed"):
+        client.recv(1)
+    server.close()
 
 
 def test_close_wakes_reader(vault: Vault, version: str) -> None:

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from types import ModuleType
+from typing import Any
 
 import pytest
 from OpenSSL import SSL, crypto
@@ -237,3 +238,111 @@ def test_the_public_facts_without_pyopenssl() -> None:
     )
 
     assert done.stdout.split() == ["False", "True"], done.stderr
+
+
+#: What a program may try first.
+FIRST_STEPS = [
+    "tlskit.ClientContext()",
+    'tlskit.ClientContext("auto")',
+    "tlskit.ClientContext.secure()",
+    "tlskit.ServerContext()",
+    'tlskit.connect("127.0.0.1", 9)',
+    'tlskit.connect("127.0.0.1", 9, "auto")',
+    'tlskit.listen(hostname="127.0.0.1")',
+    'tlskit.ports_to_ssl_ports(stream, stream, mode="connect", hostname="x")',
+    'tlskit.ports_to_ssl_ports(stream, stream, mode="accept", encrypt="auto")',
+]
+HANDICAPPED = """
+import io, json, sys
+if {missing}:
+    sys.modules["OpenSSL"] = None
+else:
+    sys.path.insert(0, {directory!r})
+import tlskit, tlskit.hashing
+from tlskit import library
+stream = io.BytesIO()
+told = []
+for line in {steps!r}:
+    try:
+        told.append([line, repr(eval(line)), ""])
+    except tlskit.UnsupportedError as error:
+        told.append([line, str(error), error.hint])
+print(json.dumps(dict(
+    available=[tlskit.available, library.available],
+    reasons=[
+        tlskit.load_fail_reason,
+        library.libssl_load_fail_reason,
+        library.libcrypto_load_fail_reason,
+    ],
+    handles=[library.libssl, library.libcrypto, library.version()],
+    protocols=[
+        tlskit.supported_client_protocols(),
+        tlskit.supported_server_protocols(),
+        tlskit.max_client_protocol(),
+        tlskit.max_server_protocol(),
+    ],
+    capabilities=list(tlskit.capabilities().values()),
+    sha1=tlskit.hashing.sha1(io.BytesIO(b"abc")),
+    told=told,
+)))
+"""
+
+
+@pytest.fixture(scope="module", params=["missing", "broken"])
+def handicapped(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    """What a process says that has no, or a broken, pyOpenSSL."""
+    directory = tmp_path_factory.mktemp("broken")
+    package = directory / "OpenSSL"
+    package.mkdir()
+    package.joinpath("__init__.py").write_text(
+        "raise SystemError('undefined symbol: SSL_new')\n", encoding="ascii"
+    )
+    script = HANDICAPPED.format(
+        missing=request.param == "missing",
+        directory=str(directory),
+        steps=FIRST_STEPS,
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said: dict[str, Any] = json.loads(done.stdout)
+    said["words"] = {
+        "missing": "ModuleNotFoundError",
+        "broken": "SystemError: undefined symbol: SSL_new",
+    }[request.param]
+    return said
+
+
+def test_every_constructor_says_the_same(handicapped: dict[str, Any]) -> None:
+    """Whatever a program tries first, it hears the reason, and no other."""
+    reason = handicapped["reasons"][0]
+    expected = f"TLS is not available: {reason}"
+
+    assert [[line, expected] for line in FIRST_STEPS] == [
+        each[:2] for each in handicapped["told"]
+    ]
+    assert all("pip install" in hint for *_, hint in handicapped["told"])
+
+
+def test_every_fact_says_the_same(handicapped: dict[str, Any]) -> None:
+    """No handle, no version, no protocol, no capability, and one reason."""
+    assert [False, False] == handicapped["available"]
+    assert handicapped["words"] in handicapped["reasons"][0]
+    assert 1 == len(set(handicapped["reasons"]))
+    assert [None, None, None] == handicapped["handles"]
+    assert [[], [], None, None] == handicapped["protocols"]
+    assert not any(handicapped["capabilities"])
+
+
+def test_hashing_needs_no_openssl(handicapped: dict[str, Any]) -> None:
+    """Digests are made without it (FIPS 180-4, "abc")."""
+    digest = "a9993e364706816aba3e25717850c26c9cd0d89d"
+
+    assert digest == handicapped["sha1"]

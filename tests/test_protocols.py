@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import linecache
+import socket
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import FrozenInstanceError
+from typing import Any
 
 import pytest
 from OpenSSL import SSL
@@ -114,13 +119,57 @@ def test_alias():
     assert [__file__] == [each.filename for each in caught]
 
 
-@pytest.mark.parametrize("name", ["tls", "tls11", "sslv2-or-v3"])
-def test_warnings_reach_who_made_the_context(name):
-    """A client context's warning points at the line that made it."""
-    with pytest.warns(Warning, match=name) as caught:
-        tlskit.ClientContext(name)
+class Passing(tlskit.ServerContext):
+    """A subclass that leaves the protocol to its caller."""
 
-    assert [__file__] == [each.filename for each in caught]
+
+class Deciding(tlskit.ServerContext):
+    """A subclass that decides the protocol itself."""
+
+    def __init__(self, name: str) -> None:
+        """Ask for the protocol, in a line of our own."""
+        super().__init__(name)
+
+
+def connect(name: str) -> None:
+    """Try to connect, where nobody listens."""
+    with socket.socket() as taken, suppress(ConnectionRefusedError):
+        taken.bind(("127.0.0.1", 0))
+        tlskit.connect(*taken.getsockname(), name)
+
+
+def wrap(name: str, mode: str) -> None:
+    """Speak TLS to a stream that says nothing."""
+    ends = {"input": io.BytesIO(), "output": io.BytesIO()}
+    with suppress(tlskit.TLSError):
+        tlskit.ports_to_ssl_ports(**ends, encrypt=name, mode=mode)
+
+
+#: How a protocol can be asked for, and a part of the line that does it.
+WAYS: dict[str, tuple[Callable[[str], Any], str]] = {
+    "client": (tlskit.ClientContext, "ask(name)"),
+    "server": (tlskit.ServerContext, "ask(name)"),
+    "passing": (Passing, "ask(name)"),
+    "deciding": (Deciding, "super().__init__(name)"),
+    "connect": (connect, "tlskit.connect("),
+    "listen": (lambda name: tlskit.listen(context=name).close(), "listen("),
+    "wrap-client": (lambda name: wrap(name, "connect"), "to_ssl_ports("),
+    "wrap-server": (lambda name: wrap(name, "accept"), "to_ssl_ports("),
+}
+
+
+@pytest.mark.parametrize("name", ["tls", "tls11", "sslv2-or-v3"])
+@pytest.mark.parametrize(("ask", "part"), WAYS.values(), ids=WAYS)
+def test_warnings_name_the_callers_line(
+    name: str, ask: Callable[[str], Any], part: str
+) -> None:
+    """A warning names the line that asked for the protocol, and no other."""
+    with pytest.warns(Warning, match=repr(name)) as caught:
+        ask(name)
+
+    (warning,) = caught
+    assert __file__ == warning.filename
+    assert part in linecache.getline(__file__, warning.lineno)
 
 
 @pytest.mark.parametrize("name", ORDER[:2] + ORDER[4:])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import logging
 from collections import OrderedDict
+from dataclasses import FrozenInstanceError, fields
+from types import ModuleType
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -12,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 
 import tlskit
 from tlskit import VerifySource
+from tlskit.settings import Verify
 from tlskit.testing import CA, memory_pair
 
 from .engines import authority, client_context, server_context
@@ -406,3 +409,145 @@ def test_policy_without_certificate(demand):
     else:
         with memory_pair(own, context)[1] as port:
             assert port.peer_verified
+
+
+# -- what a seal holds out against ------------------------------------------
+
+
+def reachable(*starts):
+    """Give what the public attributes of *starts* lead to, step by step."""
+    found = {}
+    waiting = [(type(each).__name__, each) for each in starts]
+    while waiting:
+        path, value = waiting.pop()
+        if id(value) in found or isinstance(value, (type, ModuleType)):
+            continue
+        found[id(value)] = path, value
+        if isinstance(value, (tuple, list, set, frozenset)):
+            waiting += [(f"{path}[]", each) for each in value]
+        if not type(value).__module__.startswith(("tlskit", "OpenSSL")):
+            continue
+        for name in dir(value):
+            if name[0] != "_" and (part := getattr(value, name, None)):
+                waiting.append((f"{path}.{name}", part))
+    return found.values()
+
+
+@pytest.fixture
+def sealed_pair():
+    """Join two ports of sealed contexts: contexts first, then the ports."""
+    asking, context = client_context(), server_context()
+    asking.seal()
+    context.seal()
+    ports = memory_pair(asking, context)
+    yield asking, context, *ports
+    for port in ports:
+        port.close()
+
+
+def test_no_store_is_handed_out(sealed_pair):
+    """No public name leads to pyOpenSSL's objects, and to their stores.
+
+    The store of a context that is in use can still be changed.
+    """
+    asking, context, *_ = sealed_pair
+    kinds = {
+        path: type(value).__module__
+        for path, value in reachable(
+            *sealed_pair, asking.prepared(), context.prepared()
+        )
+    }
+    packages = {kind.partition(".")[0] for kind in kinds.values()}
+
+    assert "tlskit._trust_sources" in kinds.values()
+    assert {"OpenSSL", "_cffi_backend"}.isdisjoint(packages), kinds
+
+
+def test_settings_can_not_be_changed(sealed_pair):
+    """What a context has decided is a frozen value all through."""
+    for context in sealed_pair[:2]:
+        settings = context.settings
+        for each in fields(settings):
+            value = getattr(settings, each.name)
+            assert not isinstance(value, (list, dict, set, bytearray))
+            with pytest.raises(FrozenInstanceError):
+                setattr(settings, each.name, None)
+        with pytest.raises(tlskit.SealedError):
+            context.settings = settings
+
+
+def test_what_was_loaded_is_ours():
+    """Changing afterwards what was loaded changes nothing."""
+    names, roots = ["h2"], bytearray(_CA.pem)
+    context = client_context("auto")
+    context.set_alpn(names)
+    context.load_verify_source(VerifySource.pem(roots))
+    context.seal()
+    before = context.settings
+    names.append("http/1.1")
+    roots[:] = CA("another").pem
+
+    assert before == context.settings
+    assert (b"h2",) == context.settings.alpn
+    with pytest.raises(tlskit.VerificationError):
+        memory_pair(context, stranger_context())
+
+
+def test_sealed_constructor():
+    """A second call of the constructor is a mutator, too."""
+    context = tlskit.ClientContext()
+    for protocol in ("auto", "secure"):
+        with pytest.raises(tlskit.SealedError):
+            context.__init__(protocol)
+
+    assert context == tlskit.ClientContext()
+
+
+def test_a_subclass_is_no_way_around():
+    """Neither inherited mutators nor new ones change what is sealed."""
+
+    class Loose(tlskit.ClientContext):
+        def set_verify(self, on=True):
+            super().set_verify(on)
+
+        def trust_anybody(self):
+            self._change(verify=Verify.NONE)
+
+        def swap(self):
+            self._settings = tlskit.ClientContext("auto").settings
+
+        def unseal(self):
+            self._frozen = False
+
+    context = Loose()
+    before = context.settings
+    for weaken in (
+        lambda: context.set_verify(False),
+        context.trust_anybody,
+        context.swap,
+        context.unseal,
+    ):
+        with pytest.raises(tlskit.SealedError):
+            weaken()
+
+    assert before is context.settings
+    assert context.frozen
+
+
+def test_sealed_through_a_port(sealed_pair):
+    """A port's set_verify is for that connection only."""
+    asking, _context, client, _server = sealed_pair
+    before = asking.settings
+    client.try_verify(False)
+
+    assert Verify.REQUIRE is asking.settings.verify
+    assert before is asking.settings
+    with pytest.raises(tlskit.VerificationError):
+        memory_pair(asking, stranger_context())
+
+
+def stranger_context():
+    """Make the context of a server that nobody trusts."""
+    context = tlskit.ServerContext()
+    CA("stranger").issue("localhost").apply(context)
+    return context

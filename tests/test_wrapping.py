@@ -15,6 +15,7 @@ from tlskit import _native, ports_to_ssl_ports, wrapping
 from tlskit.errors import (
     ClosedError,
     ConfigurationError,
+    CredentialError,
     HandshakeError,
     TruncatedError,
     VerificationError,
@@ -393,6 +394,33 @@ def test_a_context_of_the_other_side_is_refused(mode):
         left.sendall(b"x")
 
         assert b"x" == right.recv(1)
+
+
+def test_a_server_needs_a_certificate():
+    """Accepting without one is the caller's mistake, told before a byte."""
+    left, right = socket.socketpair()
+    with left, right:
+        left.settimeout(PATIENCE)
+        for options in ({}, {"context": tlskit.ServerContext("tls13")}):
+            with pytest.raises(CredentialError) as caught:
+                ports_to_ssl_ports(left, left, mode="accept", **options)
+            assert "no-certificate" == caught.value.code
+            assert "load_certificate_chain" in caught.value.hint
+        left.sendall(b"x")
+
+        assert b"x" == right.recv(1)
+
+
+def test_a_server_may_find_its_certificate_by_name():
+    """A context that only leads to others needs none of its own."""
+    front = tlskit.ServerContext()
+    front.set_server_names({HOST: server_context()})
+    left, right = pipe()
+    client, server = wrap_both(
+        (left, left), (right, right), server_options={"context": front}
+    )
+    with client, server:
+        assert HOST == server.server_name
 
 
 def test_a_host_name_must_be_there_to_be_checked():

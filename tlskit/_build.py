@@ -21,7 +21,7 @@ from .protocols import TLSVersion
 from .settings import Settings, Verify
 from .trust import Roots
 
-__all__ = ["Built", "build", "curve", "set_verify", "verify_mode"]
+__all__ = ["Built", "build", "set_verify", "verify_mode"]
 
 # TLS 1.2 and before: only ephemeral keys and authenticated ciphers.
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -38,7 +38,8 @@ _NO_RESUMPTION = 0x4000  # SSL_OP_NO_TICKET
 class Built:
     """A context of pyOpenSSL's, and the settings it was made from."""
 
-    context: SSL.Context
+    #: Private: whoever has it can still change its store of roots.
+    _pyopenssl: SSL.Context
     settings: Settings
     mode: int
     options: int
@@ -119,16 +120,19 @@ def _with_dhe(settings: Settings) -> str:
 
 
 def _set_curve(context: SSL.Context, name: str) -> None:
-    with translated(UnsupportedError, f"setting the curve {name}"):
-        context.set_tmp_ecdh(curve(name)())
+    if not _native.has("groups"):
+        with translated(UnsupportedError, f"setting the curve {name}"):
+            context.set_tmp_ecdh(_curve(name)())
+        return
+    # set_tmp_ecdh also takes curves that no handshake can be done with.
+    try:
+        _native.set_groups(context, name)
+    except ConfigurationError as error:
+        raise _no_curve(name) from error
 
 
-def curve(name: str) -> type[ec.EllipticCurve]:
-    """Find a curve of the seed documents by OpenSSL's name for it.
-
-    Raises:
-        UnsupportedError: The library lacks it.
-    """
+def _curve(name: str) -> type[ec.EllipticCurve]:
+    """Find a curve by OpenSSL's name for it."""
     aliases = {"prime192v1": "secp192r1", "prime256v1": "secp256r1"}
     kinds: dict[object, type[ec.EllipticCurve]] = {
         kind.name: kind
@@ -139,11 +143,15 @@ def curve(name: str) -> type[ec.EllipticCurve]:
     }
     found = kinds.get(aliases.get(name, name))
     if found is None:
-        raise UnsupportedError(
-            f"this library has no elliptic curve {name!r}",
-            hint="use secp256r1, secp384r1 or secp521r1",
-        )
+        raise _no_curve(name)
     return found
+
+
+def _no_curve(name: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"this library has no elliptic curve {name!r} for key exchange",
+        hint="use secp256r1, secp384r1 or secp521r1",
+    )
 
 
 def _set_credentials(context: SSL.Context, settings: Settings) -> None:

@@ -133,7 +133,12 @@ class Record:
             if fault not in self.faults:
                 self.faults.append(fault)
         if code in _NAME_FAULTS and not ok:
-            return code if self.settings.verify_hostname else 0
+            if not self.settings.verify_hostname:
+                return 0
+            if len(self.faults) > 1:
+                # Those before were tolerated; it is the name that decides.
+                self._identify(der)
+            return code
         refusal = self._opinion(der, code, depth, ok)
         if refusal == 0 and ok and depth == 0:
             return self._identify(der)
@@ -214,7 +219,7 @@ class Record:
         self.hooks, self.settings = chosen, built.settings
         # set_context moves certificate, roots, ALPN and TLS 1.2 ciphers; the
         # rest of the policy has to be carried over.
-        connection.set_context(built.context)
+        connection.set_context(built._pyopenssl)
         built.apply_policy(connection)
         return None
 

@@ -12,7 +12,14 @@ from .errors import TLSError, UnsupportedError
 if TYPE_CHECKING:
     from OpenSSL import SSL, crypto
 
-__all__ = ["SSL", "available", "crypto", "load_fail_reason", "translated"]
+__all__ = [
+    "SSL",
+    "available",
+    "check_available",
+    "crypto",
+    "load_fail_reason",
+    "translated",
+]
 
 load_fail_reason: str | None = None
 
@@ -23,11 +30,7 @@ class _Missing:
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("__"):  # Introspection is not use.
             raise AttributeError(name)
-        raise UnsupportedError(
-            f"TLS is not available: {load_fail_reason}",
-            hint="reinstall pyOpenSSL and cryptography: "
-            "python -m pip install --force-reinstall pyOpenSSL",
-        )
+        raise _unavailable()
 
 
 if not TYPE_CHECKING:
@@ -40,6 +43,24 @@ if not TYPE_CHECKING:
         SSL = crypto = _Missing()
 
 available: bool = load_fail_reason is None
+
+
+def check_available() -> None:
+    """Complain at once, and not at the first use deep inside.
+
+    Raises:
+        UnsupportedError: pyOpenSSL can't be loaded; it says why.
+    """
+    if not available:
+        raise _unavailable()
+
+
+def _unavailable() -> UnsupportedError:
+    return UnsupportedError(
+        f"TLS is not available: {load_fail_reason}",
+        hint="reinstall pyOpenSSL and cryptography: "
+        "python -m pip install --force-reinstall pyOpenSSL",
+    )
 
 
 @contextmanager

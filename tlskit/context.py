@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ._build import Built, build
 from ._callbacks import Hooks
+from ._openssl import check_available
 from .credentials import (
     CertificateChain,
     PrivateKey,
@@ -100,13 +101,15 @@ class Context(ABC):
 
         Raises:
             ValueError: There is no such protocol.
-            UnsupportedError: The library doesn't have it.
+            UnsupportedError: The library doesn't have it, or there is no
+                library; see ``load_fail_reason``.
             CredentialError: The credentials are bad.
 
         Source: ``ssl-make-client-context``, ``ssl-make-server-context``.
         """
+        check_available()
         self._settings = Settings(
-            protocol=find_protocol(protocol, stacklevel=4),
+            protocol=find_protocol(protocol),
             allow_truncation=allow_truncation,
         )
         if certificate_chain is not None:

@@ -181,6 +181,7 @@ class Engine:
 
     Raises:
         ConfigurationError: The context checks host names, and there is none.
+        CredentialError: A server has no certificate.
     """
 
     def __init__(
@@ -199,12 +200,14 @@ class Engine:
                 code="no-hostname",
                 hint="pass hostname=, or use set_verify_hostname(False)",
             )
+        if server_side:
+            settings.check_certificate(hooks.hooks_in_use)
         self.server_side = server_side
         self.state = State.HANDSHAKE
         self.facts: Facts | None = None
         self.failure: BaseException | None = None
         self.record = Record(hooks, built, identity, server_side=server_side)
-        self._connection = SSL.Connection(built.context, None)
+        self._connection = SSL.Connection(built._pyopenssl, None)
         self._connection.set_app_data(self.record)
         self._step = _Step(self.record)
         self._first = b""

@@ -23,11 +23,13 @@ __all__ = [
     "version",
 ]
 
-#: cffi's handles, or None.
+#: cffi's handle, or None.
 libcrypto: object | None = library_handle()
+#: The same handle.
 libssl: object | None = libcrypto
 #: None, or a sentence that says why there is no handle.
 libcrypto_load_fail_reason: str | None = load_fail_reason
+#: The same reason.
 libssl_load_fail_reason: str | None = load_fail_reason
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from ._handshakes import Handshake
 from .deadline import Deadline
-from .errors import ClosedError, CredentialError
+from .errors import ClosedError
 from .ports import SSLPort
 from .sides import ServerContext, server_context
 from .transport import tune
@@ -440,15 +440,7 @@ def check_credentials(context: ServerContext) -> None:
     Raises:
         CredentialError: *context* has no certificate.
     """
-    settings = context.prepared().settings
-    if settings.chain is None and (
-        "choose_context" not in context.hooks_in_use
-    ):
-        raise CredentialError(
-            "this listener has no certificate, so no client can be served",
-            code="no-certificate",
-            hint="load_certificate_chain() and load_private_key()",
-        )
+    context.prepared().settings.check_certificate(context.hooks_in_use)
 
 
 def listening_socket(

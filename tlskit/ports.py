@@ -608,6 +608,7 @@ def open_port(
 
     Raises:
         ConfigurationError: As ``new_engine``.
+        CredentialError: A server has no certificate.
         ValueError: *hostname* is empty.
     """
     engine = new_engine(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 from types import MappingProxyType
+from typing import Any
 
 from ._openssl import SSL, available
 from .errors import InsecureProtocolWarning, UnsupportedError
@@ -69,13 +71,11 @@ _GONE = ("sslv2", "sslv3")
 _NAMES = (*_PROTOCOLS, _ALIAS, *_GONE)
 
 
-def protocol(name: str, *, stacklevel: int = 2) -> Protocol:
-    """Find a protocol by its name.
+def protocol(name: str) -> Protocol:
+    """Find a protocol by its name; warn whoever called this package.
 
     Args:
         name: ``"secure"``, ``"auto"``, ``"tls13"`` and so on.
-        stacklevel: Whom a warning is addressed to, as for
-            ``warnings.warn``.
 
     Raises:
         ValueError: There is no such name; the message lists the names.
@@ -90,7 +90,7 @@ def protocol(name: str, *, stacklevel: int = 2) -> Protocol:
         warnings.warn(
             f"{_ALIAS!r} is an old name of 'auto'",
             DeprecationWarning,
-            stacklevel=stacklevel,
+            stacklevel=_callers_level(),
         )
         name = "auto"
     found = _PROTOCOLS.get(name) if isinstance(name, str) else None
@@ -102,9 +102,29 @@ def protocol(name: str, *, stacklevel: int = 2) -> Protocol:
         warnings.warn(
             f"the protocol {name!r} is insecure (RFC 8996)",
             InsecureProtocolWarning,
-            stacklevel=stacklevel,
+            stacklevel=_callers_level(),
         )
     return found
+
+
+def _callers_level() -> int:
+    """Give the ``stacklevel`` of the first line that is not this package's.
+
+    A context is made directly, by ``connect``, by ``listen`` and so on: the
+    depth differs.
+    """
+    # Python 3.12 has skip_file_prefixes for this.
+    level = 1
+    frame = sys._getframe(level)
+    while frame.f_back is not None and _is_ours(frame.f_globals):
+        level += 1
+        frame = frame.f_back
+    return level
+
+
+def _is_ours(names: Mapping[str, Any]) -> bool:
+    module = str(names.get("__name__"))
+    return f"{module}.".startswith(f"{__package__}.")
 
 
 @lru_cache(maxsize=2)

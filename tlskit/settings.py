@@ -104,6 +104,22 @@ class Settings:
                 "load_private_key()",
             )
 
+    def check_certificate(self, hooks: frozenset[str]) -> None:
+        """See that a server has a certificate, or a hook that finds one.
+
+        Args:
+            hooks: The names of the hooks in use.
+
+        Raises:
+            CredentialError: It has none, so no client could be served.
+        """
+        if self.chain is None and "choose_context" not in hooks:
+            raise CredentialError(
+                "this server has no certificate, so no client can be served",
+                code="no-certificate",
+                hint="load_certificate_chain() and load_private_key()",
+            )
+
 
 def alpn_names(protocols: object) -> tuple[bytes, ...]:
     """Read ALPN names as RFC 7301, section 3.1, wants them.

@@ -62,9 +62,10 @@ def default_verify_sources() -> tuple[VerifySource, ...]:
 def set_default_verify_sources(sources: Iterable[AnySource]) -> Restorer:
     """Choose what ``default_verify_sources()`` gives from now on.
 
-    The choice is a context variable: it holds for this thread or asyncio
-    task and for tasks made from it.  Another thread sees it only if it runs
-    in a copy of this context (``contextvars.copy_context``).
+    The choice is a context variable (``contextvars``): it holds for this
+    thread or asyncio task and for tasks made from it.  A new thread begins
+    without it, other than in the seed, and trusts the system's sources: run
+    it by ``contextvars.copy_context().run``, or make the context before.
 
     Args:
         sources: Sources, or paths of files of certificates.

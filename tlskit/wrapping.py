@@ -60,6 +60,7 @@ def ports_to_ssl_ports(
         HandshakeError: Or what *error* makes; the streams stay open.
         ConfigurationError: The context is for the other mode, or it checks
             host names and there is none.
+        CredentialError: The server's half has no certificate.
         ValueError: *mode* is neither.
         OSError: A stream broke.
 

@@ -1,0 +1,139 @@
+"""What ``import tlskit`` does, and above all what it doesn't."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import json
+import subprocess
+import sys
+from typing import Any, NamedTuple
+
+import pytest
+
+# Python tells an audit hook of every file that it opens, every socket that it
+# makes and so on.  Reading modules is what an import is for, and that goes by
+# "open" and "os.listdir".
+WATCH = """
+import json, sys
+events = []
+def note(event, arguments):
+    if on:
+        events.append([event, *map(str, arguments)])
+on = True
+sys.addaudithook(note)
+{statement}
+on = False
+print(json.dumps(dict(events=events, path=sys.path, modules={{
+    name: list(getattr(module, "__path__", ()))
+    for name, module in sys.modules.items()
+}})))
+"""
+#: Families of events that are input or output.
+OUTSIDE = (
+    "_winapi.",
+    "ctypes.dlopen",
+    "fcntl.",
+    "mmap.",
+    "os.",
+    "shutil.",
+    "socket.",
+    "subprocess.",
+    "syslog.",
+    "tempfile.",
+    "urllib.",
+    "winreg.",
+)
+#: A trust source is read when it is loaded; this one is no certificate.
+LOAD = (
+    "tlskit.ClientContext('auto').load_verify_source("
+    "sys.executable, try_=True)"
+)
+SUFFIXES = tuple(importlib.machinery.all_suffixes())
+
+
+class Watched(NamedTuple):
+    """What a process did while it ran a statement."""
+
+    deeds: list[list[str]]
+    modules: dict[str, list[str]]
+
+
+def watched(statement: str) -> Watched:
+    """Run *statement* in a new process; give what is no reading of modules."""
+    done = subprocess.run(
+        # Nothing written: compiled modules are another matter.
+        [sys.executable, "-B", "-c", WATCH.format(statement=statement)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    said: dict[str, Any] = json.loads(done.stdout)
+    folders = {*said["path"], "."}
+    folders.update(*said["modules"].values())
+    deeds = []
+    for event, *arguments in said["events"]:
+        if event == "open":
+            name, mode = arguments[:2]
+            if name.endswith(SUFFIXES) and not set(mode) & set("wax+"):
+                continue
+        elif event == "os.listdir":
+            # Of a package, or of a place where packages are.
+            if arguments[0] in folders:
+                continue
+        elif not event.startswith(OUTSIDE):
+            continue
+        deeds.append([event, *arguments])
+    return Watched(deeds, said["modules"])
+
+
+@pytest.fixture(scope="module")
+def imported() -> Watched:
+    """What ``import tlskit`` did."""
+    return watched("import tlskit")
+
+
+def test_no_io(imported: Watched) -> None:
+    """Importing reads modules: no other file, no socket, no program."""
+    assert [] == imported.deeds
+    assert "tlskit.engine" in imported.modules
+
+
+@pytest.mark.parametrize(
+    ("statement", "event"),
+    [
+        ("open('/etc/hosts')", "open"),
+        ("open(__import__('os').__file__, 'r+')", "open"),
+        ("import os; os.listdir('/etc')", "os.listdir"),
+        ("import socket; socket.socket()", "socket.__new__"),
+        ("import socket; socket.getaddrinfo('::1', 1)", "socket.getaddrinfo"),
+        ("import os; os.scandir('/')", "os.scandir"),
+        (f"import tlskit; {LOAD}", "open"),
+    ],
+)
+def test_io_is_seen(statement: str, event: str) -> None:
+    """The watch that sees nothing above sees what there is to see."""
+    assert event in [deed[0] for deed in watched(statement).deeds]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "asyncio",
+        "certifi",
+        "click",
+        "http",
+        "idna",
+        "rich",
+        "service_identity",
+        "ssl",
+        "tlskit.aio",
+        "tlskit.cli",
+        "tlskit.hashing",
+        "tlskit.stdlib",
+        "tlskit.testing",
+    ],
+)
+def test_not_loaded(imported: Watched, name: str) -> None:
+    """What only some programs need is loaded when they need it."""
+    assert name not in imported.modules
