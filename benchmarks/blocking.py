@@ -1,4 +1,4 @@
-"""Blocking stacks: a connection that has ``recv_into``, ``sendall``, ``close``."""
+"""Blocking stacks, behind one shape of connection."""
 
 from __future__ import annotations
 

@@ -25,9 +25,13 @@ def _directory() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="tlskit-benchmarks-")
 
 
-@cache
 def files(key_type: str = "ecdsa") -> Files:
     """Make a CA and a certificate for localhost with such a key."""
+    return _made(key_type)
+
+
+@cache
+def _made(key_type: str) -> Files:
     from tlskit.testing import CA
 
     place = Path(_directory().name) / key_type

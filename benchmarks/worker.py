@@ -6,10 +6,14 @@ is a server, then the figures, each as a line of JSON.
 
 from __future__ import annotations
 
+import gc
 import json
+import resource
 import socket
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from .blocking import STACKS, Connection
@@ -25,7 +29,8 @@ _GO, _DONE = b"g", b"d"
 
 def say(value: Any) -> None:
     """Tell the parent."""
-    print(json.dumps(value), flush=True)
+    sys.stdout.write(json.dumps(value) + "\n")
+    sys.stdout.flush()
 
 
 def listening(stack: str, files: Files) -> Connection:
@@ -116,8 +121,50 @@ def ping(connection: Connection, *, turns: int, size: int) -> None:
     say({"figure": turns / (time.perf_counter() - began)})
 
 
+def host(stack: str, files: Files, *, count: int) -> None:
+    """Accept idle connections, and weigh them."""
+    made = STACKS[stack](files)
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        say({"port": listener.getsockname()[1]})
+        weigh(lambda: made.accept(listener.accept()[0]), count)
+
+
+def guests(stack: str, files: Files, *, port: int, count: int) -> None:
+    """Make idle connections, and weigh them."""
+    made = STACKS[stack](files)
+    weigh(
+        lambda: made.connect(socket.create_connection(("127.0.0.1", port))),
+        count,
+    )
+
+
+def weigh(connect: Callable[[], Connection], count: int) -> None:
+    """Say how much resident memory a connection costs, after some traffic."""
+    idle = [used(connect()) for _ in range(10)]
+    before = resident()
+    idle += [used(connect()) for _ in range(count)]
+    say({"figure": max(1.0, (resident() - before) / count)})
+    for each in idle:
+        each.close()
+
+
+def used(connection: Connection) -> Connection:
+    """Have a little traffic both ways, as a connection has before it rests."""
+    connection.sendall(_PROBE[:1000])
+    take(connection, 1000)
+    return connection
+
+
+def resident() -> int:
+    """Give this process's resident memory, in bytes."""
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
+
+
 SERVERS = {"receive": receive, "pong": pong}
 CLIENTS = {"send": send, "ping": ping}
+CROWDS = {"host": host, "guests": guests}
 
 
 def main() -> None:
@@ -125,6 +172,9 @@ def main() -> None:
     role, stack, text = sys.argv[1:]
     options = json.loads(text)
     files = Files(*options.pop("files"))
+    if role in CROWDS:
+        CROWDS[role](stack, files, **options)
+        return
     if role in SERVERS:
         connection = listening(stack, files)
         SERVERS[role](connection, **options)
