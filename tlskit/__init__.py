@@ -41,6 +41,7 @@ from .protocols import (
     supported_client_protocols,
     supported_server_protocols,
 )
+from .sessions import SessionCache
 from .sides import ClientContext, ServerContext
 from .trust import (
     VerifySource,
@@ -70,6 +71,7 @@ __all__ = [
     "SSLPort",
     "SealedError",
     "ServerContext",
+    "SessionCache",
     "StreamError",
     "TLSError",
     "TLSVersion",

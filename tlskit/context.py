@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from abc import ABC
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ._build import Built, build
 from ._callbacks import Hooks
+from ._forks import ForkLock
 from .credentials import (
     CertificateChain,
     PrivateKey,
@@ -67,7 +67,7 @@ class Context(ABC):
     #: What ports are made of; a subclass of ``SSLPort``.
     port_class: type[SSLPort] = SSLPort
 
-    _lock: threading.RLock
+    _lock: ForkLock
     _frozen: bool
     _built: Built | None
     _settings: Settings
@@ -75,7 +75,7 @@ class Context(ABC):
     def __new__(cls, *_args: Any, **_keywords: Any) -> Self:
         """Prepare what must exist before a subclass assigns anything."""
         self = super().__new__(cls)
-        vars(self).update(_lock=threading.RLock(), _frozen=False, _built=None)
+        vars(self).update(_lock=ForkLock(), _frozen=False, _built=None)
         return self
 
     def __init__(

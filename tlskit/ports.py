@@ -587,6 +587,7 @@ def open_port(
     shutdown_on_close: bool = True,
     error: Callable[[str], BaseException] | None = None,
     endpoints: Endpoints | None = None,
+    dialled: tuple[str, int] | None = None,
 ) -> SSLPort:
     """Join an engine, a driver and a transport to a port of *context*'s kind.
 
@@ -607,6 +608,7 @@ def open_port(
         server_side=server_side,
         identity=None if hostname is None else Identity.parse(hostname),
         alpn=alpn,
+        dialled=dialled,
     )
     driver = Driver(
         engine, transport, owns_transport=owns_transport, error=error

@@ -15,6 +15,7 @@ from .trust import Roots, VerifySource
 if TYPE_CHECKING:
     from cryptography import x509
 
+    from .sessions import SessionCache
     from .verification import Pin
 
 __all__ = ["Settings", "Verifier", "Verify", "alpn_names"]
@@ -59,6 +60,10 @@ class Settings:
     ecdh_curve: str | None = None
     keylog: Callable[[str], object] | None = None
     choose: Callable[[str], object] | None = None
+    #: A client's; None resumes nothing.
+    sessions: SessionCache | None = None
+    #: A server's, in seconds; None is OpenSSL's own, 0 resumes nothing.
+    session_lifetime: int | None = None
 
     @property
     def root_count(self) -> int:
