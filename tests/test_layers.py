@@ -37,7 +37,7 @@ LADDER = (
     "sessions settings",
     "_callbacks _verdict",
     "_build _resumption",
-    "engine",
+    "engine reloading",
     "driver view",
     "ports",
     "context",

@@ -41,6 +41,7 @@ from .protocols import (
     supported_client_protocols,
     supported_server_protocols,
 )
+from .reloading import ReloadableCredentials, ReloadableRoots
 from .sessions import SessionCache
 from .sides import ClientContext, ServerContext
 from .trust import (
@@ -68,6 +69,8 @@ __all__ = [
     "NegotiationError",
     "NotTLSError",
     "PrivateKey",
+    "ReloadableCredentials",
+    "ReloadableRoots",
     "SSLPort",
     "SealedError",
     "ServerContext",
