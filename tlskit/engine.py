@@ -575,7 +575,11 @@ class Engine:
     def _fail(
         self, error: BaseException, cause: BaseException | None = None
     ) -> NoReturn:
-        if self.state is State.HANDSHAKE and self._resumption is not None:
+        # After a fatal alert a session is not to be resumed (RFC 5246, section
+        # 7.2.2); many servers just never send a close_notify.
+        if self._resumption is not None and not isinstance(
+            error, TruncatedError
+        ):
             self._resumption.failed()
         self.state = State.FAILED
         self.failure = error
