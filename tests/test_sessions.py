@@ -425,6 +425,17 @@ def test_tickets_are_kept_once_read():
     assert (0, 1) == (before, len(client.session_cache))
 
 
+@pytest.mark.native
+def test_no_ticket_no_session():
+    """What a TLS 1.3 server gave no ticket for is not kept."""
+    client, server = caching("tls13"), server_context()
+    server.set_session_lifetime(0)
+    ours = dial(client, server)
+    assert read(ours) is None
+
+    assert 0 == len(client.session_cache)
+
+
 # -- time -------------------------------------------------------------------
 
 

@@ -22,7 +22,7 @@ def _in_child() -> None:
         owner._after_fork()
 
 
-if hasattr(os, "register_at_fork"):
+if hasattr(os, "register_at_fork"):  # pragma: no branch - not on Windows
     os.register_at_fork(after_in_child=_in_child)
 
 
