@@ -15,6 +15,7 @@ import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
@@ -187,7 +188,7 @@ class Reloadable(ABC, Generic[T]):
         for _ in range(_TRIES):
             before = self._signature()
             try:
-                value = self._read()
+                value = self._read_or_tell()
             except ConfigurationError:
                 if self._signature() == before:
                     self._remember(before)
@@ -200,6 +201,17 @@ class Reloadable(ABC, Generic[T]):
             f"the {self} change faster than they can be read",
             hint="write new files beside the old ones, and rename them",
         )
+
+    def _read_or_tell(self) -> T:
+        try:
+            return self._read()
+        except ConfigurationError:
+            raise
+        except Exception as error:  # Such as a password function's.
+            raise ConfigurationError(
+                f"reading the {self} failed: {type(error).__name__}: {error}",
+                hint="mend what failed; it is tried again",
+            ) from error
 
     def _remember(self, signature: object) -> None:
         """Don't read again what has this signature, if one can rely on it."""
@@ -264,6 +276,7 @@ class ReloadableCredentials(Reloadable[Pair]):
     def _read(self) -> Pair:
         for path in (self._chain_path, self._key_path):
             _check_regular(path)
+            _check_complete(path, CredentialError)
         chain = CertificateChain.load(self._chain_path)
         key = PrivateKey.load(self._key_path, password=self._password)
         check_pair(chain, key)
@@ -318,7 +331,7 @@ class ReloadableRoots(Reloadable[tuple[Roots, ...]]):
 
     def _read(self) -> tuple[Roots, ...]:
         for source in self.sources:
-            _check_complete(source)
+            _check_complete(_path(source), TrustSourceError)
         return tuple(source.load() for source in self.sources)
 
     def __str__(self) -> str:
@@ -383,25 +396,21 @@ def _check_regular(path: str) -> None:
         )
 
 
-def _check_complete(source: VerifySource) -> None:
-    """Refuse a file that somebody is still writing.
-
-    Loaded once, a bundle may hold a certificate or two that can't be read;
-    but one without its END line means that more is to come.
-    """
-    path = _path(source)
-    if not path or not Path(path).is_file():
-        return
-    try:
-        data = Path(path).read_bytes()
-    except OSError:
-        return  # Loading it will find better words.
-    last = _pem.blocks(data)[-1:]
-    if last and not last[0].text.endswith(b"-----END CERTIFICATE-----"):
-        raise TrustSourceError(
-            f"the last certificate in {path} is cut off",
-            hint="write the new file beside the old one, and rename it",
-        )
+def _check_complete(path: str, kind: type[ConfigurationError]) -> None:
+    """Refuse a PEM file that somebody is still writing."""
+    data = b""
+    with suppress(OSError):  # Loading it will find better words.
+        if Path(path).is_file():
+            data = Path(path).read_bytes()
+    for block in _pem.blocks(data):
+        end = f"-----END {block.label}-----".encode("latin-1")
+        if not block.text.endswith(end):
+            raise kind(
+                f"a {block.label} in {path} has no END line: it is cut off",
+                code="cut-off",
+                hint="write the new file beside the old one, and rename it",
+                filename=path,
+            )
 
 
 def _check_order(chain: CertificateChain, path: str) -> None:
