@@ -168,7 +168,7 @@ def test_no_request_fails(tmp_path: Path, in_place: bool) -> None:
                 )
 
             with progress:
-                assert progress.wait_for(moved_on, PATIENCE)
+                assert progress.wait_for(moved_on, 4 * PATIENCE)
             if change % 2:
                 serial = site.renew()
                 assert serial == site.request(-1, listener.port)
