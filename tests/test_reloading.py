@@ -444,6 +444,20 @@ def test_each_bad_one_is_told(tmp_path: Path):
     assert 3 == len(told)
 
 
+def test_a_fault_does_not_grow_old(tmp_path: Path, monkeypatch):
+    """An hour later the same fault is not told once more."""
+    told: list[Any] = []
+    put(issue(1), tmp_path)
+    server = serving(watch(tmp_path, on_failure=told.append))
+    put(authority().issue_bad("expired", NAME), tmp_path)
+    shown(server)
+    later = reloading.time.time() + 3600
+    monkeypatch.setattr(reloading.time, "time", lambda: later)
+    shown(server)
+
+    assert 1 == len(told)
+
+
 def test_a_callback_that_fails(tmp_path: Path, caplog):
     """What on_failure raises is logged, and costs no connection."""
 

@@ -16,7 +16,6 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
@@ -440,11 +439,11 @@ def _check_dates(chain: CertificateChain, path: str) -> None:
     now = time.time()
     for each in chain.certificates:
         if outdated(each, now):
+            # Without the present time: the same fault has the same words.
             raise CredentialError(
                 f"the certificate {each.subject.rfc4514_string()!r} in {path} "
                 f"is valid from {each.not_valid_before_utc} to "
-                f"{each.not_valid_after_utc}, and it is "
-                f"{datetime.fromtimestamp(int(now), timezone.utc)}",
+                f"{each.not_valid_after_utc}, not now",
                 code="not-valid-now",
                 hint="renew it, and see that this machine's clock is right",
             )
