@@ -6,10 +6,12 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 import tlskit
 from tlskit import SessionCache, _native
@@ -421,19 +423,9 @@ def test_tickets_are_kept_once_read():
     before = len(client.session_cache)
     move(theirs, ours)
     assert read(ours) is None
-
-    assert (0, 1) == (before, len(client.session_cache))
-
-
-@pytest.mark.native
-def test_no_ticket_no_session():
-    """What a TLS 1.3 server gave no ticket for is not kept."""
-    client, server = caching("tls13"), server_context()
-    server.set_session_lifetime(0)
-    ours = dial(client, server)
     assert read(ours) is None
 
-    assert 0 == len(client.session_cache)
+    assert (0, 1) == (before, len(client.session_cache))
 
 
 # -- time -------------------------------------------------------------------
@@ -487,8 +479,7 @@ def test_a_verdict_ends_with_its_certificates(version: str, monkeypatch):
 def test_a_server_sees_a_client_expire(version: str, monkeypatch):
     """Nor does a client's certificate live on in the ticket it got."""
     ca = authority()
-    now = tlskit.testing.datetime.now(tlskit.testing.timezone.utc)
-    day = tlskit.testing.timedelta(days=1)
+    now, day = datetime.now(timezone.utc), timedelta(days=1)
     client = caching(version)
     ca.issue("client.example", valid=(now - day, now + day)).apply(client)
     server = server_context()
@@ -766,6 +757,31 @@ def test_policies_have_names():
     assert policy_of(settings) == policy_of(Settings(protocol("auto")))
     assert policy_of(settings) != policy_of(replace(settings, strict=True))
     assert policy_of(settings) == policy_of(replace(settings, keylog=print))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        datetime(2030, 1, 1, tzinfo=timezone.utc),
+        x509.load_pem_x509_crl(authority().crl()),
+        authority().certificate,
+        (b"bytes", None, 1.5),
+    ],
+)
+def test_kinds_of_values(value: Any):
+    """Each kind of value that settings may hold has a part in the name."""
+
+    @dataclass(frozen=True)
+    class More(Settings):
+        thing: object = None
+
+    names = {
+        policy_of(More(protocol("auto"), thing=thing))
+        for thing in (value, (value,), None, "text")
+    }
+
+    assert None not in names
+    assert 4 == len(names)
 
 
 def test_what_is_unknown_has_no_name():

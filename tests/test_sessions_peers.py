@@ -26,6 +26,7 @@ from .peers import (
     s_client,
     s_server,
     server_context,
+    stdlib_server,
 )
 
 pytestmark = pytest.mark.native
@@ -150,6 +151,21 @@ def test_standard_library_server(vault: Vault, version: str) -> None:
         assert [False, True, True] == seen
         assert seen == task.result()
     assert 2 == context.session_stats()["hits"]
+
+
+def test_no_ticket_no_session(vault: Vault) -> None:
+    """What a TLS 1.3 server gave no ticket for is not kept."""
+    files = vault.leaf()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.num_tickets = 0
+    context.load_cert_chain(files.chain, files.key)
+    ours = caching(vault, "tls13")
+    with stdlib_server(context, lambda port: port.sendall(b"hi")) as server:
+        assert not visit(ours, server.port, word=b"hello")
+        server.result()
+
+    assert ours.session_cache is not None
+    assert 0 == len(ours.session_cache)
 
 
 @needs("openssl")

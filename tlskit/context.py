@@ -251,7 +251,7 @@ class Context(ABC):
                 sources, old.values, values, strict=True
             ):
                 if was is not now:
-                    source.refuse(error)
+                    source._refuse(error)
             return old._replace(values=values)
         return _Prepared(settings, values, built)
 

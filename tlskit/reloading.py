@@ -142,7 +142,7 @@ class Reloadable(ABC, Generic[T]):
                 raise self._last_error.with_traceback(None)
             return self._generation != before
 
-    def refuse(self, error: ConfigurationError) -> None:
+    def _refuse(self, error: ConfigurationError) -> None:
         """Note that a context can't use the newest value, and why."""
         self._refused = True
         self._tell(error)

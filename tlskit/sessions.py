@@ -17,6 +17,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import datetime
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -288,6 +289,8 @@ def _entries(data: bytes) -> Iterator[tuple[SessionKey, Session]]:
 
 # -- the settings as a key --------------------------------------------------
 
+#: What its text tells apart.
+_PLAIN = (bool, int, float, str, Enum, datetime)
 #: They don't change who is accepted, or contexts with them never resume.
 _NO_MATTER = frozenset({"choose", "keylog", "sessions", "verifier"})
 
@@ -329,10 +332,10 @@ def _parts(value: Any) -> Iterator[bytes]:
 def _named(value: object) -> bytes:
     if isinstance(value, bytes):
         return value
-    if isinstance(value, x509.Certificate):
+    if isinstance(value, (x509.Certificate, x509.CertificateRevocationList)):
         return value.public_bytes(Encoding.DER)
     if isinstance(value, PrivateKey):
         return value.public_bytes
-    if value is None or isinstance(value, (bool, int, float, str, Enum)):
+    if value is None or isinstance(value, _PLAIN):
         return str(value).encode("utf-8", "surrogatepass")
     raise TypeError(f"{value!r} has no name")
