@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import time
@@ -644,6 +645,50 @@ def test_a_verdict_on_another_certificate(version: str):
     with pytest.raises(tlskit.VerificationError):
         dial(client, server)
     assert 0 == len(cache)
+
+
+@pytest.mark.native
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("port", float("inf")),
+        ("version", "tls13"),
+        ("peer_chain", ["MAA="]),
+        ("peer_chain", ["no base64"]),
+        ("verified_chain", None),
+    ],
+)
+def test_malformed_entries(name: str, value: Any):
+    """An entry of another shape spoils the whole dump, and nothing else."""
+    client = caching()
+    dial(client, server_context())
+    cache = client.session_cache
+    (entry,) = json.loads(cache.dump()[len(MAGIC) + 32 :])
+
+    assert 1 == cache.load(sealed([entry]))
+    assert 0 == cache.load(sealed([entry | {name: value}]))
+
+
+@pytest.mark.native
+def test_certificate_of_a_later_version():
+    """A certificate that cryptography can't read is a damaged entry."""
+    client = caching()
+    dial(client, server_context())
+    cache = client.session_cache
+    (entry,) = json.loads(cache.dump()[len(MAGIC) + 32 :])
+    der = base64.b64decode(entry["verified_chain"][0])
+    fourth = der.replace(b"\xa0\3\2\1\2", b"\xa0\3\2\1\3", 1)
+    entry["verified_chain"] = [base64.b64encode(fourth).decode()]
+
+    assert 0 == cache.load(sealed([entry]))
+
+
+def test_nesting_without_end():
+    """Not even a parser that gives up."""
+    body = b"[" * 100_000
+    data = MAGIC + hashlib.sha256(body).digest() + body
+
+    assert 0 == SessionCache().load(data)
 
 
 @pytest.mark.parametrize(

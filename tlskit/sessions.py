@@ -44,6 +44,15 @@ _PER_SERVER = 4
 _WEEK = 604800.0
 #: What a dump begins with; the number goes up with the format.
 _MAGIC = b"tlskit sessions 1\n"
+#: What reading something else than a dump may raise.
+_MALFORMED = (
+    ArithmeticError,
+    KeyError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    x509.InvalidVersion,
+)
 
 
 class SessionKey(NamedTuple):
@@ -217,15 +226,14 @@ class SessionCache:
             How many sessions were added.
         """
         try:
-            entries = list(_entries(data))
-        except (KeyError, TypeError, ValueError) as error:
+            found = [
+                (key, session)
+                for key, session in _entries(data)
+                if session.usable(self.max_age)
+            ]
+        except _MALFORMED as error:
             _logger.warning("ignored the sessions to load: %s", error)
             return 0
-        found = [
-            (key, session)
-            for key, session in entries
-            if session.usable(self.max_age)
-        ]
         for key, session in found:
             self.keep(key, session)
         return len(found)
@@ -272,8 +280,9 @@ def _entries(data: bytes) -> Iterator[tuple[SessionKey, Session]]:
             str(entry["name"]),
             _bytes(entry["alpn"]),
         )
+        peer = _bytes(entry["peer_chain"])
         verified = _bytes(entry["verified_chain"])
-        for each in verified:
+        for each in (*peer, *verified):
             x509.load_der_x509_certificate(each)
         yield (
             key,
@@ -281,7 +290,7 @@ def _entries(data: bytes) -> Iterator[tuple[SessionKey, Session]]:
                 der,
                 int(entry["version"]),
                 float(entry["verified_at"]),
-                _bytes(entry["peer_chain"]),
+                peer,
                 verified,
             ),
         )
