@@ -199,14 +199,14 @@ def _still_good(
             fault = Fault(VerifyReason.CERT_REJECTED, 0, der)
             raise explain_faults((fault,), _scene(connection, record))
         path = _certificates(earlier.verified_chain)
-    now = time.time()
+    scene = _scene(connection, record)
     faults = tuple(
         Fault(VerifyReason.CERT_HAS_EXPIRED, depth, each)
         for depth, each in enumerate(_ders(path))
-        if outdated(path[depth], now)
+        if outdated(path[depth], scene.now.timestamp())
     )
     if faults:
-        raise explain_faults(faults, _scene(connection, record))
+        raise explain_faults(faults, scene)
     return [] if earlier is None else list(path)
 
 

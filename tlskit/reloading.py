@@ -349,6 +349,8 @@ def _absolute(path: _StrPath) -> str:
 
 def _status(path: str) -> os.stat_result | None:
     """Look at the file that *path* leads to now; None if there is none."""
+    if not path:  # It would stand for the current directory.
+        return None
     try:
         return Path(path).stat()
     except (OSError, ValueError):
