@@ -361,10 +361,17 @@ def session_reused(connection: Connection) -> bool:
 
 
 def held_session(connection: Connection) -> object:
-    """Give the present session; it compares by address, and is kept alive."""
+    """Give the present session, and keep it alive."""
     lib, ffi = _require("session-copies", "copy sessions")
     session = lib.SSL_get1_session(connection._ssl)
     return ffi.gc(session, lib.SSL_SESSION_free)
+
+
+def has_session(connection: Connection, session: object) -> bool:
+    """Say whether *session*, which is being held, is the present one."""
+    lib, _ = _binding()
+    present: bool = lib.SSL_get_session(connection._ssl) == session
+    return present
 
 
 def copied_session(connection: Connection) -> bytes:

@@ -93,12 +93,10 @@ class Resumption:
 
     def look(self, connection: SSL.Connection) -> None:
         """Keep a session that came in with what was just read."""
-        if self._last is None:
+        if self._last is None or _native.has_session(connection, self._last):
             return
-        held = _native.held_session(connection)
-        if held != self._last:
-            self._last = held
-            self._keep(connection)
+        self._last = _native.held_session(connection)
+        self._keep(connection)
 
     def failed(self) -> None:
         """Don't offer again what did not lead to a session."""
