@@ -268,7 +268,7 @@ def parsed(der: bytes) -> x509.Certificate:
 
     try:
         return x509.load_der_x509_certificate(der)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise VerificationError(
             f"the peer's certificate is malformed: {error}",
             code="malformed-certificate",

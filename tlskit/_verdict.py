@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["failure_of", "settle"]
 
 _TLS_1_3 = 0x0304
+# What ``cryptography`` raises for a certificate that it can't read.
+_MALFORMED = (ValueError, x509.InvalidVersion)
 
 
 def failure_of(
@@ -110,7 +112,7 @@ def _presented_ders(
 ) -> tuple[bytes, ...]:
     try:
         return _ders(_presented(connection, record))
-    except ValueError:  # Malformed; what the callbacks saw has to do.
+    except _MALFORMED:  # What the callbacks saw has to do.
         return tuple(der for _, der in sorted(record.chain.items()))
 
 
@@ -136,7 +138,7 @@ def settle(connection: SSL.Connection, record: Record) -> Facts:
     """
     try:
         return _settle(connection, record)
-    except ValueError as error:  # What OpenSSL reads, but cryptography not.
+    except _MALFORMED as error:  # OpenSSL can read it, cryptography not.
         raise VerificationError(
             f"a certificate of the peer's is malformed: {error}",
             code="malformed-certificate",
