@@ -458,6 +458,22 @@ def test_a_fault_does_not_grow_old(tmp_path: Path, monkeypatch):
     assert 1 == len(told)
 
 
+def test_its_time_has_come(tmp_path: Path, monkeypatch):
+    """A certificate put in too early is used as soon as it is valid."""
+    put(issue(1), tmp_path)
+    credentials = watch(tmp_path)
+    put(authority().issue_bad("not-yet-valid", NAME), tmp_path)
+    for path in tmp_path.iterdir():
+        os.utime(path, (1, 1))
+    monkeypatch.setattr(reloading, "_TICK_NS", 0)
+    assert "number 1" == subject(credentials.current().chain.leaf)
+    later = reloading.time.time() + 3 * 86400
+    monkeypatch.setattr(reloading.time, "time", lambda: later)
+
+    assert NAME == subject(credentials.current().chain.leaf)
+    assert credentials.last_error is None
+
+
 def test_a_callback_that_fails(tmp_path: Path, caplog):
     """What on_failure raises is logged, and costs no connection."""
 

@@ -183,14 +183,13 @@ class Reloadable(ABC, Generic[T]):
 
     def _read_settled(self) -> T:
         """Read the files in a state in which nobody is changing them."""
-        self._seen = None
+        self._seen = None  # What is bad is read again next time.
         for _ in range(_TRIES):
             before = self._signature()
             try:
                 value = self._read_or_tell()
             except ConfigurationError:
                 if self._signature() == before:
-                    self._remember(before)
                     raise
                 continue  # It was somebody else's half-done work.
             if self._signature() == before:
