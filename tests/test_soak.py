@@ -46,6 +46,7 @@ def fuzz() -> Any:
 @pytest.mark.skipif(
     not Path("/proc/self/statm").exists(), reason="it counts Linux's way"
 )
+@pytest.mark.timeout(300)
 def test_soak() -> None:
     """After a thousand connections no descriptor, thread or memory is left."""
     soak = load("tlskit_soak", ROOT / "benchmarks" / "soak.py")
