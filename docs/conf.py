@@ -75,6 +75,7 @@ _INSIDE = (
     r"tlskit\._\w+\.\w+",
     r"tlskit\.driver\.Driver",
     r"tlskit\.hashing\._Stream",
+    r"tlskit\.reloading\.T",
 )
 nitpick_ignore_regex = [
     (r"py:.*", rf"({'|'.join(_ELSEWHERE)})(\..*)?"),

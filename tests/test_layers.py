@@ -23,8 +23,8 @@ PACKAGE = Path(SPEC.origin).parent
 # for a module, or for a package with all that is in it.  Some are not written
 # yet; their places are taken.
 LADDER = (
-    "_glimpse _oneline _pem _version _versioned codes deadline dh files",
-    "_alerts _stories errors pipes transport",
+    "_forks _glimpse _oneline _pem _version codes deadline dh files",
+    "_alerts _stories _versioned errors pipes transport",
     (
         "_cases _hostname _scene _streams _trust_files _trust_macos"
         " _trust_windows facts keylog sniff"
@@ -36,8 +36,8 @@ LADDER = (
     "trust",
     "sessions settings",
     "_callbacks _verdict",
-    "_build",
-    "engine",
+    "_build _resumption",
+    "engine reloading",
     "driver view",
     "ports",
     "context",

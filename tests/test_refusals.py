@@ -929,6 +929,7 @@ MUTATORS: dict[str, tuple[Any, ...]] = {
     "load_certificate_chain": ("/absent.pem",),
     "load_private_key": ("/absent.pem",),
     "load_pkcs12": ("/absent.p12",),
+    "load_credentials": (None,),
     "load_verify_source": (tlskit.VerifySource.file("/absent.pem"),),
     "load_default_verify_sources": (),
     "load_verify_root_certificates": ("/absent.pem",),
@@ -948,6 +949,8 @@ MUTATORS: dict[str, tuple[Any, ...]] = {
     "enable_ecdhe": ("secp256r1",),
     "set_server_name_callback": (None,),
     "set_server_names": ({},),
+    "set_session_cache": (None,),
+    "set_session_lifetime": (0,),
 }
 # Public, and change nothing.
 HARMLESS = {
@@ -959,10 +962,12 @@ HARMLESS = {
     "log_key",
     "port_class",
     "prepared",
+    "reload",
     "seal",
     "secure",
     "select_alpn",
     "server_side",
+    "session_cache",
     "settings",
     "verify_certificate",
     "verify_peer",

@@ -28,6 +28,7 @@ MUTATORS = {
     "load_certificate_chain": (_LEAF.chain,),
     "load_private_key": (_LEAF.key,),
     "load_pkcs12": (b"", None),
+    "load_credentials": (None,),
     "load_verify_source": (VerifySource.pem(_CA.pem),),
     "load_default_verify_sources": (),
     "load_verify_root_certificates": ("roots.pem",),
@@ -48,6 +49,7 @@ SERVER_MUTATORS = {
     "enable_dhe": (),
     "enable_ecdhe": (),
     "set_server_name_callback": (None,),
+    "set_session_lifetime": (0,),
     "set_server_names": ({},),
 }
 

@@ -41,6 +41,8 @@ from .protocols import (
     supported_client_protocols,
     supported_server_protocols,
 )
+from .reloading import ReloadableCredentials, ReloadableRoots
+from .sessions import SessionCache
 from .sides import ClientContext, ServerContext
 from .trust import (
     VerifySource,
@@ -67,9 +69,12 @@ __all__ = [
     "NegotiationError",
     "NotTLSError",
     "PrivateKey",
+    "ReloadableCredentials",
+    "ReloadableRoots",
     "SSLPort",
     "SealedError",
     "ServerContext",
+    "SessionCache",
     "StreamError",
     "TLSError",
     "TLSVersion",

@@ -5,19 +5,21 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from . import _callbacks, _native
+from ._forks import ForkLock
 from ._openssl import SSL, crypto, translated
 from .errors import ConfigurationError, CredentialError, UnsupportedError
 from .protocols import TLSVersion
+from .sessions import policy_of
 from .settings import Settings, Verify
 from .trust import Roots
 
@@ -43,6 +45,11 @@ class Built:
     settings: Settings
     mode: int
     options: int
+
+    @cached_property
+    def policy(self) -> bytes | None:
+        """The settings as a digest; None if they have none."""
+        return policy_of(self.settings)
 
     def apply_policy(self, connection: SSL.Connection) -> None:
         """Give *connection* what a switch of contexts leaves behind."""
@@ -182,7 +189,7 @@ _Stores = OrderedDict[
     tuple[int, ...], tuple[tuple[Roots, ...], _native.RootStore]
 ]
 _stores: _Stores = OrderedDict()
-_stores_lock = threading.Lock()
+_stores_lock = ForkLock()
 _STORES = 16
 
 
@@ -269,7 +276,9 @@ def _set_server(
                 _callbacks.on_alpn_public  # type: ignore[arg-type]
             )
     context.set_session_id(_session_id(settings))
-    if _resumption_unsafe(settings, hooks):
+    if settings.session_lifetime is not None:
+        context.set_timeout(settings.session_lifetime)
+    if settings.session_lifetime == 0 or _resumption_unsafe(settings, hooks):
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         options |= _NO_RESUMPTION
     return options

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ._build import Built
     from .facts import Facts
     from .identity import Identity
+    from .sessions import Session
 
 __all__ = [
     "Hooks",
@@ -107,6 +108,10 @@ class Record:
         self.identity_error: IdentityError | None = None
         #: The thread whose step has called a hook, until that step is over.
         self.caller: int | None = None
+        #: What a client offers to resume, with the verdict on its peer ...
+        self.offered: Session | None = None
+        #: ... and the same once the server has resumed it.
+        self.earlier: Session | None = None
         # OpenSSL may still call a context after the switch to another; the
         # last reference to it must not go before the connection does.
         self._kept: list[object] = [built]

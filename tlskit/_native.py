@@ -64,6 +64,15 @@ _NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "SSL_CTX_set_post_handshake_auth",
             "SSL_verify_client_post_handshake",
         ),
+        "session-copies": (
+            "SSL_SESSION_free",
+            "SSL_get1_session",
+            "SSL_get_session",
+            "SSL_session_reused",
+            "SSL_set_session",
+            "d2i_SSL_SESSION",
+            "i2d_SSL_SESSION",
+        ),
         "session-reused": ("SSL_session_reused",),
         "server-name-refusal": ("SSL_CTX_set_tlsext_servername_callback",),
         "shared-roots": (
@@ -355,6 +364,43 @@ def session_reused(connection: Connection) -> bool:
     """Say whether the handshake was an abbreviated one."""
     lib = library_handle()
     return bool(lib.SSL_session_reused(connection._ssl))
+
+
+def held_session(connection: Connection) -> object:
+    """Give the present session, and keep it alive."""
+    lib, ffi = _require("session-copies", "copy sessions")
+    session = lib.SSL_get1_session(connection._ssl)
+    return ffi.gc(session, lib.SSL_SESSION_free)
+
+
+def has_session(connection: Connection, session: object) -> bool:
+    """Say whether *session*, which is being held, is the present one."""
+    lib, _ = _binding()
+    present: bool = lib.SSL_get_session(connection._ssl) == session
+    return present
+
+
+def copied_session(connection: Connection) -> bytes:
+    """Give the present session in OpenSSL's own form, its secret included."""
+    lib, ffi = _require("session-copies", "copy sessions")
+    session = lib.SSL_get_session(connection._ssl)
+    target = ffi.new("unsigned char[]", lib.i2d_SSL_SESSION(session, ffi.NULL))
+    lib.i2d_SSL_SESSION(session, ffi.new("unsigned char **", target))
+    return bytes(ffi.buffer(target))
+
+
+def offer_session(connection: Connection, der: bytes) -> bool:
+    """Try to resume what ``copied_session`` gave; False if it is damaged."""
+    lib, ffi = _require("session-copies", "copy sessions")
+    source = ffi.new("unsigned char[]", der)
+    start = ffi.new("const unsigned char **", source)
+    session = lib.d2i_SSL_SESSION(ffi.NULL, start, len(der))
+    if session == ffi.NULL:
+        lib.ERR_clear_error()
+        return False
+    session = ffi.gc(session, lib.SSL_SESSION_free)
+    offered: bool = lib.SSL_set_session(connection._ssl, session) == 1
+    return offered
 
 
 class RootStore:

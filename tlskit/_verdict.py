@@ -15,9 +15,11 @@ from ._reasons import describe_failure
 from .codes import VerifyReason
 from .errors import HandshakeError, IdentityError, TLSError, VerificationError
 from .facts import Facts
+from .sessions import outdated
 from .settings import Verify
 from .sniff import not_tls
 from .verification import (
+    Fault,
     VerificationScene,
     check_pins,
     explain_faults,
@@ -107,15 +109,17 @@ def _presented_ders(
     connection: SSL.Connection, record: Record
 ) -> tuple[bytes, ...]:
     try:
-        return _ders(_presented(connection))
+        return _ders(_presented(connection, record))
     except _MALFORMED:  # What the callbacks saw has to do.
         return tuple(der for _, der in sorted(record.chain.items()))
 
 
 def _presented(
-    connection: SSL.Connection,
+    connection: SSL.Connection, record: Record
 ) -> tuple[x509.Certificate, ...]:
     """Give what the peer sent, its own certificate first."""
+    if record.earlier is not None:
+        return _certificates(record.earlier.peer_chain)
     chain = connection.get_peer_cert_chain(as_cryptography=True) or []
     own = connection.get_peer_certificate(as_cryptography=True)
     # OpenSSL leaves the client's own certificate out of a server's view.
@@ -144,8 +148,11 @@ def settle(connection: SSL.Connection, record: Record) -> Facts:
 
 def _settle(connection: SSL.Connection, record: Record) -> Facts:
     certificate = connection.get_peer_certificate(as_cryptography=True)
-    _check_identity(connection, record, certificate)
     verified = connection.get_verified_chain(as_cryptography=True) or []
+    if certificate is not None and _reused(connection):
+        record.earlier = record.offered
+        verified = _still_good(connection, record, certificate) or verified
+    _check_identity(connection, record, certificate)
     _check_policy(connection, record, certificate, verified)
     version = connection.get_protocol_version()
     error = _complaint(connection, record, certificate)
@@ -158,7 +165,7 @@ def _settle(connection: SSL.Connection, record: Record) -> Facts:
         server_name=_server_name(connection, record),
         session_reused=_reused(connection),
         peer_certificate=certificate,
-        peer_chain=_presented(connection),
+        peer_chain=_presented(connection, record),
         verified_chain=tuple(verified) if error is None else (),
         certificate=connection.get_certificate(as_cryptography=True),
         peer_verified=certificate is not None and error is None,
@@ -170,6 +177,41 @@ def _settle(connection: SSL.Connection, record: Record) -> Facts:
             and _native.has_extended_master_secret(connection)
         ),
     )
+
+
+def _still_good(
+    connection: SSL.Connection, record: Record, certificate: x509.Certificate
+) -> list[x509.Certificate]:
+    """Hold a resumed session to the verdict of its first handshake.
+
+    Returns:
+        The path to a root that was found then.
+
+    Raises:
+        VerificationError: There was no such verdict on this certificate, or
+            one of its certificates has expired since.
+    """
+    earlier = record.earlier
+    der = certificate.public_bytes(Encoding.DER)
+    path: tuple[x509.Certificate, ...] = (certificate,)
+    if not record.server_side:
+        if earlier is None or der not in earlier.peer_chain[:1]:
+            fault = Fault(VerifyReason.CERT_REJECTED, 0, der)
+            raise explain_faults((fault,), _scene(connection, record))
+        path = _certificates(earlier.verified_chain)
+    scene = _scene(connection, record)
+    faults = tuple(
+        Fault(VerifyReason.CERT_HAS_EXPIRED, depth, each)
+        for depth, each in enumerate(_ders(path))
+        if outdated(path[depth], scene.now.timestamp())
+    )
+    if faults:
+        raise explain_faults(faults, scene)
+    return [] if earlier is None else list(path)
+
+
+def _certificates(ders: tuple[bytes, ...]) -> tuple[x509.Certificate, ...]:
+    return tuple(map(x509.load_der_x509_certificate, ders))
 
 
 def _check_identity(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
+
+from ._forks import ForkLock
 
 __all__ = ["VersionedCache"]
 
@@ -23,7 +24,7 @@ class VersionedCache(Generic[K, V]):
     def __init__(self, size: int) -> None:
         self._size = size
         self._kept: OrderedDict[K, tuple[object, V]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
 
     def get(self, key: K, version: object, make: Callable[[], V]) -> V:
         """Give what is kept for *key*, or make it if the version is another.

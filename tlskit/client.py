@@ -82,6 +82,7 @@ def connect(
             timeout=timeout,
             shutdown_on_close=shutdown_on_close,
             endpoints=endpoints_of(sock, host),
+            dialled=(host, port),
         )
     except BaseException:
         sock.close()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from abc import ABC
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from operator import is_not
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from ._build import Built, build
 from ._callbacks import Hooks
+from ._forks import ForkLock
 from ._openssl import check_available
 from .credentials import (
     CertificateChain,
@@ -29,6 +30,7 @@ from .facts import Facts
 from .keylog import KeylogTarget, keylog_writer
 from .ports import SSLPort
 from .protocols import protocol as find_protocol
+from .reloading import ReloadableCredentials, ReloadableRoots
 from .settings import Settings, Verifier, Verify, alpn_names
 from .trust import Roots, VerifySource, load_default_roots
 from .verification import parse_pin
@@ -52,6 +54,15 @@ _HOOKS = (
 )
 
 
+class _Prepared(NamedTuple):
+    """What was built, and what from."""
+
+    origin: Settings
+    #: What its reloadable sources held.
+    values: tuple[object, ...]
+    built: Built
+
+
 class Context(ABC):
     """What clients and servers have in common; make one of those.
 
@@ -68,15 +79,15 @@ class Context(ABC):
     #: What ports are made of; a subclass of ``SSLPort``.
     port_class: type[SSLPort] = SSLPort
 
-    _lock: threading.RLock
+    _lock: ForkLock
     _frozen: bool
-    _built: Built | None
+    _built: _Prepared | None
     _settings: Settings
 
     def __new__(cls, *_args: Any, **_keywords: Any) -> Self:
         """Prepare what must exist before a subclass assigns anything."""
         self = super().__new__(cls)
-        vars(self).update(_lock=threading.RLock(), _frozen=False, _built=None)
+        vars(self).update(_lock=ForkLock(), _frozen=False, _built=None)
         return self
 
     def __init__(
@@ -211,15 +222,61 @@ class Context(ABC):
     def prepared(self) -> Built:
         """Give what is built from the current settings, for an engine."""
         with self._lock:
-            built = self._built
-            if built is None or built.settings is not self._settings:
-                built = build(
-                    self._settings,
-                    self.hooks_in_use,
-                    server_side=self.server_side,
-                )
-                vars(self)["_built"] = built
-            return built
+            settings, kept = self._settings, self._built
+            values = tuple(
+                each.current() for each in settings.reloadable_sources
+            )
+            if (
+                kept is None
+                or kept.origin is not settings
+                or any(map(is_not, kept.values, values))
+            ):
+                kept = self._prepare(settings, values)
+                vars(self)["_built"] = kept
+            return kept.built
+
+    def _prepare(
+        self, settings: Settings, values: tuple[object, ...]
+    ) -> _Prepared:
+        """Build; after a reload that OpenSSL refuses, stay with the old."""
+        old = self._built
+        try:
+            built = build(
+                settings.reloaded(),
+                self.hooks_in_use,
+                server_side=self.server_side,
+            )
+        except ConfigurationError as error:
+            if old is None or old.origin is not settings:
+                raise
+            sources = settings.reloadable_sources
+            for source, was, now in zip(
+                sources, old.values, values, strict=True
+            ):
+                if was is not now:
+                    source._refuse(error)
+            return old._replace(values=values)
+        return _Prepared(settings, values, built)
+
+    def reload(self) -> None:
+        """Read again what may change; also if the context is sealed.
+
+        That is what ``load_credentials()`` was given, and the
+        ``ReloadableRoots`` among the trust sources.  Later connections use
+        what is new.
+
+        Raises:
+            ConfigurationError: Something there is bad, and the old is kept;
+                the rest is in use.
+        """
+        errors = []
+        for each in self._settings.reloadable_sources:
+            try:
+                each.reload()
+            except ConfigurationError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     # -- credentials --------------------------------------------------------
 
@@ -239,7 +296,7 @@ class Context(ABC):
         with self._unsealed():
             # It may come before the key that belongs to it, so an older key
             # is no reason to complain yet.
-            self._change(chain=CertificateChain.load(source))
+            self._change(chain=CertificateChain.load(source), credentials=None)
 
     def load_private_key(
         self,
@@ -271,7 +328,7 @@ class Context(ABC):
             )
             if self._settings.chain is not None:
                 check_pair(self._settings.chain, key)
-            self._change(key=key)
+            self._change(key=key, credentials=None)
 
     def load_pkcs12(
         self, source: AnyPath | Bytes, password: Password = None
@@ -289,20 +346,44 @@ class Context(ABC):
         with self._unsealed():
             key, chain = load_pkcs12(source, password)
             check_pair(chain, key)
-            self._change(key=key, chain=chain)
+            self._change(key=key, chain=chain, credentials=None)
+
+    def load_credentials(self, credentials: ReloadableCredentials) -> None:
+        """Present certificates from files that may be renewed.
+
+        Each later connection uses the newest good ones; a seal does not
+        prevent that.  They replace other credentials, and are replaced by
+        them.
+
+        Args:
+            credentials: May be shared with other contexts.
+
+        Raises:
+            SealedError: The context is sealed.
+        """
+        with self._unsealed():
+            if not isinstance(credentials, ReloadableCredentials):
+                raise TypeError(
+                    f"ReloadableCredentials are wanted, not {credentials!r}"
+                )
+            pair = credentials.current()
+            self._change(
+                chain=pair.chain, key=pair.key, credentials=credentials
+            )
 
     # -- trust --------------------------------------------------------------
 
     def load_verify_source(
         self,
-        source: VerifySource | str | os.PathLike[str],
+        source: VerifySource | ReloadableRoots | str | os.PathLike[str],
         *,
         try_: bool = False,
     ) -> None:
         """Trust the roots of one more source.
 
         Args:
-            source: A ``VerifySource``, or the path of a PEM file.
+            source: A ``VerifySource``, or the path of a PEM file, both as
+                they are now; ``ReloadableRoots`` also as they will be.
             try_: Ignore a source that can't be loaded.
 
         Raises:
@@ -313,6 +394,10 @@ class Context(ABC):
         Source: ``ssl-load-verify-source!``.
         """
         with self._unsealed():
+            if isinstance(source, ReloadableRoots):
+                trust = dict.fromkeys((*self._settings.trust, source))
+                self._change(trust=tuple(trust))
+                return
             found = VerifySource.of(source)
             try:
                 roots = found.load()

@@ -47,6 +47,7 @@ from . import _native
 from ._build import set_verify, verify_mode
 from ._callbacks import Hooks, Record
 from ._openssl import SSL, translated
+from ._resumption import Resumption
 from ._verdict import failure_of, settle
 from .errors import (
     ClosedError,
@@ -178,6 +179,8 @@ class Engine:
         server_side: Whether we are the server.
         identity: Whom we want to reach, for server name and name check.
         alpn: Protocols to offer instead of the context's own.
+        dialled: Host and port of the server, under which a client keeps
+            sessions; without them it resumes none.
 
     Raises:
         ConfigurationError: The context checks host names, and there is none.
@@ -191,6 +194,7 @@ class Engine:
         server_side: bool,
         identity: Identity | None = None,
         alpn: tuple[bytes, ...] = (),
+        dialled: tuple[str, int] | None = None,
     ) -> None:
         built = hooks.prepared()
         settings = built.settings
@@ -211,6 +215,7 @@ class Engine:
         self._connection.set_app_data(self.record)
         self._step = _Step(self.record)
         self._first = b""
+        self._begun = False  # The handshake.
         self._ended = False  # The peer's end of file was fed.
         self._got_close_notify = False
         #: Whether a read would only say "feed me" once more.
@@ -224,11 +229,16 @@ class Engine:
             if _native.has("direct-io")
             else None
         )
+        self._resumption: Resumption | None = None
         if server_side:
             self._connection.set_accept_state()
         else:
             self._connection.set_connect_state()
-            self._announce(identity, alpn or settings.alpn)
+            offered = alpn or settings.alpn
+            self._announce(identity, offered)
+            self._resumption = Resumption.of(
+                built, self.record, dialled, offered
+            )
 
     def _announce(
         self, identity: Identity | None, alpn: tuple[bytes, ...]
@@ -299,6 +309,7 @@ class Engine:
         with self._step:
             if self._what("handshake") is not _Do.RUN:
                 return True
+            self._offer_session()
             if (
                 self._run(self._connection.do_handshake, HandshakeError)
                 is None
@@ -306,6 +317,14 @@ class Engine:
                 return None
             self._open()
             return True
+
+    def _offer_session(self) -> None:
+        """Offer to resume, before the first byte is made."""
+        if self._begun:
+            return
+        self._begun = True
+        if self._resumption is not None:
+            self._resumption.offer(self._connection)
 
     def _open(self) -> None:
         """Reach OPEN, if the peer is the one that was meant."""
@@ -318,6 +337,8 @@ class Engine:
             self._drain()  # In TLS 1.3 this holds our own certificate.
             self._fail(error)
         self.state = State.OPEN
+        if self._resumption is not None:
+            self._resumption.opened(self._connection, self.facts)
 
     def read_into(self, buffer: memoryview) -> int | None:
         """Decrypt into *buffer* as much as is there and fits.
@@ -350,7 +371,10 @@ class Engine:
             return self._end()
         if not len(buffer):
             return 0
-        return self._read_records(buffer)
+        size = self._read_records(buffer)
+        if self._resumption is not None:
+            self._resumption.look(self._connection)
+        return size
 
     def _read_records(self, buffer: memoryview) -> int | None:
         direct = self._direct
@@ -458,6 +482,7 @@ class Engine:
     def expect(self, verify: Verify) -> None:
         """Ask for more or less than the context does; before the handshake."""
         with self._step:
+            self._resumption = None  # What it knows was judged otherwise.
             self._judge_by(verify)
 
     def _judge_by(self, verify: Verify) -> None:
@@ -643,6 +668,12 @@ class Engine:
     def _fail(
         self, error: BaseException, cause: BaseException | None = None
     ) -> NoReturn:
+        # After a fatal alert a session is not to be resumed (RFC 5246, section
+        # 7.2.2); many servers just never send a close_notify.
+        if self._resumption is not None and not isinstance(
+            error, TruncatedError
+        ):
+            self._resumption.failed()
         self.state = State.FAILED
         self.failure = error
         self.hungry = False

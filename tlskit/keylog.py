@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Callable
 from typing import Union
 
+from ._forks import ForkLock
 from .errors import ConfigurationError
 
 __all__ = ["KeylogTarget", "keylog_writer"]
@@ -25,7 +25,7 @@ class _File:
 
     def __init__(self, path: str) -> None:
         self._path = os.path.abspath(path)
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
         self._append(b"")  # Errors come now, not in the first handshake.
 
     def __call__(self, line: str) -> None:

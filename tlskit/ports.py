@@ -568,6 +568,7 @@ def new_engine(
     server_side: bool,
     hostname: str | None,
     alpn: tuple[bytes, ...],
+    dialled: tuple[str, int] | None = None,
 ) -> Engine:
     """Make an engine, if *context* is for its side.
 
@@ -586,6 +587,7 @@ def new_engine(
         server_side=server_side,
         identity=None if hostname is None else Identity.parse(hostname),
         alpn=alpn,
+        dialled=dialled,
     )
 
 
@@ -601,6 +603,7 @@ def open_port(
     shutdown_on_close: bool = True,
     error: Callable[[str], BaseException] | None = None,
     endpoints: Endpoints | None = None,
+    dialled: tuple[str, int] | None = None,
 ) -> SSLPort:
     """Join an engine, a driver and a transport to a port of *context*'s kind.
 
@@ -612,7 +615,11 @@ def open_port(
         ValueError: *hostname* is empty.
     """
     engine = new_engine(
-        context, server_side=server_side, hostname=hostname, alpn=alpn
+        context,
+        server_side=server_side,
+        hostname=hostname,
+        alpn=alpn,
+        dialled=dialled,
     )
     driver = Driver(
         engine, transport, owns_transport=owns_transport, error=error

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .credentials import CertificateChain, PrivateKey, check_pair
 from .errors import ConfigurationError, CredentialError
@@ -15,6 +15,12 @@ from .trust import Roots, VerifySource
 if TYPE_CHECKING:
     from cryptography import x509
 
+    from .reloading import (
+        Reloadable,
+        ReloadableCredentials,
+        ReloadableRoots,
+    )
+    from .sessions import SessionCache
     from .verification import Pin
 
 __all__ = ["Settings", "Verifier", "Verify", "alpn_names"]
@@ -59,6 +65,13 @@ class Settings:
     ecdh_curve: str | None = None
     keylog: Callable[[str], object] | None = None
     choose: Callable[[str], object] | None = None
+    #: A client's; None resumes nothing.
+    sessions: SessionCache | None = None
+    #: A server's, in seconds; None is OpenSSL's own, 0 resumes nothing.
+    session_lifetime: int | None = None
+    #: Sources of *chain* and *key*, and of further roots, that may change.
+    credentials: ReloadableCredentials | None = None
+    trust: tuple[ReloadableRoots, ...] = ()
 
     @property
     def root_count(self) -> int:
@@ -85,6 +98,29 @@ class Settings:
                 path for roots in self.roots for path in roots.directories
             )
         )
+
+    @property
+    def reloadable_sources(self) -> tuple[Reloadable[Any], ...]:
+        """The sources that may change."""
+        if self.credentials is None:
+            return self.trust
+        return (self.credentials, *self.trust)
+
+    def reloaded(self) -> Settings:
+        """Give the settings with what those sources hold now, and no source.
+
+        Without any, they are these very settings.
+        """
+        if not self.reloadable_sources:
+            return self
+        changes: dict[str, Any] = {"credentials": None, "trust": ()}
+        if self.credentials is not None:
+            pair = self.credentials.current()
+            changes.update(chain=pair.chain, key=pair.key)
+        moving = [roots for each in self.trust for roots in each.current()]
+        known = {each.source: each for each in (*self.roots, *moving)}
+        changes.update(sources=tuple(known), roots=tuple(known.values()))
+        return replace(self, **changes)
 
     def check_pair(self) -> None:
         """See that key and chain belong together, if both are there.

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ._forks import ForkLock
 from .context import Context
 from .dh import DH4096_PARAMS
 from .errors import ConfigurationError, CredentialError
 from .identity import Identity
+from .sessions import SessionCache
 from .trust import default_verify_sources
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ _SEED_CURVES = frozenset(
     }
 )
 
-_secure_lock = threading.Lock()
+_secure_lock = ForkLock()
 _Secure = OrderedDict[tuple[Any, ...], "ClientContext"]
 _secure: _Secure = OrderedDict()
 _SECURE = 16
@@ -84,6 +85,7 @@ class ClientContext(Context):
         certificate_chain: Source | None = None,
         password: Password = None,
         allow_truncation: bool = False,
+        session_cache: SessionCache | None = None,
     ) -> None:
         """Begin with a protocol, and perhaps with credentials.
 
@@ -96,6 +98,7 @@ class ClientContext(Context):
             password: The private key's.
             allow_truncation: Read an end of file without close_notify as an
                 ordinary one.
+            session_cache: As for ``set_session_cache``.
 
         Raises:
             ValueError: There is no such protocol.
@@ -111,11 +114,42 @@ class ClientContext(Context):
             password=password,
             allow_truncation=allow_truncation,
         )
+        if session_cache is not None:
+            self.set_session_cache(session_cache)
         if protocol == "secure":
             self.load_default_verify_sources()
             self.set_verify()
             self.set_verify_hostname()
             self.seal()
+
+    @property
+    def session_cache(self) -> SessionCache | None:
+        """Where sessions to resume are kept; None resumes nothing."""
+        return self._settings.sessions
+
+    def set_session_cache(self, cache: SessionCache | None) -> None:
+        """Resume sessions with servers that were verified before.
+
+        ``connect()`` then skips certificates and signatures where it can; its
+        verdict and all other facts are those of the first handshake, the
+        name is checked again, and a change of the context's settings makes
+        it verify again.  It is off unless asked for: a server, and before
+        TLS 1.3 whoever listens, can tell that two connections are the same
+        client's.  A context with a function or hook that judges certificates
+        resumes nothing, nor does one without the capability
+        ``"session-copies"``.
+
+        Args:
+            cache: Perhaps shared with other contexts; None stops it.
+
+        Raises:
+            SealedError: The context is sealed.
+
+        Source: RFC 8446, section 2.2; RFC 5077.
+        """
+        if cache is not None and not isinstance(cache, SessionCache):
+            raise TypeError(f"a SessionCache is wanted, not {cache!r}")
+        self._change(sessions=cache)
 
     @classmethod
     def secure(cls) -> Self:
@@ -185,6 +219,27 @@ class ServerContext(Context):
                     + ", ".join(sorted(_SEED_CURVES))
                 )
             self._try_out(ecdh_curve=curve, groups=())
+
+    def set_session_lifetime(self, seconds: int | None) -> None:
+        """Choose for how long clients may resume their sessions.
+
+        The keys of tickets are the context's own and live in memory: who
+        forks after ``prepared()`` shares them, and any change of the context
+        makes new ones.
+
+        Args:
+            seconds: Up to a week; 0 resumes nothing, None leaves it to
+                OpenSSL (two hours).
+
+        Raises:
+            SealedError: The context is sealed.
+            ValueError: *seconds* is out of its range.
+
+        Source: RFC 8446, section 4.6.1; RFC 5077, section 5.6.
+        """
+        if seconds is not None and not 0 <= seconds <= 604800:
+            raise ValueError(f"a lifetime is 0 to 604800 s, not {seconds!r}")
+        self._change(session_lifetime=seconds)
 
     def set_server_name_callback(
         self, callback: Callable[[str], ServerContext | None] | None

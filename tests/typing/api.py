@@ -70,7 +70,14 @@ def contexts(ca: CA, path: Path) -> None:
     client.set_pins(["sha256/AAAA"])
     client.set_groups(["X25519"])
     client.set_certificate_verifier(lambda depth, ok, certificate: ok)
+    client.load_verify_source(tlskit.ReloadableRoots("roots.pem", interval=5))
+    client.load_credentials(
+        tlskit.ReloadableCredentials(path, on_failure=lambda error: None)
+    )
+    client.set_session_cache(tlskit.SessionCache(size=10, max_age=60))
     client.seal()
+    client.reload()
+    assert_type(client.session_cache, tlskit.SessionCache | None)
     assert_type(client.frozen, bool)
     assert_type(client.copy(), tlskit.ClientContext)
     assert_type(tlskit.ClientContext.secure(), tlskit.ClientContext)
@@ -81,6 +88,18 @@ def contexts(ca: CA, path: Path) -> None:
     server.enable_ecdhe("secp384r1")
     server.set_server_names({"a.example": server}, default=server)
     server.set_server_name_callback(lambda name: None)
+    server.set_session_lifetime(None)
+
+
+def renewing(path: Path) -> None:
+    """Follow files, and keep sessions."""
+    credentials = tlskit.ReloadableCredentials(path, path, password="secret")
+    assert_type(credentials.reload(), bool)
+    assert_type(credentials.last_error, tlskit.ConfigurationError | None)
+    assert_type(credentials.certificate_chain, tlskit.CertificateChain)
+    cache = tlskit.SessionCache()
+    assert_type(cache.dump(), bytes)
+    assert_type(cache.load(b""), int)
 
 
 def connections(context: tlskit.ClientContext, sock: socket.socket) -> None:

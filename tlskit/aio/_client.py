@@ -67,6 +67,7 @@ async def open_connection(
         server_side=False,
         hostname=host if hostname is None else hostname,
         alpn=names,
+        dialled=(host, port),
     )
     deadline = Deadline.after(timeout)
     driver = AsyncDriver(engine)
