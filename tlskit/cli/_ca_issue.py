@@ -175,7 +175,7 @@ def issue(
     force: bool,
     as_json: bool,
 ) -> ExitCode:
-    r"""Issue a certificate for a server, or for clients.
+    """Issue a certificate for a server, or for clients.
 
     NAMES are the server's host names and addresses.  The files are called
     after the first of them.
@@ -184,7 +184,7 @@ def issue(
     tlskit ca issue localhost 127.0.0.1
     tlskit ca issue --client alice --client bob
     tlskit ca issue localhost --bad wrong-host
-    """
+    """  # noqa: D301 - click wants the backspace itself
     _check_usage(context, names, clients, csr, bad)
     authority = Authority.open(directory)
     hosts = names_in(names)

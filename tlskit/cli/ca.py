@@ -38,13 +38,13 @@ class CAData(TypedDict):
 
 @click.group("ca")
 def command() -> None:
-    r"""Keep a local CA: certificates for tests and development.
+    """Keep a local CA: certificates for tests and development.
 
     \b
     tlskit ca init
     tlskit ca issue localhost 127.0.0.1 --client alice
     tlskit ca issue localhost --bad expired
-    """
+    """  # noqa: D301 - click wants the backspace itself
 
 
 @command.command("init")

@@ -67,7 +67,7 @@ def command(
     ask_password: bool,
     timeout: float,
 ) -> ExitCode:
-    r"""Show certificates, keys, requests, CRLs and PKCS#12 files.
+    """Show certificates, keys, requests, CRLs and PKCS#12 files.
 
     X is a file (PEM or DER, which is found out), - for standard input, or a
     server as HOST or HOST:PORT, whose chain is fetched and shown without
@@ -82,7 +82,7 @@ def command(
     Of private keys only kind, size and public pin are shown.  The exit
     status is 1 if something can't be read, or a private key belongs to none
     of the certificates.
-    """
+    """  # noqa: D301 - click wants the backspace itself
     password = password_from(password_file, password_env, ask=ask_password)
     with warnings.catch_warnings():
         # Of a stranger's odd serial number, say; it is shown anyway.
