@@ -510,7 +510,9 @@ def test_text_of_every_event(monkeypatch):
     error.peer = ("192.0.2.1", 1)
     journal.refused(("192.0.2.1", 1), error)
     journal.refused(("192.0.2.1", 2), ConnectionResetError("reset"))
-    journal.left(("192.0.2.1", 3), _journal.Traffic(7), TimeoutError("too slow"))
+    journal.left(
+        ("192.0.2.1", 3), _journal.Traffic(7), TimeoutError("too slow")
+    )
     journal.left(("192.0.2.1", 4), _journal.Traffic(8), None)
     journal.closed()
 

@@ -111,9 +111,10 @@ def test_curl_gets_what_is_there(site, tmp_path):
         )
 
     assert (0, "") == (done.returncode, done.stderr)
-    assert site.joinpath("big.bin").read_bytes() == (
-        tmp_path / "got"
-    ).read_bytes()
+    assert (
+        site.joinpath("big.bin").read_bytes()
+        == (tmp_path / "got").read_bytes()
+    )
     assert '"content_type":"application/octet-stream"' in done.stdout
     assert f"serving the files in {site}" in head["listening"]
 

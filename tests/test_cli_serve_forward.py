@@ -40,7 +40,7 @@ class running:  # noqa: N801 - used as a function
     """A forwarder, one client of it and that one's inner end."""
 
     def __init__(self, inner, *options):
-        target = "127.0.0.1:{}".format(inner.getsockname()[1])
+        target = f"127.0.0.1:{inner.getsockname()[1]}"
         self.inner = inner
         self.serving = serving("--json", "--forward", target, *options)
 
@@ -185,7 +185,7 @@ def test_one_direction_may_be_silent(inner):
 def test_nobody_inside_is_told():
     """The client sees no orderly end, and the journal says why."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        target = "127.0.0.1:{}".format(taken.getsockname()[1])
+        target = f"127.0.0.1:{taken.getsockname()[1]}"
     with serving("--json", "--forward", target) as server:
         listening = server.event()
         with dial(listening) as port, pytest.raises(TruncatedError):
@@ -211,7 +211,7 @@ def test_ctrl_c_ends_what_is_forwarded(ends):
 @needs("gnutls-cli")
 def test_gnutls_talks_through(inner):
     """GnuTLS verifies the development certificate, and is forwarded."""
-    target = "127.0.0.1:{}".format(inner.getsockname()[1])
+    target = f"127.0.0.1:{inner.getsockname()[1]}"
 
     def inside():
         sock, _ = inner.accept()

@@ -375,4 +375,7 @@ def test_gnutls_sees_the_certificate_of_its_name(folder):
             check=False,
         )
 
-    assert (0, True) == (done.returncode, "certificate is trusted" in done.stdout)
+    assert (0, True) == (
+        done.returncode,
+        "certificate is trusted" in done.stdout,
+    )
