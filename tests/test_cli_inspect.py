@@ -9,6 +9,7 @@ import os
 import subprocess
 import threading
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -678,7 +679,7 @@ def test_what_can_t_be_read_is_status_1(tmp_path):
 def test_a_file_without_permission_is_status_1(put):
     """The system's reason is given."""
     path = put("k.pem", b"x")
-    os.chmod(path, 0)
+    Path(path).chmod(0)
 
     assert "Permission denied" in refused(path)
 

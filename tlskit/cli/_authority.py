@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import secrets
 from collections.abc import Iterable, Sequence
@@ -74,9 +75,10 @@ class Authority:
         now = datetime.now(timezone.utc)
         limits = Limits.parse(only)
         # Two CAs of one name would be taken for each other.
-        called = name or f"tlskit local CA {secrets.token_hex(3)}"
+        if name is None:
+            name = f"tlskit local CA {secrets.token_hex(3)}"
         ca = CA(
-            plain_name(called),
+            plain_name(name),
             key_type=key_type,
             valid=(now - _DAY, now + days * _DAY),
             extensions=limits.extensions,
@@ -161,12 +163,13 @@ class Authority:
         """Issue a certificate for a client.
 
         A mail address or a host name is a subject alternative name, too;
-        anything else is the common name alone.
+        a word or a person's name is the common name alone.
         """
-        called = plain_name(name)
+        common = plain_name(name)
+        alternative = ("@" in name or "." in name) and " " not in name
         return self._issue(
-            names_in([name]) if "@" in name or "." in name else (),
-            common_name=called,
+            names_in([name]) if alternative else (),
+            common_name=common,
             usages=[ExtendedKeyUsageOID.CLIENT_AUTH],
             valid=self._period(days),
             key_type=key_type,
@@ -215,6 +218,10 @@ class Authority:
         return leaf
 
     def _issue(self, names: Sequence[str], **keywords: Any) -> Leaf:
+        if names and all(map(_is_address, names)):
+            # Where there is no host name, OpenSSL holds a common name that
+            # looks like one to the CA's limits; an address does.
+            keywords["common_name"] = f"server at {names[0]}"
         leaf = self.ca.issue(*names, **keywords)
         self._check_limits(leaf)
         return leaf
@@ -240,6 +247,14 @@ class Authority:
             ],
             force=True,
         )
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _check_is_ca(certificate: x509.Certificate, directory: Path) -> None:

@@ -34,10 +34,12 @@ def make_directory(path: Path, *, private: bool = False) -> None:
     Raises:
         ConfigurationError: It can't be made.
     """
+    if path.is_dir():
+        return
     with _explained(path):
-        path.mkdir(
-            mode=0o700 if private else 0o777, parents=True, exist_ok=True
-        )
+        path.mkdir(mode=0o700 if private else 0o777, parents=True)
+        if private:  # An odd umask could have shut out the owner, too.
+            path.chmod(0o700)
 
 
 def write_all(files: Sequence[File], *, force: bool = False) -> None:
@@ -71,7 +73,7 @@ def write_all(files: Sequence[File], *, force: bool = False) -> None:
 
 
 def _stage(file: File, staged: list[Path]) -> None:
-    """Write beside the place; readable by the owner only, at first."""
+    """Write beside the place; nobody else may read it while that goes on."""
     number, name = tempfile.mkstemp(
         prefix=f".{file.path.name}.", dir=file.path.parent
     )
@@ -80,8 +82,7 @@ def _stage(file: File, staged: list[Path]) -> None:
         stream.write(file.data)
         stream.flush()
         os.fsync(number)
-    if not file.private:
-        staged[-1].chmod(0o644)
+    staged[-1].chmod(0o600 if file.private else 0o644)
 
 
 def _place(
