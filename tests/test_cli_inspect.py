@@ -978,6 +978,14 @@ def test_an_address_is_written_as_it_is_read():
     assert "[::1]:1" == str(place)
 
 
+def test_help_is_for_newcomers():
+    """What X may be, and examples, a line each."""
+    done = run_tlskit("inspect", "--help")
+
+    assert "  tlskit inspect chain.pem key.pem\n" in done.stdout
+    assert "without\n  trusting it" in done.stdout
+
+
 def test_unpack_says_where(root):
     """Messages name the source, not the bytes."""
     with pytest.raises(_unpack.CredentialError, match="the thing is empty"):

@@ -12,7 +12,7 @@ import ssl
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -356,6 +356,28 @@ def test_a_silent_client_is_ended():
             assert port.recv(1) == b""
 
     assert left["error"]["error"] == "TimeoutError"
+
+
+def test_silent_and_garbled_clients_delay_nobody():
+    """Fifty that say nothing, and some that talk rubbish: one is served."""
+    rubbish = [b"\x16\x03\x01\xff\xff", b"\x00" * 5000, os.urandom(300)]
+    with ExitStack() as stack:
+        server = stack.enter_context(serving("--json"))
+        listening = server.event()
+        where = ("127.0.0.1", listening["port"])
+        silent = [
+            stack.enter_context(socket.create_connection(where, PATIENCE))
+            for _ in range(50)
+        ]
+        for sock, data in zip(silent, rubbish, strict=False):
+            sock.sendall(data)
+        with dial(listening, trusting(listening["ca_file"])) as port:
+            port.sendall(b"hello")
+
+            assert port.recv(5) == b"hello"
+        status, complaints = server.interrupt()
+
+    assert (ExitCode.INTERRUPTED, "\n") == (status, complaints)
 
 
 # -- usage ------------------------------------------------------------------
