@@ -248,14 +248,9 @@ class Journal:
             names = ", ".join(data["files"])
             self._print(Text(f"reloaded  {printable(names)}", "green"))
         else:
-            words = data["error"]["explanation"].replace("\n", "\n    ")
-            self._print(
-                Text(
-                    "not reloaded, going on as before: "
-                    + "\n".join(map(printable, words.split("\n"))),
-                    "red",
-                )
-            )
+            lines = map(printable, data["error"]["explanation"].split("\n"))
+            words = "not reloaded, going on as before: " + "\n    ".join(lines)
+            self._print(Text(words, "red"))
 
     def left(
         self, peer: Peer, traffic: Traffic, error: BaseException | None

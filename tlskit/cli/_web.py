@@ -66,6 +66,13 @@ class _Line:
         """Give what the client sends."""
         return io.BufferedReader(_Incoming(self), _CHUNK)
 
+    def patience(self) -> float:
+        """Give how many seconds the request may still take."""
+        left = self.deadline.left()
+        if not left:  # 0 would mean: don't wait at all.
+            raise TimeoutError("timed out while reading a request")
+        return left
+
     def sendall(self, data: Buffer) -> None:
         """Send to the client, as long as it takes something."""
         self.port.settimeout(self.seconds)
@@ -90,8 +97,7 @@ class _Incoming(io.RawIOBase):
     def readinto(self, buffer: Buffer) -> int:
         line = self._line
         try:
-            line.deadline.check("reading a request")
-            line.port.settimeout(line.deadline.left())
+            line.port.settimeout(line.patience())
             size = line.port.recv_into(buffer)
         except OSError as error:
             line.failure = error
