@@ -23,6 +23,10 @@ __all__ = ["Locked", "Mystery", "Thing", "Unreadable", "unpack"]
 #: More blocks than this in one file are a mistake, or an attack on patience.
 _MOST = 2000
 
+#: A file may demand any number of rounds of its key derivation, and nothing
+#: stops OpenSSL in the middle.  Usual are some thousands; this takes seconds.
+_MOST_ROUNDS = 10_000_000
+
 _MALFORMED = (
     ValueError,
     TypeError,
@@ -189,7 +193,24 @@ def _is_pkcs12(data: bytes) -> bool:
     return data[:1] == b"\x30" and b"\x02\x01\x03\x30" in data[2:12]
 
 
+def _rounds(data: bytes) -> int:
+    """Read how often a PKCS#12 file wants its password hashed.
+
+    The number is the very end of the file (MacData in RFC 7292, 4).
+    """
+    for size in range(1, 9):
+        if data[-size - 2 : -size] == bytes([2, size]):
+            return int.from_bytes(data[-size:], "big")
+    return 1
+
+
 def _pkcs12(data: bytes, name: str, password: bytes | None) -> list[Thing]:
+    if _rounds(data) > _MOST_ROUNDS:
+        raise CredentialError(
+            f"the PKCS#12 file {name} wants its password hashed "
+            f"{_rounds(data)} times; {_MOST_ROUNDS} are enough",
+            code="too-large",
+        )
     tries = (None, b"") if password is None else (password,)
     for each in tries:
         try:
