@@ -182,6 +182,8 @@ def test_help_is_for_newcomers():
 def test_a_ca_may_sign_certificates_and_no_cas(place, key_type):
     """CA:TRUE, keyCertSign and cRLSign, and no CA below it."""
     place("init", "--key-type", key_type, "--days", "30", "--name", "mine")
+    place("issue", "a.example", "--out", "a/b")
+    place("issue", "a.example", "--out", "a/b", "--force")
     certificate = place.read("tlskit-ca/ca.pem")
     basic = certificate.extensions.get_extension_for_class(
         x509.BasicConstraints
@@ -329,6 +331,20 @@ def test_odd_limits_are_refused(place, limit):
     place("init", "--only", limit, status=1)
 
     assert not place.path.joinpath("tlskit-ca").exists()
+
+
+@needs("openssl")
+def test_a_domain_alone_excludes_all_addresses(place):
+    """A CA for a domain is not one for every address as well."""
+    place("init", "--only", "example.test")
+    place("issue", "example.test")
+    outside = Authority.open(place.path / "tlskit-ca").ca
+    place.path.joinpath("x.pem").write_bytes(
+        outside.issue("::1", common_name="no host").chain_pem
+    )
+
+    assert "example.test.pem: OK" in place.openssl("example.test.pem")
+    assert "excluded subtree" in place.openssl("x.pem")
 
 
 def test_limits_are_read_as_they_were_written():

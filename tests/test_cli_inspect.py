@@ -807,6 +807,55 @@ def test_an_unknown_kind_of_key_still_has_a_pin(put, root):
     assert "of an unknown kind" in text
 
 
+def test_a_name_that_is_no_text_is_told(put, root):
+    """A certificate whose subject can't be read is called unreadable."""
+    der = root.issue("a.example").certificate.public_bytes(DER)
+    data = inspect_json(
+        put("c.der", der.replace(b"a.example", b"\xff.example")), status=1
+    )
+
+    assert ["unreadable"] == [each["kind"] for each in data["objects"]]
+
+
+def test_rare_usages_and_lines(put):
+    """What hardly any certificate says is shown, too, in every style."""
+    usage = x509.KeyUsage(
+        *(False, False, False, False, True, False, False),
+        encipher_only=True,
+        decipher_only=True,
+    )
+    plain = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "old")])
+    key = testing.CA().key
+    now = datetime.now(timezone.utc)
+    bare = (
+        x509.CertificateBuilder()
+        .subject_name(plain)
+        .issuer_name(plain)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=2))
+        .add_extension(usage, True)
+        .sign(key, hashes.SHA256())
+    )
+    csr, _ = request(testing.CA())
+    root = testing.CA("top")
+    whole = [
+        bare.public_bytes(PEM),
+        csr.public_bytes(PEM),
+        root.issue("below").chain_pem,
+        root.pem,
+    ]
+    path = put("c.pem", b"".join(whole))
+    text = inspect(path).stdout
+    short = inspect("--short", path).stdout
+
+    assert "keyAgreement, encipherOnly, decipherOnly" in text
+    assert "issuer     CN=top\n" in text
+    assert "CA         yes\n" in text
+    assert "request: CN=wish  wish.example  EC secp256r1  sha256/" in short
+
+
 # -- chains -----------------------------------------------------------------
 
 

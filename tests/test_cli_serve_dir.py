@@ -11,7 +11,11 @@ import subprocess
 
 import pytest
 
+from tlskit import UnsupportedError
+from tlskit.cli import _web
 from tlskit.cli._exit import ExitCode
+from tlskit.cli._site import Site
+from tlskit.deadline import Deadline
 
 from .command import PATIENCE, serving
 from .command import tlskit as run_tlskit
@@ -319,12 +323,17 @@ def test_a_private_key_is_not_served(site, tmp_path):
         *("ca", "issue", "localhost"),
         *("--ca", str(tmp_path / "ca"), "--out", str(site)),
     )
+    pair = ["--cert", str(site / "localhost.pem"), "--key"]
     with serving(
-        *("--dir", str(site)),
-        *("--cert", str(site / "localhost.pem")),
-        *("--key", str(site / "localhost-key.pem")),
+        "--dir", str(site), *pair, str(site / "localhost-key.pem")
     ) as server:
         status, complaint = server.end()
+    elsewhere = tmp_path / "key.pem"
+    site.joinpath("localhost-key.pem").rename(elsewhere)
+    with serving(
+        "--json", "--dir", str(site), *pair, str(elsewhere)
+    ) as server:
+        assert "dir" == server.event()["mode"]
 
     assert status == ExitCode.USAGE
     assert "everybody could fetch it" in complaint
@@ -339,3 +348,19 @@ def test_what_is_no_directory_can_t_be_served(site, name):
     assert status == ExitCode.USAGE
     assert f"can't serve {site / name}: " in complaint
     assert "Traceback" not in complaint
+
+
+def test_a_system_without_openat_is_told(site, monkeypatch):
+    """Where files can't be opened safely, none are served."""
+    monkeypatch.setattr(os, "supports_dir_fd", set())
+    with pytest.raises(UnsupportedError, match="openat"):
+        Site(site)
+
+
+def test_a_request_has_one_deadline():
+    """After it, not even a byte that is there would be read."""
+    line = _web._Line(None, None, Deadline.after(0), 1.0)
+    with pytest.raises(TimeoutError):
+        line.patience()
+
+    assert 0 < _web._Line(None, None, Deadline.after(9), 1.0).patience() <= 9

@@ -14,7 +14,6 @@ from ..client import connect
 from ..errors import (
     ConfigurationError,
     CredentialError,
-    HandshakeError,
     TLSError,
 )
 from ..sides import ClientContext
@@ -159,11 +158,9 @@ def _presented(place: Place, timeout: float) -> tuple[x509.Certificate, ...]:
     try:
         with connect(place.host, place.port, witness, timeout=timeout) as port:
             return port.peer_chain
-    except HandshakeError:
+    except TLSError:
         if not witness.seen:
             raise
-    except TLSError:
-        raise
     except OSError as error:
         reason = error.strerror or str(error) or type(error).__name__
         words = f"can't reach {place}: {reason}"

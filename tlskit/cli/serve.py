@@ -242,9 +242,9 @@ def _leaf(
     """Have a certificate made, if there is none; give its CA's file."""
     if pairs:
         yield None, None
-        return
-    with development_certificate(names) as made:
-        yield made
+    else:
+        with development_certificate(names) as made:
+            yield made
 
 
 @contextmanager
