@@ -457,6 +457,7 @@ def test_other_blocks_are_named(put, leaf):
         each["label"] for each in data["objects"]
     ]
     assert "other: EC PARAMETERS" in text
+    assert "other: EC PARAMETERS\n" in inspect("--short", path).stdout
 
 
 def test_an_rsa_public_key_of_old(put):

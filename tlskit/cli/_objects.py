@@ -49,6 +49,10 @@ _USAGES = {
     "key_cert_sign": "keyCertSign",
     "crl_sign": "cRLSign",
 }
+_AGREEMENTS = {
+    "encipher_only": "encipherOnly",
+    "decipher_only": "decipherOnly",
+}
 _ALGORITHMS = {
     value: name.replace("_WITH_", " with ").replace("_", "-")
     for name, value in vars(SignatureAlgorithmOID).items()
@@ -202,14 +206,13 @@ def _validity(start: datetime, end: datetime, now: datetime) -> str:
 
 
 def _usages(usage: x509.KeyUsage) -> Iterator[str]:
-    for attribute, name in _USAGES.items():
+    asked = _USAGES
+    if usage.key_agreement:
+        # Without it, cryptography raises for these two.
+        asked = asked | _AGREEMENTS
+    for attribute, name in asked.items():
         if getattr(usage, attribute):
             yield name
-    if usage.key_agreement:
-        if usage.encipher_only:
-            yield "encipherOnly"
-        if usage.decipher_only:
-            yield "decipherOnly"
 
 
 def _algorithm(
