@@ -12,7 +12,7 @@ import ssl
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,7 +26,7 @@ from tlskit import (
     listen,
     testing,
 )
-from tlskit.cli import _echo, _journal, run, serve
+from tlskit.cli import _advice, _journal, _serving, run, serve
 from tlskit.cli._exit import ExitCode
 
 from .command import PATIENCE, PYTHON, serving
@@ -358,6 +358,28 @@ def test_a_silent_client_is_ended():
     assert left["error"]["error"] == "TimeoutError"
 
 
+def test_silent_and_garbled_clients_delay_nobody():
+    """Fifty that say nothing, and some that talk rubbish: one is served."""
+    rubbish = [b"\x16\x03\x01\xff\xff", b"\x00" * 5000, os.urandom(300)]
+    with ExitStack() as stack:
+        server = stack.enter_context(serving("--json"))
+        listening = server.event()
+        where = ("127.0.0.1", listening["port"])
+        silent = [
+            stack.enter_context(socket.create_connection(where, PATIENCE))
+            for _ in range(50)
+        ]
+        for sock, data in zip(silent, rubbish, strict=False):
+            sock.sendall(data)
+        with dial(listening, trusting(listening["ca_file"])) as port:
+            port.sendall(b"hello")
+
+            assert port.recv(5) == b"hello"
+        status, complaints = server.interrupt()
+
+    assert (ExitCode.INTERRUPTED, "\n") == (status, complaints)
+
+
 # -- usage ------------------------------------------------------------------
 
 
@@ -401,7 +423,9 @@ def echoing(authority, **keywords):
     authority.issue("localhost").apply(context)
     listener = listen(hostname="127.0.0.1", context=context)
     journal = _journal.Journal(as_json=False)
-    server = _echo.EchoServer(listener, journal, idle=PATIENCE, **keywords)
+    server = _serving.PortServer(
+        listener, journal, _serving.echo, idle=PATIENCE, **keywords
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -414,7 +438,7 @@ def echoing(authority, **keywords):
 
 def test_a_full_server_lets_clients_wait(authority, monkeypatch, files):
     """One client more than may be served waits until another has gone."""
-    monkeypatch.setattr(_echo, "_BEAT", 0.01)
+    monkeypatch.setattr(_serving, "_BEAT", 0.01)
     with echoing(authority, most=1) as server:
         event = {"host": "127.0.0.1", "port": server._listener.port}
         context = trusting(files[2])
@@ -444,8 +468,8 @@ def test_a_listener_that_breaks_ends_the_server(authority, monkeypatch):
         raise OSError("too many open files")
 
     monkeypatch.setattr(listener, "accept", fail)
-    server = _echo.EchoServer(
-        listener, _journal.Journal(as_json=False), idle=1
+    server = _serving.PortServer(
+        listener, _journal.Journal(as_json=False), _serving.echo, idle=1
     )
     with pytest.raises(OSError, match="too many open files"):
         server.run()
@@ -477,8 +501,10 @@ def test_an_address_for_all_is_dialled_by_one():
         names=["localhost"],
         ca_file="/a b/ca.pem",
         client_certificates=False,
+        mode="echo",
+        target=None,
     )
-    advice = dict(serve._advice(data))
+    advice = dict(_advice.advice(data))
 
     assert advice["listening"].startswith("[::]:4433")
     assert "-connect [::1]:4433 -CAfile '/a b/ca.pem'" in advice["try it"]
@@ -506,8 +532,10 @@ def test_text_of_every_event(monkeypatch):
     error.peer = ("192.0.2.1", 1)
     journal.refused(("192.0.2.1", 1), error)
     journal.refused(("192.0.2.1", 2), ConnectionResetError("reset"))
-    journal.left(("192.0.2.1", 3), 7, TimeoutError("too slow"))
-    journal.left(("192.0.2.1", 4), 8, None)
+    journal.left(
+        ("192.0.2.1", 3), _journal.Traffic(7), TimeoutError("too slow")
+    )
+    journal.left(("192.0.2.1", 4), _journal.Traffic(8), None)
     journal.closed()
 
     assert stream.getvalue().splitlines() == [
@@ -526,6 +554,6 @@ def test_run_gives_the_status_of_serve(monkeypatch):
     def interrupt(_self):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_echo.EchoServer, "run", interrupt)
+    monkeypatch.setattr(_serving.PortServer, "run", interrupt)
 
     assert run(["serve", "--port", "0"]) == ExitCode.INTERRUPTED

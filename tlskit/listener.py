@@ -289,8 +289,15 @@ class Listener:
 
     @property
     def context(self) -> ServerContext:
-        """What decides about later clients."""
+        """What decides about later clients; another one may be assigned.
+
+        Clients whose handshake has begun keep what they had.
+        """
         return self._context
+
+    @context.setter
+    def context(self, context: ServerContext) -> None:
+        self._context = server_context(context)
 
     @property
     def closed(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TypedDict
 
 from rich.text import Text
@@ -30,9 +31,23 @@ __all__ = [
     "LeftData",
     "ListeningData",
     "RefusedData",
+    "ReloadedData",
+    "RequestData",
+    "Traffic",
 ]
 
 Peer = tuple[str, int]
+
+#: No more of a request's first line is told, in characters.
+_LONGEST = 300
+
+
+@dataclass
+class Traffic:
+    """How much a client sent and was sent, in bytes."""
+
+    received: int = 0
+    sent: int = 0
 
 
 class ListeningData(TypedDict):
@@ -49,6 +64,10 @@ class ListeningData(TypedDict):
     ca_file: str | None
     #: Whether clients must show a certificate.
     client_certificates: bool
+    #: ``"echo"``, ``"dir"`` or ``"forward"``.
+    mode: str
+    #: The directory, or where to; null for an echo.
+    target: str | None
 
 
 class ClientData(TypedDict):
@@ -73,14 +92,38 @@ class RefusedData(TypedDict):
     error: ErrorData
 
 
+class RequestData(TypedDict):
+    """``event`` is ``"request"``: a client asked for a file."""
+
+    schema: int
+    event: str
+    peer: list[str | int]
+    #: Its first line, as it came.
+    request: str
+    #: Of HTTP, such as 200.
+    status: int
+
+
+class ReloadedData(TypedDict):
+    """``event`` is ``"reloaded"``: files changed, or SIGHUP came."""
+
+    schema: int
+    event: str
+    files: list[str]
+    #: Why the old ones are kept, or null.
+    error: ErrorData | None
+
+
 class LeftData(TypedDict):
     """``event`` is ``"left"``: a connection ended."""
 
     schema: int
     event: str
     peer: list[str | int]
-    #: How many bytes the client sent, and got back.
+    #: How many bytes the client sent ...
     bytes: int
+    #: ... and how many it was sent.
+    sent: int
     #: Null if both ends said goodbye as they should.
     error: ErrorData | None
 
@@ -103,7 +146,7 @@ class Journal:
     """
 
     def __init__(self, *, as_json: bool) -> None:
-        #: Whether nobody reads any more: stdout is a pipe without a reader.
+        #: Whether nobody reads any more: stdout has no reader.
         self.unheard = False
         self._as_json = as_json
         self._console = open_console()
@@ -166,12 +209,57 @@ class Journal:
         else:
             self._say(peer, "red", f"no session: {_explained(error, data)}")
 
-    def left(self, peer: Peer, size: int, error: BaseException | None) -> None:
+    def request(self, peer: Peer, line: str, status: int) -> None:
+        """Tell what a client asked for, and what it got.
+
+        Args:
+            peer: Who asked.
+            line: The first line of its request.
+            status: Of the answer.
+        """
+        line = line[:_LONGEST]
+        if self._as_json:
+            self._line(
+                RequestData(
+                    schema=SCHEMA,
+                    event="request",
+                    peer=list(peer),
+                    request=line,
+                    status=status,
+                )
+            )
+        else:
+            style = "green" if status < 400 else "yellow"
+            self._say(peer, style, f"{status}  {printable(line)}")
+
+    def reloaded(
+        self, files: Iterable[str], error: BaseException | None
+    ) -> None:
+        """Tell that files were read again, or why the old ones are kept."""
+        data = ReloadedData(
+            schema=SCHEMA,
+            event="reloaded",
+            files=list(files),
+            error=None if error is None else error_data(error),
+        )
+        if self._as_json:
+            self._line(data)
+        elif data["error"] is None:
+            names = ", ".join(data["files"])
+            self._print(Text(f"reloaded  {printable(names)}", "green"))
+        else:
+            lines = map(printable, data["error"]["explanation"].split("\n"))
+            words = "not reloaded, going on as before: " + "\n    ".join(lines)
+            self._print(Text(words, "red"))
+
+    def left(
+        self, peer: Peer, traffic: Traffic, error: BaseException | None
+    ) -> None:
         """Tell that a connection ended, and why if that was no goodbye.
 
         Args:
             peer: Whose.
-            size: How many bytes the client sent.
+            traffic: How much there was.
             error: What ended it, or None.
         """
         data = None if error is None else error_data(error)
@@ -181,12 +269,13 @@ class Journal:
                     schema=SCHEMA,
                     event="left",
                     peer=list(peer),
-                    bytes=size,
+                    bytes=traffic.received,
+                    sent=traffic.sent,
                     error=data,
                 )
             )
             return
-        words = f"left after {size} bytes"
+        words = f"left after {traffic.received} bytes"
         if data is None:
             self._say(peer, "dim", words)
         else:
@@ -233,7 +322,7 @@ class Journal:
     def _hearing(self) -> Iterator[None]:
         try:
             yield
-        except BrokenPipeError:
+        except OSError:  # The pipe is broken, or the terminal hung up.
             self.unheard = True
 
 

@@ -3,38 +3,57 @@
 from __future__ import annotations
 
 import errno
-import shlex
 import signal
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 import click
 
+from ..errors import ConfigurationError
 from ..listener import Listener, listen
 from ..sides import ServerContext
-from ..trust import VerifySource
+from ..testing import Leaf
+from ._advice import EVERYWHERE, advice
 from ._data import SCHEMA
 from ._development import development_certificate
-from ._echo import EchoServer
 from ._exit import ExitCode
+from ._forward import forward
 from ._journal import Journal, ListeningData
+from ._names import names_in
+from ._places import parse_place
+from ._policy import Pair, Policy
+from ._serving import Handler, PortServer, echo
+from ._site import Site
+from ._web import web
 
 __all__ = ["command"]
 
 _NAMES = ("localhost", "127.0.0.1", "::1")
-#: Addresses that stand for all of a machine's, and one of them each.
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command("serve")
 @click.option(
     "--echo",
+    "echoing",
     is_flag=True,
-    default=True,
     help="Send back what clients send; the default.",
+)
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(path_type=Path),
+    help="Serve the files in this directory, by HTTPS.",
+)
+@click.option(
+    "--forward",
+    "forward_to",
+    metavar="HOST:PORT",
+    help="Forward to a server that speaks plain TCP.",
 )
 @click.option(
     "--host",
@@ -52,14 +71,19 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option(
     "--cert",
+    "certs",
     type=_FILE,
-    help="Certificate and its issuers, PEM.  Without it, a development CA "
-    "makes one.",
+    multiple=True,
+    help="Certificate and its issuers, PEM; may be repeated, then clients "
+    "choose by name.  Without it, a development CA makes one.",
 )
 @click.option(
     "--key",
+    "keys",
     type=_FILE,
-    help="Its private key; without it, the key is looked for in --cert.",
+    multiple=True,
+    help="Its private key, one for each --cert in the same order; without "
+    "it, the key is looked for in --cert.",
 )
 @click.option(
     "--name",
@@ -83,57 +107,173 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     help="End a client that is silent for so long.",
 )
 @click.option(
+    "--most",
+    type=click.IntRange(1, 10_000),
+    default=100,
+    show_default=True,
+    metavar="NUMBER",
+    help="Serve so many clients at once; others wait.",
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Print a line of JSON per event."
 )
 def command(
     *,
-    echo: bool,  # noqa: ARG001 - there is nothing else yet
+    echoing: bool,
+    directory: Path | None,
+    forward_to: str | None,
     host: str,
     port: int,
-    cert: Path | None,
-    key: Path | None,
+    certs: tuple[Path, ...],
+    keys: tuple[Path, ...],
     names: tuple[str, ...],
     client_ca: Path | None,
     idle: float,
+    most: int,
     as_json: bool,
 ) -> None:
     """Serve TLS, and tell why each failed handshake failed.
 
+    It sends back what clients send, or serves files, or forwards to a server
+    without TLS.
+
     Without a certificate of yours it makes a development CA and one for this
-    machine, and tells how to trust it.  Ctrl-C ends it.
-    """
-    if key is not None and cert is None:
-        raise click.UsageError("--key needs --cert, to which it belongs")
-    if names and cert is not None:
+    machine, and tells how to trust it.  Files that change are read again, at
+    SIGHUP at once; what is bad then is told, and changes nothing.  Ctrl-C
+    ends it.
+
+    \b
+    tlskit serve
+    tlskit serve --dir public --port 8443
+    tlskit serve --forward localhost:8080 --cert a.pem --key a-key.pem
+    """  # noqa: D301 - click wants the backspace itself
+    if names and certs:
         raise click.UsageError("--name is for a server without --cert")
+    if echoing + (directory is not None) + (forward_to is not None) > 1:
+        raise click.UsageError(
+            "--echo, --dir and --forward exclude each other"
+        )
+    pairs = _pairs(certs, keys)
     journal = Journal(as_json=as_json)
-    context = ServerContext()
-    if client_ca is not None:
-        context.load_verify_source(VerifySource.file(client_ca))
-        context.load_suggested_certificate_authorities(client_ca)
-        context.set_verify()
-    chosen = names or _names_for(host)
-    with _tidy_end(), _certified(context, cert, key, chosen) as ca_file:
-        context.seal()
-        listener = _listen(host, port, context)
-        server = EchoServer(listener, journal, idle=idle)
-        try:
-            data = ListeningData(
-                schema=SCHEMA,
-                event="listening",
-                host=listener.addresses()[0],
-                port=listener.port,
-                names=[] if ca_file is None else list(chosen),
-                ca_file=None if ca_file is None else str(ca_file),
-                client_certificates=client_ca is not None,
+    task = _task(directory, forward_to, pairs, journal, idle)
+    chosen = names_in(names or _names_for(host))
+    with _tidy_end(), _leaf(chosen, pairs) as (leaf, ca_file):
+        policy = Policy(pairs, leaf, client_ca=client_ca, alpn=task.alpn)
+        listener = _listen(host, port, policy.build())
+        with _reloading(policy, listener, journal) as on_beat:
+            server = PortServer(
+                listener,
+                journal,
+                task.handler,
+                idle=idle,
+                most=most,
+                on_beat=on_beat,
             )
-            journal.listening(data, _advice(data))
-            server.run()
-        finally:
-            server.close()
-            journal.closed()
+            try:
+                data = ListeningData(
+                    schema=SCHEMA,
+                    event="listening",
+                    host=listener.addresses()[0],
+                    port=listener.port,
+                    names=[] if ca_file is None else list(chosen),
+                    ca_file=None if ca_file is None else str(ca_file),
+                    client_certificates=client_ca is not None,
+                    mode=task.mode,
+                    target=task.target,
+                )
+                journal.listening(data, advice(data))
+                server.run()
+            finally:
+                server.close()
+                journal.closed()
     # Nothing but that ends the server without an exception.
     raise BrokenPipeError(errno.EPIPE, "nobody reads what is printed")
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What is done for clients."""
+
+    mode: str
+    target: str | None
+    handler: Handler
+    alpn: tuple[str, ...] = ()
+
+
+def _task(
+    directory: Path | None,
+    forward_to: str | None,
+    pairs: Sequence[Pair],
+    journal: Journal,
+    idle: float,
+) -> _Task:
+    if forward_to is not None:
+        place = parse_place(forward_to)
+        return _Task("forward", str(place), forward(place, idle))
+    if directory is None:
+        return _Task("echo", None, echo)
+    site = Site(directory)
+    for each in pairs:
+        if site.holds(each.key):
+            raise click.UsageError(
+                f"the private key {each.key} lies in {directory}, where "
+                f"everybody could fetch it"
+            )
+    handler = web(site, journal, idle)
+    return _Task("dir", str(site.root), handler, ("http/1.1", "http/1.0"))
+
+
+def _pairs(certs: Sequence[Path], keys: Sequence[Path]) -> list[Pair]:
+    if keys and len(keys) != len(certs):
+        raise click.UsageError(
+            "--key needs --cert, to which it belongs: one for each, in the "
+            "same order"
+        )
+    return [
+        Pair(chain, key)
+        for chain, key in zip(certs, keys or certs, strict=True)
+    ]
+
+
+@contextmanager
+def _leaf(
+    names: Sequence[str], pairs: Sequence[Pair]
+) -> Iterator[tuple[Leaf | None, Path | None]]:
+    """Have a certificate made, if there is none; give its CA's file."""
+    if pairs:
+        yield None, None
+    else:
+        with development_certificate(names) as made:
+            yield made
+
+
+@contextmanager
+def _reloading(
+    policy: Policy, listener: Listener, journal: Journal
+) -> Iterator[Callable[[], None]]:
+    """Give what is to be called now and then: it reloads if need be."""
+    wanted = threading.Event()
+
+    def on_beat() -> None:
+        if not (wanted.is_set() or policy.changed()):
+            return
+        wanted.clear()
+        try:
+            listener.context = policy.build()
+        except ConfigurationError as error:
+            journal.reloaded(policy.files, error)
+        else:
+            journal.reloaded(policy.files, None)
+
+    number = getattr(signal, "SIGHUP", None)
+    if number is None:  # pragma: no cover - Windows has none
+        yield on_beat
+        return
+    before = signal.signal(number, lambda *_: wanted.set())
+    try:
+        yield on_beat
+    finally:
+        signal.signal(number, before)
 
 
 @contextmanager
@@ -170,26 +310,9 @@ def _nothing(_number: int, _frame: FrameType | None) -> None:
 
 
 def _names_for(host: str) -> tuple[str, ...]:
-    if host in _NAMES or host in _EVERYWHERE:
+    if host in _NAMES or host in EVERYWHERE:
         return _NAMES
     return (*_NAMES, host)
-
-
-@contextmanager
-def _certified(
-    context: ServerContext,
-    cert: Path | None,
-    key: Path | None,
-    names: Sequence[str],
-) -> Iterator[Path | None]:
-    """Load a certificate, or have one made; give its CA's file then."""
-    if cert is None:
-        with development_certificate(context, names) as path:
-            yield path
-        return
-    context.load_certificate_chain(cert)
-    context.load_private_key(cert if key is None else key)
-    yield None
 
 
 def _listen(host: str, port: int, context: ServerContext) -> Listener:
@@ -198,25 +321,3 @@ def _listen(host: str, port: int, context: ServerContext) -> Listener:
     except OSError as error:
         reason = error.strerror or error
         raise OSError(f"can't listen on {host}:{port}: {reason}") from error
-
-
-def _advice(data: ListeningData) -> Iterator[tuple[str, str]]:
-    where = _joined(data["host"], data["port"])
-    yield "listening", f"{where}, and sending back what clients send"
-    if data["client_certificates"]:
-        yield "clients", "must show a certificate"
-    if data["ca_file"] is not None:
-        names = ", ".join(data["names"])
-        path = shlex.quote(data["ca_file"])
-        here = _EVERYWHERE.get(data["host"], data["host"])
-        there = _joined(here, data["port"])
-        client = f"openssl s_client -connect {there} -CAfile {path}"
-        yield "certificate", f"for {names}; by a development CA"
-        yield "trust it", f"the CA is in {path} while this server runs"
-        yield "try it", f"{client} -verify_return_error"
-        yield "or", f"SSL_CERT_FILE={path} your-program"
-    yield "to end it", "Ctrl-C"
-
-
-def _joined(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,16 +1,20 @@
-"""The server behind ``serve``: sends back what clients send."""
+"""The server behind ``serve``: a thread for each client, and an end."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from ..deadline import Deadline
 from ..errors import ClosedError
 from ..listener import Listener
 from ..ports import SSLPort
-from ._journal import Journal
+from ._journal import Journal, Traffic
 
-__all__ = ["EchoServer"]
+__all__ = ["Handler", "PortServer", "echo"]
+
+#: Talks to one client until that has no more to say, and counts.
+Handler = Callable[[SSLPort, Traffic], None]
 
 #: How often, in seconds, waits without an end look up; Windows doesn't let
 #: Ctrl-C interrupt them.
@@ -19,26 +23,40 @@ _BEAT = 1.0
 _FAREWELL = 2.0
 
 
-class EchoServer:
+def echo(port: SSLPort, traffic: Traffic) -> None:
+    """Send back what the client sends."""
+    while data := port.recv(65536):
+        traffic.received += len(data)
+        port.sendall(data)
+        traffic.sent += len(data)
+
+
+class PortServer:
     """Accepts clients, and gives each a thread.
 
     Args:
         listener: Where they come from; ``close`` closes it.
         journal: Hears about each.
+        handler: Talks to each; errors of the transport end a client.
         idle: How long a client may be silent, in seconds.
         most: How many clients are served at once; later ones wait.
+        on_beat: Called about once a second while it runs, by its thread.
     """
 
     def __init__(
         self,
         listener: Listener,
         journal: Journal,
+        handler: Handler,
         *,
         idle: float,
         most: int = 100,
+        on_beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._listener = listener
         self._journal = journal
+        self._handler = handler
+        self._on_beat = on_beat
         self._idle = idle
         self._room = threading.BoundedSemaphore(most)
         self._lock = threading.Lock()
@@ -50,7 +68,11 @@ class EchoServer:
         Raises:
             OSError: No further client can be accepted, whoever it is.
         """
+        beat = Deadline.after(_BEAT)
         while not (self._listener.closed or self._journal.unheard):
+            if not beat.left():
+                self._on_beat()
+                beat = Deadline.after(_BEAT)
             if not self._room.acquire(timeout=_BEAT):
                 continue
             port = self._accepted()
@@ -75,21 +97,19 @@ class EchoServer:
     def _serve(self, port: SSLPort) -> None:
         with self._lock:
             self._live[port] = threading.current_thread()
-        size = 0
+        traffic = Traffic()
         failure = None
         try:
             self._journal.client(port)
             port.settimeout(self._idle)
             with port:
-                while data := port.recv(65536):
-                    size += len(data)
-                    port.sendall(data)
+                self._handler(port, traffic)
         except ClosedError:
             pass  # By us, at the end.
         except OSError as error:
             failure = error
         finally:
-            self._journal.left(port.getpeername(), size, failure)
+            self._journal.left(port.getpeername(), traffic, failure)
             with self._lock:
                 del self._live[port]
             self._room.release()

@@ -1,0 +1,129 @@
+"""Write files whole or not at all, and overwrite none unasked."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ConfigurationError
+
+__all__ = ["File", "make_directory", "write_all"]
+
+
+@dataclass(frozen=True)
+class File:
+    """What is to be written."""
+
+    path: Path
+    data: bytes
+    #: Whether only the owner may read it, whatever the umask.
+    private: bool = False
+
+
+def make_directory(path: Path, *, private: bool = False) -> None:
+    """Make a directory and those above it, unless it is there.
+
+    Args:
+        path: Which.
+        private: Whether only the owner may enter one that is made.
+
+    Raises:
+        ConfigurationError: It can't be made.
+    """
+    if path.is_dir():
+        return
+    with _explained(path):
+        path.mkdir(mode=0o700 if private else 0o777, parents=True)
+        if private:  # An odd umask could have shut out the owner, too.
+            path.chmod(0o700)
+
+
+def write_all(files: Sequence[File], *, force: bool = False) -> None:
+    """Write *files*; after a failure, what was there is there still.
+
+    Nobody sees half a file: each is written beside its place, and moved.
+
+    Args:
+        files: In the order in which they get into place.
+        force: Whether to overwrite files that exist.
+
+    Raises:
+        ConfigurationError: One can't be written, two are the same, or,
+            without *force*, one exists.
+    """
+    paths = [each.path for each in files]
+    for path in paths:
+        if paths.count(path) > 1:
+            raise ConfigurationError(f"two files would be called {path}")
+        if not force and os.path.lexists(path):
+            raise _exists(path)
+    staged: list[Path] = []
+    try:
+        for each in files:
+            with _explained(each.path):
+                _stage(each, staged)
+        _place(paths, staged, force=force)
+    finally:
+        for each_staged in staged:
+            each_staged.unlink(missing_ok=True)
+
+
+def _stage(file: File, staged: list[Path]) -> None:
+    """Write beside the place; nobody else may read it while that goes on."""
+    number, name = tempfile.mkstemp(
+        prefix=f".{file.path.name}.", dir=file.path.parent
+    )
+    staged.append(Path(name))
+    with os.fdopen(number, "wb") as stream:
+        stream.write(file.data)
+        stream.flush()
+        os.fsync(number)
+    staged[-1].chmod(0o600 if file.private else 0o644)
+
+
+def _place(
+    paths: Sequence[Path], staged: Sequence[Path], *, force: bool
+) -> None:
+    """Move all to their places; if one can't be, take new ones back."""
+    made: list[Path] = []
+    try:
+        for path, source in zip(paths, staged, strict=True):
+            with _explained(path):
+                if not force:
+                    # Of two processes at once, one finds it taken.
+                    os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
+                    made.append(path)
+                source.replace(path)
+    except BaseException:
+        for path in made:
+            with suppress(OSError):
+                path.unlink()
+        raise
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileExistsError as error:
+        raise _exists(path) from error
+    except OSError as error:
+        raise ConfigurationError(
+            f"can't write {path}: {error.strerror or error}",
+            code="unwritable-file",
+            hint="check the directory and its permissions",
+            errno=error.errno,
+            filename=str(path),
+        ) from error
+
+
+def _exists(path: Path) -> ConfigurationError:
+    return ConfigurationError(
+        f"{path} exists, and is left as it is",
+        code="file-exists",
+        hint="--force overwrites it",
+    )
