@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .credentials import AnyPath, Bytes, KeySource, Password, Source
+    from .stdlib import SSLContext
 
 __all__ = ["Context"]
 
@@ -217,6 +218,16 @@ class Context(ABC):
                 )
                 vars(self)["_built"] = built
             return built
+
+    def as_ssl_context(self) -> SSLContext:
+        """Give an ``ssl.SSLContext`` that leaves TLS to this context.
+
+        For libraries that want one.  Each call makes another; see
+        ``tlskit.stdlib``.
+        """
+        from .stdlib import SSLContext
+
+        return SSLContext(self)
 
     # -- credentials --------------------------------------------------------
 
