@@ -48,9 +48,13 @@ def authority() -> CA:
     return _CA
 
 
-@cache
 def leaf(kind: str = "good") -> Leaf:
     """Give the credentials of a good server, or of a bad one."""
+    return _leaf(kind)
+
+
+@cache
+def _leaf(kind: str) -> Leaf:
     names = ("localhost", "127.0.0.1", "::1")
     if kind == "good":
         return _CA.issue(*names)

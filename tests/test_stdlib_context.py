@@ -490,11 +490,10 @@ def test_nothing_of_the_context_beneath_shows_through():
 # -- the context beneath ----------------------------------------------------
 
 
-def beneath_socket(adapter: ssl.SSLContext, sock, **options):
-    """Have the C code itself wrap a socket with *adapter*."""
+def beneath(adapter: ssl.SSLContext, sock, **options):
+    """Have the C code itself make a session with *adapter*."""
     plain = socket.socket(fileno=sock.detach())
-    bare = ssl.SSLSocket.__new__(ssl.SSLSocket)
-    del bare
+    plain.settimeout(PATIENCE)
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     # What Python calls is ours; this is the method of the C type.
     raw = super(ssl.SSLContext, adapter)._wrap_bio
@@ -526,7 +525,7 @@ def test_the_context_beneath_trusts_nobody():
 
     with TcpServer(shake) as there:
         sock = socket.create_connection(("127.0.0.1", there.port), PATIENCE)
-        parts = beneath_socket(
+        parts = beneath(
             client().as_ssl_context(),
             sock,
             server_side=False,
@@ -541,7 +540,7 @@ def test_the_context_beneath_serves_nobody():
     adapter = server().as_ssl_context()
 
     def shake(sock) -> None:
-        parts = beneath_socket(adapter, sock, server_side=True)
+        parts = beneath(adapter, sock, server_side=True)
         with parts[0]:
             pump(*parts)
 
