@@ -18,6 +18,7 @@ from .peers import PATIENCE, Task, TcpServer
 
 __all__ = [
     "BAD",
+    "Plain",
     "Speech",
     "authority",
     "client",
@@ -71,6 +72,14 @@ def client(*, credentials: bool = False) -> tlskit.ClientContext:
         _CA.issue("client.example").apply(context)
     context.seal()
     return context
+
+
+class Plain:
+    """Stands where a context does, and gives one of ssl's own."""
+
+    def as_ssl_context(self) -> ssl.SSLContext:
+        """Give it."""
+        return stdlib_client()
 
 
 def server(
@@ -135,7 +144,7 @@ class _Hello(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"hello\n")
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *_: object) -> None:
         """Keep quiet."""
 
 

@@ -11,10 +11,10 @@ import pytest
 
 from .libraries import (
     BAD,
+    Plain,
     client,
     explanation,
     run,
-    stdlib_client,
     stdlib_server,
 )
 from .peers import TcpServer
@@ -43,13 +43,6 @@ def answer(kind: str = "good") -> TcpServer[None]:
     return TcpServer(talk)
 
 
-class Plain:
-    """A context of the standard library's own, made as ours is."""
-
-    def as_ssl_context(self) -> ssl.SSLContext:
-        return stdlib_client()
-
-
 @pytest.fixture(params=[*ASYNCIO, ("trio", "trio_client", "ask")])
 def ask(request):
     """Every asynchronous client, to be called in the same way."""
@@ -75,7 +68,7 @@ def test_a_line_is_sent_and_received(ask, context):
 def test_a_bad_server_is_refused(ask, kind):
     """The wrong host, or a stranger's CA: refused, and explained."""
     with answer(kind) as there:
-        with pytest.raises(Exception) as caught:
+        with pytest.raises(Exception) as caught:  # noqa: PT011 - one each
             ask("localhost", there.port, client())
         there.result()
 

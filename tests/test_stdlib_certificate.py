@@ -11,12 +11,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import (
     AuthorityInformationAccessOID,
-    ExtensionOID,
     NameOID,
 )
 
 from tlskit._stdlib_certificate import certificate_dict
-from tlskit.testing import BAD_KINDS, CA, pipe
+from tlskit.testing import BAD_KINDS, CA
 
 _CA = CA("tlskit described CA")
 _NAME = x509.Name(
@@ -103,7 +102,10 @@ CERTIFICATES = {
         extensions=[(_ACCESS, False), (_POINTS, False)],
         valid=(_dated(2020), _dated(2070)),
     ).certificate,
-    **{kind: _CA.issue_bad(kind, "a.example").certificate for kind in BAD_KINDS},
+    **{
+        kind: _CA.issue_bad(kind, "a.example").certificate
+        for kind in BAD_KINDS
+    },
 }
 
 

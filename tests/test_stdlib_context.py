@@ -348,7 +348,8 @@ def test_things_are_loaded(tmp_path):
     adapter.load_cert_chain(chain, key)
     adapter.load_verify_locations(roots)
     adapter.load_verify_locations(capath=tmp_path)
-    adapter.set_ciphers("ECDHE-ECDSA-AES256-GCM-SHA384")
+    for _ in range(2):
+        adapter.set_ciphers("ECDHE-ECDSA-AES256-GCM-SHA384")
     adapter.set_ecdh_curve("secp384r1")
     adapter.set_ecdh_curve("secp384r1")
     adapter.keylog_filename = tmp_path / "keys"
@@ -551,9 +552,9 @@ def test_the_context_beneath_serves_nobody():
         with socket.create_connection(
             ("127.0.0.1", there.port), PATIENCE
         ) as sock:
-            with pytest.raises(OSError):
+            with pytest.raises((ssl.SSLError, ConnectionError)):
                 anything.wrap_socket(sock)
-        with pytest.raises(ssl.SSLError, match="(?i)no.shared.cipher|sigalg"):
+        with pytest.raises(ssl.SSLError, match=r"(?i)no.shared.cipher|sigalg"):
             there.result()
 
 

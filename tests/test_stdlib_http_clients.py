@@ -60,7 +60,7 @@ def test_a_page_is_fetched(fetch):
 def test_a_bad_server_is_refused(fetch, kind):
     """The wrong host, or a stranger's CA: refused, and explained."""
     with https_server(kind) as port:
-        with pytest.raises(Exception) as caught:
+        with pytest.raises(Exception) as caught:  # noqa: PT011 - one each
             fetch("localhost", port, client())
 
     error = explanation(caught.value)
@@ -135,7 +135,7 @@ def test_requests_may_not_widen(tmp_path, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
     fetch = _from("requests_client", "fetch")
     with https_server("self-signed") as port:
-        with pytest.raises(Exception) as caught:
+        with pytest.raises(Exception) as caught:  # noqa: PT011 - one each
             fetch("localhost", port, client())
 
     assert isinstance(explanation(caught.value), tlskit.VerificationError)
@@ -182,7 +182,9 @@ def test_httpx_gets_http2_by_alpn():
         with httpx.Client(
             verify=client().as_ssl_context(), http2=True
         ) as http:
-            assert 200 == http.get(f"https://localhost:{there.port}/").status_code
+            assert (
+                200 == http.get(f"https://localhost:{there.port}/").status_code
+            )
         there.result()
 
     assert [("http/1.1", "h2")] == offered

@@ -15,12 +15,12 @@ import pytest
 from .examples import mail_client
 from .libraries import (
     BAD,
+    Plain,
     Speech,
     client,
     explanation,
     server,
     speaking,
-    stdlib_client,
     stdlib_server,
 )
 from .peers import PATIENCE, Task, TcpServer
@@ -76,13 +76,6 @@ CASES = {
 def case(request) -> Case:
     """Every client."""
     return CASES[request.param]
-
-
-class Plain:
-    """A context of the standard library's own, made as ours is."""
-
-    def as_ssl_context(self) -> ssl.SSLContext:
-        return stdlib_client()
 
 
 @pytest.mark.parametrize("context", [Plain(), client()], ids=["ssl", "tlskit"])
@@ -203,9 +196,12 @@ def test_ftp_goes_back_to_plain_text():
         with plain:
             return plain.recv(100)
 
-    with TcpServer(talk) as there, ftplib.FTP_TLS(
-        context=client().as_ssl_context(), timeout=PATIENCE
-    ) as ftp:
+    with (
+        TcpServer(talk) as there,
+        ftplib.FTP_TLS(
+            context=client().as_ssl_context(), timeout=PATIENCE
+        ) as ftp,
+    ):
         ftp.connect("localhost", there.port)
         ftp.login("user", "secret")
         task = Task(ftp.ccc)

@@ -68,16 +68,16 @@ def shake(one: End, two: End) -> None:
     raise AssertionError("no handshake in 20 rounds")
 
 
-PAIRS = {
-    "ours-ours": (lambda: client().as_ssl_context(), lambda: ours_server()),
-    "ours-ssl": (lambda: client().as_ssl_context(), stdlib_server),
-    "ssl-ours": (stdlib_client, lambda: ours_server()),
-}
-
-
 def ours_server(**options) -> ssl.SSLContext:
     """Make an adapter of a server's context."""
     return server(**options).as_ssl_context()
+
+
+PAIRS = {
+    "ours-ours": (lambda: client().as_ssl_context(), ours_server),
+    "ours-ssl": (lambda: client().as_ssl_context(), stdlib_server),
+    "ssl-ours": (stdlib_client, ours_server),
+}
 
 
 @pytest.fixture(params=PAIRS)
@@ -254,7 +254,7 @@ def test_a_bad_server_is_refused(kind, error, reading):
     assert error is type(caught.value.__cause__)
 
     move(one, two)
-    with pytest.raises(ssl.SSLError, match="(?i)alert"):
+    with pytest.raises(ssl.SSLError, match=r"(?i)alert"):
         two.tls.do_handshake()
         two.tls.read(1)
     with pytest.raises(ssl.SSLCertVerificationError):
@@ -391,9 +391,7 @@ def test_an_address_is_checked():
     ends = end(client().as_ssl_context(), "127.0.0.1"), end(ours_server())
     shake(*ends)
     with pytest.raises(ssl.SSLCertVerificationError):
-        shake(
-            end(client().as_ssl_context(), "127.0.0.2"), end(ours_server())
-        )
+        shake(end(client().as_ssl_context(), "127.0.0.2"), end(ours_server()))
 
 
 def test_no_name_is_needed_where_none_is_checked():

@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+from typing_extensions import Self
 
 import tlskit
 
@@ -50,7 +51,7 @@ class LoopThread:
         self.port, self._stop = port, stop
         self._ready.set()
 
-    def __enter__(self) -> LoopThread:
+    def __enter__(self) -> Self:
         """Wait until it is up."""
         if not self._ready.wait(PATIENCE):
             self.task.result()
@@ -303,7 +304,7 @@ def test_a_server_needs_its_own_versions():
     old.maximum_version = ssl.TLSVersion.TLSv1_2
     # asyncio itself drops the alert of a failed handshake; these don't.
     with blocking("http_server", server(protocol="tls13")) as port:
-        with pytest.raises(ssl.SSLError, match="(?i)protocol.version"):
+        with pytest.raises(ssl.SSLError, match=r"(?i)protocol.version"):
             ask(port, GET, b"hello", old)
 
 

@@ -11,7 +11,7 @@ import os
 import ssl
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from cryptography import x509
 
@@ -47,7 +47,7 @@ class Material(ssl.SSLContext):
         if self._tlskit.frozen:
             raise SealedError(f"this context is sealed; {what} can't change")
 
-    def _refuse(self, what: str, hint: str) -> None:
+    def _refuse(self, what: str, hint: str) -> NoReturn:
         """Refuse a change, the better known reason first."""
         self._check_unsealed(what)
         raise UnsupportedError(f"{what} can't be changed here", hint=hint)
@@ -80,7 +80,6 @@ class Material(ssl.SSLContext):
         """Load the parameters of ephemeral Diffie-Hellman."""
         if not isinstance(self._tlskit, ServerContext):
             self._refuse("the Diffie-Hellman parameters", "servers have them")
-            return
         self._tlskit.enable_dhe(path)
 
     # -- credentials and roots ----------------------------------------------

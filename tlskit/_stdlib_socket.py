@@ -301,7 +301,6 @@ class SocketSession(Session):
     def shutdown(self) -> socket.socket:
         """Send our close_notify, wait for the peer's; give the socket."""
         with self._in_ssl_terms():
-            self._begin()
             self._driver.finish(self._deadline())
             if self._facts is not None:
                 check_silent(self._read_into)

@@ -12,9 +12,7 @@ async def hello(request: web.Request) -> web.Response:
     return web.Response(text=f"hello, {request.scheme}\n")
 
 
-async def serve(
-    context: tlskit.ServerContext, port: int = 0
-) -> web.AppRunner:
+async def serve(context: tlskit.ServerContext, port: int = 0) -> web.AppRunner:
     """Start the server; its cleanup() ends it."""
     application = web.Application()
     application.add_routes([web.get("/", hello)])

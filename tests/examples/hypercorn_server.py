@@ -31,9 +31,7 @@ async def application(scope, receive, send) -> None:
     """Tell the HTTP version."""
     if scope["type"] != "http":
         return
-    await send(
-        {"type": "http.response.start", "status": 200, "headers": []}
-    )
+    await send({"type": "http.response.start", "status": 200, "headers": []})
     body = f"hello, HTTP/{scope['http_version']}\n".encode()
     await send({"type": "http.response.body", "body": body})
 
@@ -42,6 +40,4 @@ async def serve(context: tlskit.ServerContext, bind: str, until) -> None:
     """Serve until the coroutine function *until* ends."""
     config = Config(context)
     config.bind = [bind]
-    await hypercorn.asyncio.serve(
-        application, config, shutdown_trigger=until
-    )
+    await hypercorn.asyncio.serve(application, config, shutdown_trigger=until)
