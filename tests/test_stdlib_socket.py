@@ -509,6 +509,7 @@ def test_what_never_began_is_ended():
             left, server_hostname="localhost", do_handshake_on_connect=False
         )
         given = end(one)
+        assert -1 == one.fileno() or one is given
         plain = socket.socket(fileno=given) if given is not one else one
         with plain, right:
             plain.sendall(b"plain text")

@@ -130,10 +130,11 @@ class SSLSocket(_Views, ssl.SSLSocket):
     # -- time-outs ----------------------------------------------------------
 
     def _begin_tls(self) -> None:
-        if not self._tls_runs:
-            self._seconds = super().gettimeout()
-            super().setblocking(False)
-            self._tls_runs = True
+        if self._tls_runs:
+            return
+        self._seconds = super().gettimeout()
+        super().setblocking(False)
+        self._tls_runs = True
 
     def _end_tls(self) -> None:
         if self._tls_runs:

@@ -34,8 +34,10 @@ async def ask_later(
     secure = await loop.start_tls(
         transport, protocol, context.as_ssl_context(), server_hostname=host
     )
+    writer = asyncio.StreamWriter(secure, protocol, reader, loop)
     try:
-        secure.write(b"hello\n")
+        writer.write(b"hello\n")
         return await reader.readline()
     finally:
-        secure.close()
+        writer.close()
+        await writer.wait_closed()
