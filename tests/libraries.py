@@ -248,6 +248,11 @@ def run(function: Callable[..., Any], *args: Any) -> Any:
     """Run a coroutine function by asyncio, not for ever."""
 
     async def bounded() -> Any:
-        return await asyncio.wait_for(function(*args), PATIENCE)
+        try:
+            return await asyncio.wait_for(function(*args), PATIENCE)
+        finally:
+            # What a library has closed is released in the loop's next rounds.
+            for _ in range(5):
+                await asyncio.sleep(0)
 
     return asyncio.run(bounded())
