@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import tlskit
+from tlskit.stdlib import SSLSocket
 
 from .joined import read_exactly, tcp_pair
 from .libraries import (
@@ -503,7 +504,7 @@ def test_detach_leaves_the_descriptor(both):
 def test_what_never_began_is_ended():
     """Before the handshake there is nothing to say, to whomever."""
     adapter = client().as_ssl_context()
-    for end in (ssl.SSLSocket.unwrap, ssl.SSLSocket.detach):
+    for end in (SSLSocket.unwrap, SSLSocket.detach):
         left, right = tcp_pair()
         one = adapter.wrap_socket(
             left, server_hostname="localhost", do_handshake_on_connect=False
