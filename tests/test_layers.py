@@ -26,8 +26,8 @@ LADDER = (
     "_forks _glimpse _oneline _pem _version codes deadline dh files",
     "_alerts _stories _versioned errors pipes transport",
     (
-        "_cases _hostname _scene _streams _trust_files _trust_macos"
-        " _trust_windows facts keylog sniff"
+        "_cases _hostname _scene _stdlib_certificate _stdlib_errors _streams"
+        " _trust_files _trust_macos _trust_windows facts keylog sniff"
     ),
     "_closing _mismatch _reasons channel_binding",
     "_diagnosis _openssl",
@@ -39,11 +39,11 @@ LADDER = (
     "_build _resumption",
     "engine reloading",
     "driver view",
-    "ports",
-    "context",
-    "sides",
-    "_handshakes client wrapping",
-    "listener",
+    "_stdlib_session ports",
+    "_stdlib_socket context",
+    "_stdlib_alpn sides",
+    "_handshakes _stdlib_material client wrapping",
+    "_stdlib_policy listener",
     "aio stdlib",
     "__init__ testing",
     "cli",
@@ -74,6 +74,7 @@ FENCES = {
     "service_identity": {"identity"},
     "socket": {
         "_handshakes",
+        "_stdlib_socket",
         "_streams",
         "cli",
         "client",
@@ -84,7 +85,16 @@ FENCES = {
         "transport",
         "wrapping",
     },
-    "ssl": {"_trust_windows", "stdlib"},
+    "ssl": {
+        "_stdlib_certificate",
+        "_stdlib_errors",
+        "_stdlib_material",
+        "_stdlib_policy",
+        "_stdlib_session",
+        "_stdlib_socket",
+        "_trust_windows",
+        "stdlib",
+    },
 }
 
 # Of pyOpenSSL's own: attributes, and modules, that are not public.

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .credentials import AnyPath, Bytes, KeySource, Password, Source
+    from .stdlib import SSLContext
 
 __all__ = ["Context"]
 
@@ -277,6 +278,16 @@ class Context(ABC):
                 errors.append(error)
         if errors:
             raise errors[0]
+
+    def as_ssl_context(self) -> SSLContext:
+        """Give an ``ssl.SSLContext`` that leaves TLS to this context.
+
+        For libraries that want one.  Each call makes another; see
+        ``tlskit.stdlib``.
+        """
+        from .stdlib import SSLContext
+
+        return SSLContext(self)
 
     # -- credentials --------------------------------------------------------
 

@@ -185,6 +185,17 @@ class Driver:
                     self._flush(now)
         return len(piece)
 
+    def encrypt(self, data: memoryview, deadline: Deadline) -> None:
+        """Encrypt *data* behind what was left to send; ``flush_rest`` sends.
+
+        For those who must know whether a call that ran out of time had got
+        as far as that.
+        """
+        with self._locked(self._writing, deadline, WantWriteError):
+            with self._surfacing():
+                self._flush(deadline)
+                self._encrypt(data, deadline)
+
     def _encrypt(self, piece: memoryview, deadline: Deadline) -> None:
         """Queue *piece* as ciphertext."""
         while True:

@@ -574,6 +574,16 @@ class Engine:
                     label, length, context
                 )
 
+    def cipher(self) -> tuple[str, str, int] | None:
+        """Give the cipher suite, its protocol's name, and its secret bits."""
+        with self._step:
+            name = self._connection.get_cipher_name()
+            protocol = self._connection.get_cipher_version()
+            bits = self._connection.get_cipher_bits()
+        if name is None or protocol is None or bits is None:
+            return None
+        return name, protocol, bits
+
     @property
     def pending(self) -> int:
         """How many decrypted bytes OpenSSL holds ready."""

@@ -1,0 +1,1 @@
+"""What docs/howto/libraries.rst shows; the tests run every one of them."""
