@@ -56,6 +56,9 @@ RUNGS = {
 # The one import upwards: so "import tlskit" does not load "ssl".
 UPWARDS = {("context.Context.as_ssl_context", "stdlib")}
 
+# Packages: the modules in them share what begins with an underscore.
+PACKAGES = {"cli", "testing"}
+
 # What "import tlskit" must not load, although it stands lower.
 NOT_FOR_INIT = {"aio", "hashing", "stdlib"}
 
@@ -198,11 +201,11 @@ def fault_inside(module: str, found: Import) -> str | None:
     mine, other = owner(module), owner(found.target)
     if other not in RUNGS:
         return f"{other} has no rung"
-    if mine == other == "cli":
+    if mine == other and mine in PACKAGES:
         name = found.target.partition(".")[2]
-        if module in {"cli", found.target} or name.startswith("_"):
+        if module in {mine, found.target} or name.startswith("_"):
             return None
-        return f"a subcommand imports another, {name}"
+        return f"a module of {mine} imports another, {name}"
     if mine == "__init__" and other in NOT_FOR_INIT:
         return f"import tlskit must not load {other}"
     if RUNGS[other] < RUNGS[mine] or (found.place, other) in UPWARDS:
