@@ -29,13 +29,13 @@ LADDER = (
         "_cases _hostname _scene _streams _trust_files _trust_macos"
         " _trust_windows facts keylog sniff"
     ),
-    "_mismatch _reasons channel_binding",
+    "_mismatch _reasons channel_binding revocation",
     "_diagnosis _openssl",
     "_native hashing",
     "_trust_sources credentials identity library protocols verification",
     "trust",
     "sessions settings",
-    "_callbacks _verdict",
+    "_callbacks _store _verdict _verifying",
     "_build",
     "engine",
     "driver view",

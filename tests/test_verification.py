@@ -622,7 +622,9 @@ def test_a_missing_revocation_list() -> None:
     error = explain_faults((fault,), scene_of(chain))
 
     assert error.code == "crl-missing"
-    assert error.hint == "load a current revocation list (CRL) of 'Root'"
+    assert error.hint == (
+        "load a current revocation list (CRL) of 'Root' with load_crls()"
+    )
 
 
 def test_an_unknown_critical_extension() -> None:

@@ -125,6 +125,8 @@ class Record:
     def judge(self, der: bytes, code: int, depth: int, ok: bool) -> int:
         """Give the code to go on with; 0 accepts."""
         self.chain[depth] = der
+        if ok and self._is_too_deep(depth):
+            code, ok = VerifyReason.CERT_CHAIN_TOO_LONG, False
         if not ok:
             fault = Fault(code, depth, der)
             if fault not in self.faults:
@@ -135,6 +137,11 @@ class Record:
         if refusal == 0 and ok and depth == 0:
             return self._identify(der)
         return refusal
+
+    def _is_too_deep(self, depth: int) -> bool:
+        # OpenSSL's own limit stays behind at a switch of contexts.
+        limit = self.settings.verify_depth
+        return limit is not None and depth > limit + 1
 
     def _opinion(self, der: bytes, code: int, depth: int, ok: bool) -> int:
         """Ask the hook, if there is one; otherwise what the settings say."""

@@ -18,6 +18,7 @@ from ._scene import VerificationScene
 from ._stories import Story, verification_story
 from .codes import VerifyReason as R
 from .errors import ConfigurationError
+from .revocation import revocation_of
 
 __all__ = ["Case", "diagnose"]
 
@@ -279,11 +280,32 @@ def _name_constraints(case: Case) -> Story:
     return case.story._replace(text=f"{case.story.text}; it names {names}")
 
 
+def _revoked(case: Case) -> Story:
+    entry = revocation_of(case.glimpse.certificate, case.scene.crls)
+    if entry is None:
+        return case.story
+    return case.story._replace(text=f"{case.story.text} {entry}")
+
+
 def _revocation_list(case: Case) -> Story:
     issuer = case.glimpse.issuer
+    text = f"{case.story.text}; its CA is {issuer!r}"
+    ends = [
+        crl.next_update_utc
+        for crl in case.scene.crls
+        if crl.next_update_utc is not None
+        and crl.next_update_utc < case.scene.now
+        and case.glimpse.issuer_is(crl.issuer)
+    ]
+    if case.reason is R.CRL_HAS_EXPIRED and ends:
+        text += (
+            f", the list ended on {stamp(max(ends))}, and it is "
+            f"{stamp(case.scene.now)} here"
+        )
     return case.story._replace(
-        text=f"{case.story.text}; its CA is {issuer!r}",
-        hint=f"load a current revocation list (CRL) of {issuer!r}",
+        text=text,
+        hint=f"load a current revocation list (CRL) of {issuer!r} with "
+        "load_crls()",
     )
 
 
@@ -305,6 +327,15 @@ _DIAGNOSES: dict[R, Callable[[Case], Story]] = {
     R.CA_MD_TOO_WEAK: _weak_digest,
     R.PERMITTED_VIOLATION: _name_constraints,
     R.EXCLUDED_VIOLATION: _name_constraints,
-    R.UNABLE_TO_GET_CRL: _revocation_list,
-    R.CRL_HAS_EXPIRED: _revocation_list,
+    R.CERT_REVOKED: _revoked,
+    **dict.fromkeys(
+        (
+            R.UNABLE_TO_GET_CRL,
+            R.UNABLE_TO_GET_CRL_ISSUER,
+            R.CRL_SIGNATURE_FAILURE,
+            R.CRL_NOT_YET_VALID,
+            R.CRL_HAS_EXPIRED,
+        ),
+        _revocation_list,
+    ),
 }

@@ -38,14 +38,14 @@ _PURPOSES = {
 }
 
 
-def shown(text: str) -> str:
+def shown(text: str, longest: int = _LONGEST) -> str:
     """Make a stranger's *text* fit for a terminal and a log."""
     clean = "".join(
         each if each.isprintable() else ascii(each)[1:-1] for each in text
     )
-    if len(clean) <= _LONGEST:
+    if len(clean) <= longest:
         return clean
-    return clean[: _LONGEST - 3] + "..."
+    return clean[: longest - 3] + "..."
 
 
 def stamp(moment: datetime) -> str:
@@ -214,6 +214,10 @@ class Glimpse:
             return True
 
         return _read(check, False)
+
+    def issuer_is(self, name: x509.Name) -> bool:
+        """Whether it names *name* as its issuer."""
+        return self._field(lambda found: found.issuer == name, False)
 
     def named_like_issuer_of(self, other: Glimpse) -> bool:
         """Whether *other* claims to be issued by one of this name."""

@@ -18,6 +18,9 @@ from .facts import Facts
 from .settings import Verify
 from .sniff import not_tls
 from .verification import (
+    ACCEPTED,
+    FIRST,
+    SECOND,
     VerificationScene,
     check_pins,
     explain_faults,
@@ -57,9 +60,9 @@ def failure_of(
         if record.identity_error is not None:
             return _place(record.identity_error, connection, record)
         if record.faults:
-            return explain_faults(
-                tuple(record.faults), _scene(connection, record)
-            )
+            scene = _scene(connection, record)
+            error = explain_faults(tuple(record.faults), scene)
+            return _compared(error, record, scene)
     if "peer did not return a certificate" in reasons:
         return no_certificate(_scene(connection, record))
     if issubclass(default, HandshakeError):
@@ -75,6 +78,22 @@ def failure_of(
     )
 
 
+def _compared(
+    error: VerificationError, record: Record, scene: VerificationScene
+) -> VerificationError:
+    """Add to OpenSSL's refusal what the second verifier says."""
+    if not record.settings.strict or not scene.presented:
+        return error
+    words = ACCEPTED
+    try:
+        _second_opinion(record, scene, [])
+    except VerificationError as other:
+        words = other.verdicts[SECOND]
+    error.verdicts = {FIRST: error.message, SECOND: words}
+    error.advice += (f"{SECOND}, the second verifier: {words}",)
+    return error
+
+
 def _scene(connection: SSL.Connection, record: Record) -> VerificationScene:
     """Gather what an error about the peer's certificate should tell."""
     return VerificationScene(
@@ -84,7 +103,9 @@ def _scene(connection: SSL.Connection, record: Record) -> VerificationScene:
         sources=record.settings.source_names,
         roots=record.settings.root_count,
         server_side=record.server_side,
-        at=datetime.fromtimestamp(time.time(), timezone.utc),
+        at=record.settings.verification_time
+        or datetime.fromtimestamp(time.time(), timezone.utc),
+        crls=record.settings.crls,
     )
 
 
@@ -146,9 +167,9 @@ def _settle(connection: SSL.Connection, record: Record) -> Facts:
     certificate = connection.get_peer_certificate(as_cryptography=True)
     _check_identity(connection, record, certificate)
     verified = connection.get_verified_chain(as_cryptography=True) or []
-    _check_policy(connection, record, verified)
+    doubt = _check_policy(connection, record, verified)
     version = connection.get_protocol_version()
-    error = _complaint(connection, record, certificate)
+    error = _complaint(connection, record, certificate) or doubt
     return Facts(
         version=version,
         cipher=connection.get_cipher_name(),
@@ -190,33 +211,62 @@ def _check_policy(
     connection: SSL.Connection,
     record: Record,
     verified: list[x509.Certificate],
-) -> None:
-    """Apply what OpenSSL knows nothing of: pins, and a second verifier."""
+) -> VerificationError | None:
+    """Apply what OpenSSL knows nothing of: pins, and a second verifier.
+
+    Returns:
+        What the second verifier found wrong, where that is tolerated.
+    """
     settings = record.settings
     if not settings.pins and not settings.strict:
-        return
+        return None
     scene = _scene(connection, record)
     if not scene.presented:
         if record.server_side and settings.verify is not Verify.REQUIRE:
-            return
+            return None
         raise no_certificate(scene)
     if settings.pins:
         check_pins(
             _ders(tuple(verified)) or scene.presented, settings.pins, scene
         )
-    if settings.strict:
-        identity = record.identity
-        second_opinion(
-            scene.presented,
-            tuple(map(x509.load_der_x509_certificate, settings.root_ders)),
-            name=None
-            if identity is None or identity.dns is None
-            else identity.dns.decode("ascii"),
-            address=None if identity is None else identity.address,
-            at=scene.at,
-            server_side=record.server_side,
-            scene=scene,
-        )
+    if settings.strict and not record.faults:
+        try:
+            _second_opinion(record, scene, verified[-1:])
+        except VerificationError as error:
+            if settings.verify is Verify.REQUIRE:
+                raise
+            return error
+    return None
+
+
+def _second_opinion(
+    record: Record,
+    scene: VerificationScene,
+    anchor: list[x509.Certificate],
+) -> None:
+    """Have the second verifier judge the chain of *scene*.
+
+    Raises:
+        VerificationError: It refuses.
+    """
+    settings, identity = record.settings, record.identity
+    checked = settings.verify_hostname and identity is not None
+    roots = tuple(map(x509.load_der_x509_certificate, settings.root_ders))
+    if settings.root_directories:
+        # Nobody but OpenSSL looks into those; whom it found there is trusted.
+        roots += tuple(anchor)
+    second_opinion(
+        scene.presented,
+        roots,
+        name=identity.dns.decode("ascii")
+        if checked and identity is not None and identity.dns is not None
+        else None,
+        address=identity.address if checked and identity is not None else None,
+        at=scene.at,
+        depth=settings.verify_depth,
+        server_side=record.server_side,
+        scene=scene,
+    )
 
 
 def _complaint(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,14 @@ if TYPE_CHECKING:
 
     from .verification import Pin
 
-__all__ = ["Settings", "Verifier", "Verify", "alpn_names"]
+__all__ = [
+    "Purpose",
+    "RevocationCheck",
+    "Settings",
+    "Verifier",
+    "Verify",
+    "alpn_names",
+]
 
 #: ``(depth, ok, certificate) -> accept``.
 Verifier = Callable[[int, bool, "x509.Certificate"], bool]
@@ -30,6 +38,24 @@ class Verify(Enum):
     #: It is asked for and checked; what is wrong is told, and tolerated.
     TRY = "try"
     REQUIRE = "require"
+
+
+class RevocationCheck(Enum):
+    """Which certificates have to be in the scope of a revocation list."""
+
+    OFF = "off"
+    #: The peer's own.
+    LEAF = "leaf"
+    #: The peer's own and those of all CAs above it.
+    CHAIN = "chain"
+
+
+class Purpose(Enum):
+    """What the peer's certificate has to be meant for."""
+
+    ANY = "any"
+    CLIENT = "client"
+    SERVER = "server"
 
 
 @dataclass(frozen=True)
@@ -47,6 +73,15 @@ class Settings:
     verifier: Verifier | None = None
     strict: bool = False
     pins: tuple[Pin, ...] = ()
+    crls: tuple[x509.CertificateRevocationList, ...] = ()
+    revocation_check: RevocationCheck = RevocationCheck.OFF
+    #: The moment at which certificates have to be valid; None for now.
+    verification_time: datetime | None = None
+    #: How many CAs may stand between the peer and its root.
+    verify_depth: int | None = None
+    partial_chain: bool = False
+    #: None for that of the peer's side.
+    purpose: Purpose | None = None
     allow_truncation: bool = False
     ciphers: str | None = None
     ciphersuites: str | None = None
