@@ -333,7 +333,6 @@ _DIAGNOSES: dict[R, Callable[[Case], Story]] = {
             R.UNABLE_TO_GET_CRL,
             R.UNABLE_TO_GET_CRL_ISSUER,
             R.CRL_SIGNATURE_FAILURE,
-            R.CRL_NOT_YET_VALID,
             R.CRL_HAS_EXPIRED,
         ),
         _revocation_list,
