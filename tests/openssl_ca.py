@@ -180,3 +180,41 @@ class OpenSSLCA:
             *("-out", "crl.pem", *options),
         )
         return self.path("crl.pem").read_bytes()
+
+    def ocsp(
+        self,
+        leaf: Leaf,
+        *options: str,
+        responder: Leaf | None = None,
+        index: str = "index.txt",
+    ) -> bytes:
+        """Have ``openssl ocsp`` answer for a certificate of this CA.
+
+        Args:
+            leaf: The certificate.
+            options: More of the program's options.
+            responder: Who signs; this CA by default.
+            index: The database; an empty one knows nobody.
+        """
+        self.path("signer.pem").write_bytes(
+            self.path("ca.pem").read_bytes()
+            if responder is None
+            else responder.chain_pem
+        )
+        self.path("signer.key").write_bytes(
+            self.path("ca.key").read_bytes()
+            if responder is None
+            else responder.key_pem
+        )
+        self.path("asked.pem").write_bytes(leaf.chain_pem)
+        self.run(
+            *("ocsp", "-issuer", "ca.pem", "-cert", "asked.pem"),
+            *("-no_nonce", "-reqout", "request.der"),
+        )
+        self.run(
+            *("ocsp", "-index", index, "-CA", "ca.pem"),
+            *("-rsigner", "signer.pem", "-rkey", "signer.key"),
+            *("-reqin", "request.der", "-respout", "response.der"),
+            *(options or ("-ndays", "2")),
+        )
+        return self.path("response.der").read_bytes()

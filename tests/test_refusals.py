@@ -951,6 +951,8 @@ MUTATORS: dict[str, tuple[Any, ...]] = {
     "set_purpose": (None,),
     "enable_dhe": (b"",),
     "enable_ecdhe": ("secp256r1",),
+    "set_ocsp": ("check",),
+    "set_ocsp_response": ("/absent.ocsp",),
     "set_server_name_callback": (None,),
     "set_server_names": ({},),
 }

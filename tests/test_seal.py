@@ -49,6 +49,7 @@ MUTATORS = {
 SERVER_MUTATORS = {
     "enable_dhe": (),
     "enable_ecdhe": (),
+    "set_ocsp_response": (None,),
     "set_server_name_callback": (None,),
     "set_server_names": ({},),
 }

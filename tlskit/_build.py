@@ -18,7 +18,7 @@ from ._openssl import SSL, translated
 from ._store import fill_store
 from .errors import ConfigurationError, CredentialError, UnsupportedError
 from .protocols import TLSVersion
-from .settings import Settings, Verify
+from .settings import Ocsp, Settings, Verify
 
 __all__ = ["Built", "build", "curve", "set_verify", "verify_mode"]
 
@@ -72,8 +72,8 @@ def build(
     options = SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE
     if server_side:
         options |= _set_server(context, settings, hooks)
-    elif settings.chain and _native.has("post-handshake-authentication"):
-        _native.offer_post_handshake_authentication(context)
+    else:
+        _set_client(context, settings)
     if "log_key" in hooks:
         context.set_keylog_callback(_callbacks.on_key)
     context.set_options(options)
@@ -187,6 +187,14 @@ def set_verify(target: SSL.Context | SSL.Connection, mode: int) -> None:
         target.set_verify(mode, _callbacks.on_certificate_public)
 
 
+def _set_client(context: SSL.Context, settings: Settings) -> None:
+    """Set up what only clients have."""
+    if settings.chain and _native.has("post-handshake-authentication"):
+        _native.offer_post_handshake_authentication(context)
+    if settings.ocsp is not Ocsp.OFF:
+        context.set_ocsp_client_callback(_callbacks.on_staple)
+
+
 # -- servers ----------------------------------------------------------------
 
 
@@ -215,6 +223,8 @@ def _set_server(
             context.set_alpn_select_callback(
                 _callbacks.on_alpn_public  # type: ignore[arg-type]
             )
+    if settings.staple is not None:
+        context.set_ocsp_server_callback(_callbacks.on_status_request)
     context.set_session_id(_session_id(settings))
     if _resumption_unsafe(settings, hooks):
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)

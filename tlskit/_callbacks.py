@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from . import _native
+from ._evidence import scene_of
 from ._openssl import SSL
 from .codes import Alert, VerifyReason
 from .errors import (
@@ -18,7 +20,8 @@ from .errors import (
     NegotiationError,
     VerificationError,
 )
-from .settings import Settings, Verify
+from .ocsp import check_staple
+from .settings import Ocsp, Settings, Verify
 from .verification import Fault
 
 if TYPE_CHECKING:
@@ -38,6 +41,8 @@ __all__ = [
     "on_key",
     "on_server_name",
     "on_server_name_public",
+    "on_staple",
+    "on_status_request",
 ]
 
 _NAME_FAULTS = (
@@ -104,6 +109,8 @@ class Record:
         #: What a hook raised, or what refused on its behalf.
         self.error: BaseException | None = None
         self.identity_error: IdentityError | None = None
+        #: What is wrong with a stapled response, where that is tolerated.
+        self.staple_error: VerificationError | None = None
         # OpenSSL may still call a context after the switch to another; the
         # last reference to it must not go before the connection does.
         self._kept: list[object] = [built]
@@ -167,6 +174,26 @@ class Record:
             code = int(error.reason)
             return code if code < 1000 else VerifyReason.HOSTNAME_MISMATCH
         return 0
+
+    # -- OCSP ---------------------------------------------------------------
+
+    def staple_arrived(self, connection: SSL.Connection, data: bytes) -> bool:
+        """Judge the response that the server stapled; empty for none."""
+        if _native.has("session-reused") and _native.session_reused(
+            connection
+        ):
+            return True  # Nothing is stapled to a session that was verified.
+        try:
+            check_staple(
+                data,
+                scene_of(connection, self),
+                required=self.settings.ocsp is Ocsp.REQUIRE,
+            )
+        except VerificationError as error:
+            if self.settings.verify is Verify.REQUIRE:
+                raise
+            self.staple_error = error
+        return True
 
     # -- server name and ALPN -----------------------------------------------
 
@@ -357,6 +384,27 @@ def on_alpn_public(connection: SSL.Connection, offered: list[bytes]) -> object:
     if isinstance(answer, int):
         raise HandshakeError("no application protocol in common")
     return SSL.NO_OVERLAPPING_PROTOCOLS if answer is None else answer
+
+
+def on_staple(connection: SSL.Connection, data: bytes, _: None) -> bool:
+    """Judge a stapled response, for a client."""
+    record = _record(connection)
+    try:
+        return record.staple_arrived(connection, data)
+    except BaseException as error:
+        record.refuse(error)
+        return False
+
+
+def on_status_request(connection: SSL.Connection, _: None) -> bytes:
+    """Give the response to staple, for a server."""
+    record = _record(connection)
+    try:
+        staple = record.settings.staple
+        return b"" if staple is None else staple.current()
+    except BaseException as error:
+        record.refuse(error)
+        return b""
 
 
 def on_key(connection: SSL.Connection, line: bytes) -> None:

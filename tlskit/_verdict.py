@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from . import _native
+from ._evidence import ders_of, presented_by, scene_of
 from ._openssl import SSL
 from ._reasons import describe_failure
 from .codes import VerifyReason
 from .errors import HandshakeError, IdentityError, TLSError, VerificationError
 from .facts import Facts
+from .ocsp import malformed_staple
 from .settings import Verify
 from .sniff import not_tls
 from .verification import (
@@ -34,6 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["failure_of", "settle"]
 
 _TLS_1_3 = 0x0304
+# OpenSSL 4.0 parses what was stapled before anybody is asked about it, and
+# adds these words of an alert to the complaints of its parser.
+_UNREADABLE_STAPLE = "tlsv1 bad certificate status response"
 
 
 def failure_of(
@@ -60,11 +62,13 @@ def failure_of(
         if record.identity_error is not None:
             return _place(record.identity_error, connection, record)
         if record.faults:
-            scene = _scene(connection, record)
+            scene = scene_of(connection, record)
             error = explain_faults(tuple(record.faults), scene)
             return _compared(error, record, scene)
+    if _UNREADABLE_STAPLE in reasons and len(stack) > 1:
+        return malformed_staple(stack[0][2], scene_of(connection, record))
     if "peer did not return a certificate" in reasons:
-        return no_certificate(_scene(connection, record))
+        return no_certificate(scene_of(connection, record))
     if issubclass(default, HandshakeError):
         spoken = not_tls(first)
         if spoken is not None:
@@ -94,55 +98,15 @@ def _compared(
     return error
 
 
-def _scene(connection: SSL.Connection, record: Record) -> VerificationScene:
-    """Gather what an error about the peer's certificate should tell."""
-    return VerificationScene(
-        presented=_presented_ders(connection, record),
-        built=tuple(der for _, der in sorted(record.chain.items())),
-        expected=None if record.identity is None else record.identity.text,
-        sources=record.settings.source_names,
-        roots=record.settings.root_count,
-        server_side=record.server_side,
-        at=record.settings.verification_time
-        or datetime.fromtimestamp(time.time(), timezone.utc),
-        crls=record.settings.crls,
-    )
-
-
 def _place(
     error: IdentityError, connection: SSL.Connection, record: Record
 ) -> IdentityError:
     """Tell *error* of which handshake it is."""
-    scene = _scene(connection, record)
+    scene = scene_of(connection, record)
     error.sources, error.roots = scene.sources, scene.roots
     error._presented_chain = scene.presented
     error._built_chain = scene.built
     return error
-
-
-def _ders(chain: tuple[x509.Certificate, ...]) -> tuple[bytes, ...]:
-    return tuple(each.public_bytes(Encoding.DER) for each in chain)
-
-
-def _presented_ders(
-    connection: SSL.Connection, record: Record
-) -> tuple[bytes, ...]:
-    try:
-        return _ders(_presented(connection))
-    except ValueError:  # Malformed; what the callbacks saw has to do.
-        return tuple(der for _, der in sorted(record.chain.items()))
-
-
-def _presented(
-    connection: SSL.Connection,
-) -> tuple[x509.Certificate, ...]:
-    """Give what the peer sent, its own certificate first."""
-    chain = connection.get_peer_cert_chain(as_cryptography=True) or []
-    own = connection.get_peer_certificate(as_cryptography=True)
-    # OpenSSL leaves the client's own certificate out of a server's view.
-    if own is not None and own not in chain:
-        return (own, *chain)
-    return tuple(chain)
 
 
 def settle(connection: SSL.Connection, record: Record) -> Facts:
@@ -158,7 +122,7 @@ def settle(connection: SSL.Connection, record: Record) -> Facts:
             f"a certificate of the peer's is malformed: {error}",
             code="malformed-certificate",
             reason=VerifyReason.CERT_REJECTED,
-            presented_chain=_presented_ders(connection, record),
+            presented_chain=scene_of(connection, record).presented,
             hint="have it reissued by a CA that follows RFC 5280",
         ) from error
 
@@ -169,7 +133,11 @@ def _settle(connection: SSL.Connection, record: Record) -> Facts:
     verified = connection.get_verified_chain(as_cryptography=True) or []
     doubt = _check_policy(connection, record, verified)
     version = connection.get_protocol_version()
-    error = _complaint(connection, record, certificate) or doubt
+    error = (
+        _complaint(connection, record, certificate)
+        or record.staple_error
+        or doubt
+    )
     return Facts(
         version=version,
         cipher=connection.get_cipher_name(),
@@ -179,7 +147,7 @@ def _settle(connection: SSL.Connection, record: Record) -> Facts:
         server_name=_server_name(connection, record),
         session_reused=_reused(connection),
         peer_certificate=certificate,
-        peer_chain=_presented(connection),
+        peer_chain=presented_by(connection),
         verified_chain=tuple(verified) if error is None else (),
         certificate=connection.get_certificate(as_cryptography=True),
         peer_verified=certificate is not None and error is None,
@@ -220,14 +188,14 @@ def _check_policy(
     settings = record.settings
     if not settings.pins and not settings.strict:
         return None
-    scene = _scene(connection, record)
+    scene = scene_of(connection, record)
     if not scene.presented:
         if record.server_side and settings.verify is not Verify.REQUIRE:
             return None
         raise no_certificate(scene)
     if settings.pins:
         check_pins(
-            _ders(tuple(verified)) or scene.presented, settings.pins, scene
+            ders_of(tuple(verified)) or scene.presented, settings.pins, scene
         )
     if settings.strict and not record.faults:
         try:
@@ -276,9 +244,11 @@ def _complaint(
 ) -> VerificationError | None:
     """Give what was found wrong and tolerated."""
     if record.faults:
-        return explain_faults(tuple(record.faults), _scene(connection, record))
+        return explain_faults(
+            tuple(record.faults), scene_of(connection, record)
+        )
     if certificate is None and record.settings.verify is not Verify.NONE:
-        return no_certificate(_scene(connection, record))
+        return no_certificate(scene_of(connection, record))
     return None
 
 

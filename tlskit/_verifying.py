@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from datetime import datetime
+from enum import Enum
 from typing import Any, TypeVar
 
 from .errors import ConfigurationError
@@ -13,9 +14,9 @@ from .revocation import CrlSource, load_crls, renewed
 from .settings import Purpose, RevocationCheck, Settings
 from .verification import parse_pin
 
-__all__ = ["VerificationRules"]
+__all__ = ["VerificationRules", "member"]
 
-E = TypeVar("E", Purpose, RevocationCheck)
+E = TypeVar("E", bound=Enum)
 
 
 class VerificationRules:
@@ -80,7 +81,7 @@ class VerificationRules:
         Source: RFC 5280, section 6.3.
         """
         with self._unsealed():
-            wanted = _member(RevocationCheck, check, "a check", ("off",))
+            wanted = member(RevocationCheck, check, "a check", ("off",))
             crls = renewed(self._settings.crls, load_crls(source))
             self._change(crls=crls, revocation_check=wanted)
 
@@ -143,7 +144,7 @@ class VerificationRules:
         with self._unsealed():
             wanted = None
             if purpose is not None:
-                wanted = _member(Purpose, purpose, "a purpose")
+                wanted = member(Purpose, purpose, "a purpose")
             self._try_out(purpose=wanted)
 
     @abstractmethod
@@ -151,10 +152,14 @@ class VerificationRules:
         """Change what only OpenSSL can judge, if it accepts it."""
 
 
-def _member(
+def member(
     kind: type[E], text: str, what: str, left_out: tuple[str, ...] = ()
 ) -> E:
-    """Find the member of an enumeration that a caller names."""
+    """Find the member of an enumeration that a caller names.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
     known = [each.value for each in kind if each.value not in left_out]
     if text not in known:
         raise ConfigurationError(

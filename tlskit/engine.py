@@ -60,7 +60,7 @@ from .errors import (
 )
 from .facts import Facts
 from .identity import Identity
-from .settings import Verify
+from .settings import Ocsp, Verify
 from .sniff import SNIFF_BYTES, not_tls
 
 __all__ = ["Engine", "State"]
@@ -191,6 +191,8 @@ class Engine:
         """Say what a ClientHello says before anything is checked."""
         if alpn:
             self._connection.set_alpn_protos(list(alpn))
+        if self.record.settings.ocsp is not Ocsp.OFF:
+            self._connection.request_ocsp()
         if identity is None:
             return
         if identity.sni is not None:

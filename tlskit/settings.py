@@ -16,9 +16,11 @@ from .trust import Roots, VerifySource
 if TYPE_CHECKING:
     from cryptography import x509
 
+    from .stapling import Staple
     from .verification import Pin
 
 __all__ = [
+    "Ocsp",
     "Purpose",
     "RevocationCheck",
     "Settings",
@@ -50,6 +52,15 @@ class RevocationCheck(Enum):
     CHAIN = "chain"
 
 
+class Ocsp(Enum):
+    """What is asked of the response that a server staples."""
+
+    OFF = "off"
+    #: What is stapled has to be good; certificates may demand a response.
+    CHECK = "check"
+    REQUIRE = "require"
+
+
 class Purpose(Enum):
     """What the peer's certificate has to be meant for."""
 
@@ -75,6 +86,9 @@ class Settings:
     pins: tuple[Pin, ...] = ()
     crls: tuple[x509.CertificateRevocationList, ...] = ()
     revocation_check: RevocationCheck = RevocationCheck.OFF
+    ocsp: Ocsp = Ocsp.OFF
+    #: What a server staples.
+    staple: Staple | None = None
     #: The moment at which certificates have to be valid; None for now.
     verification_time: datetime | None = None
     #: How many CAs may stand between the peer and its root.
@@ -129,6 +143,7 @@ class Settings:
         """
         if self.chain is not None and self.key is not None:
             check_pair(self.chain, self.key)
+            self._check_staple(self.chain)
         elif self.chain is not None or self.key is not None:
             present, missing = "certificate chain", "private key"
             if self.chain is None:
@@ -137,6 +152,16 @@ class Settings:
                 f"there is a {present}, but no {missing}",
                 hint="load both: load_certificate_chain() and "
                 "load_private_key()",
+            )
+
+    def _check_staple(self, chain: CertificateChain) -> None:
+        if self.staple is not None and not self.staple.covers(chain.leaf):
+            raise CredentialError(
+                "the OCSP response to staple is about another certificate "
+                "than the one that is presented",
+                code="ocsp-mismatch",
+                hint="call set_ocsp_response() with one for the new "
+                "certificate",
             )
 
 

@@ -21,8 +21,9 @@ from ._authority import CA
 from ._faults import BAD_KINDS
 from ._leaf import Leaf
 from ._pairs import memory_pair
+from ._revoking import OCSP_USAGES
 
-__all__ = ["BAD_KINDS", "CA", "Leaf", "memory_pair", "pipe"]
+__all__ = ["BAD_KINDS", "CA", "OCSP_USAGES", "Leaf", "memory_pair", "pipe"]
 
 
 def pytest_configure(config: Any) -> None:

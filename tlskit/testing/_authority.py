@@ -11,18 +11,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ._faults import bad_leaf
 from ._leaf import Leaf
-from ._making import (
-    DAY,
-    PEM,
-    Key,
-    authority,
-    digest,
-    key_usage,
-    new_key,
-    sign,
-)
+from ._making import DAY, PEM, Key, key_usage, new_key, sign
 from ._making import name as name_of
 from ._making import san as san_of
+from ._revoking import make_crl, make_ocsp_response
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -172,21 +164,43 @@ class CA:
         Args:
             revoked: What it lists, besides what was issued as revoked.
         """
-        now = datetime.now(timezone.utc)
-        builder = (
-            x509.CertificateRevocationListBuilder()
-            .issuer_name(self.certificate.subject)
-            .last_update(now - DAY)
-            .next_update(now + 7 * DAY)
-            .add_extension(x509.CRLNumber(int(now.timestamp())), False)
-            .add_extension(authority(self.key), False)
+        certificates = [
+            each.certificate if isinstance(each, Leaf) else each
+            for each in revoked
+        ]
+        return make_crl(
+            self.certificate,
+            self.key,
+            (*self._made_revoked, *certificates),
         )
-        for each in (*self._made_revoked, *revoked):
-            certificate = each.certificate if isinstance(each, Leaf) else each
-            builder = builder.add_revoked_certificate(
-                x509.RevokedCertificateBuilder()
-                .serial_number(certificate.serial_number)
-                .revocation_date(now - DAY)
-                .build()
-            )
-        return builder.sign(self.key, digest(self.key)).public_bytes(PEM)
+
+    def ocsp(
+        self,
+        leaf: Leaf | x509.Certificate,
+        status: str = "good",
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        responder: Leaf | None = None,
+    ) -> bytes:
+        """Give an OCSP response (DER) about a certificate of this CA.
+
+        Args:
+            leaf: The certificate.
+            status: ``"good"``, ``"revoked"`` or ``"unknown"``.
+            since: Its thisUpdate; an hour ago by default.
+            until: Its nextUpdate; in a week by default.
+            responder: Who signs; this CA by default.  ``OCSP_USAGES`` are
+                the usages of one that may.
+
+        Raises:
+            ValueError: There is no such status.
+        """
+        certificate = leaf.certificate if isinstance(leaf, Leaf) else leaf
+        now = datetime.now(timezone.utc)
+        return make_ocsp_response(
+            (certificate, self.certificate),
+            status,
+            (since or now - DAY / 24, until or now + 7 * DAY),
+            responder or Leaf(self.key, (self.certificate,)),
+        )
