@@ -452,3 +452,53 @@ def test_purpose_without_native() -> None:
         context.set_purpose("any")
 
     assert None is context.settings.purpose
+
+
+# -- names ------------------------------------------------------------------
+
+
+def with_san(data: bytes) -> Leaf:
+    """Issue a certificate with these bytes as its subjectAltName."""
+    san = x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, data)
+    return ROOT.issue(HOST, with_san=False, extensions=[(san, False)])
+
+
+# An address of five bytes, which OpenSSL takes for some name; and no
+# sequence at all, after which OpenSSL believes nothing of a certificate.
+ODD = with_san(bytes.fromhex("30078705 0102030405"))
+BROKEN = with_san(b"\x05\x00")
+
+
+def test_broken_extensions() -> None:
+    """Where OpenSSL finds no issuer for that reason, the reason is told."""
+    error = refuses(nothing, BROKEN)
+
+    assert "malformed" == error.code
+    assert VerifyReason.UNABLE_TO_GET_ISSUER_CERT_LOCALLY is error.reason
+    assert "has extensions that can't be read" in str(error)
+    assert "reissued" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("leaf", "code"),
+    [
+        (ROOT.issue("other.example", "127.0.0.1"), "wrong-identity"),
+        (ROOT.issue_bad("no-san", HOST), "no-san"),
+        (ODD, "unreadable-san"),
+    ],
+)
+def test_names_are_told_in_one_way(leaf: Leaf, code: str) -> None:
+    """It makes no difference whether OpenSSL or we find the wrong name."""
+    error = refuses(nothing, leaf)
+    with _native.without("peer-name"):
+        same = refuses(nothing, leaf)
+
+    assert isinstance(error, tlskit.IdentityError)
+    assert code == error.code
+    assert HOST == error.expected
+    assert f"expected: {HOST}" in error.explain()
+    assert (str(error), error.hint, error.code) == (
+        str(same),
+        same.hint,
+        same.code,
+    )

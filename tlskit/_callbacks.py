@@ -108,7 +108,6 @@ class Record:
         self.chain: dict[int, bytes] = {}
         #: What a hook raised, or what refused on its behalf.
         self.error: BaseException | None = None
-        self.identity_error: IdentityError | None = None
         #: What is wrong with a stapled response, where that is tolerated.
         self.staple_error: VerificationError | None = None
         # OpenSSL may still call a context after the switch to another; the
@@ -170,9 +169,9 @@ class Record:
         try:
             self.identity.check(parsed(der))
         except IdentityError as error:
-            self.identity_error = error
-            code = int(error.reason)
-            return code if code < 1000 else VerifyReason.HOSTNAME_MISMATCH
+            # As OpenSSL would have put it; so it is told in the same way.
+            self.faults.append(Fault(int(error.reason), 0, der))
+            return int(error.reason)
         return 0
 
     # -- OCSP ---------------------------------------------------------------

@@ -135,6 +135,10 @@ def _no_issuer(case: Case) -> Story:
     nothing = _no_roots(case)
     if nothing is not None:
         return nothing
+    if top.unreadable:
+        return verification_story(R.INVALID_EXTENSION, case.depth)._replace(
+            text=f"has extensions that can't be read: {top.unreadable}",
+        )
     namesakes = [
         each
         for each in case.presented
@@ -233,6 +237,13 @@ def _wrong_name(case: Case) -> Story:
 
 
 def _nameless(case: Case, wanted: str) -> Story:
+    if case.glimpse.unreadable:
+        return case.story._replace(
+            code="unreadable-san",
+            text=f"can't prove {wanted!r}, because its extensions are "
+            f"malformed: {case.glimpse.unreadable}",
+            hint="have the certificate reissued by other software",
+        )
     names = case.glimpse.common_names
     common = (
         f"; its common name {shown(names[-1])!r} does not count"

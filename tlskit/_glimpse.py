@@ -153,6 +153,17 @@ class Glimpse:
         return tuple(self._extension(x509.SubjectAlternativeName) or ())
 
     @cached_property
+    def unreadable(self) -> str:
+        """Why its extensions can't be read; empty if they can."""
+        if self._certificate is None:
+            return ""
+        try:
+            self._certificate.extensions  # noqa: B018 - parsed on access
+        except Exception as error:  # noqa: BLE001 - as in _read()
+            return shown(str(error)) or type(error).__name__
+        return ""
+
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Its DNS names and IP addresses, fit for a message."""
         return tuple(map(shown, (*self.dns, *map(str, self.addresses))))

@@ -20,6 +20,7 @@ from .verification import (
     ACCEPTED,
     FIRST,
     SECOND,
+    Fault,
     VerificationScene,
     check_pins,
     explain_faults,
@@ -58,13 +59,10 @@ def failure_of(
         return record.error
     stack = error.args[0] if error.args else []
     reasons = {entry[2] for entry in stack}
-    if "certificate verify failed" in reasons:
-        if record.identity_error is not None:
-            return _place(record.identity_error, connection, record)
-        if record.faults:
-            scene = scene_of(connection, record)
-            error = explain_faults(tuple(record.faults), scene)
-            return _compared(error, record, scene)
+    if "certificate verify failed" in reasons and record.faults:
+        scene = scene_of(connection, record)
+        error = explain_faults(tuple(record.faults), scene)
+        return _compared(error, record, scene)
     if _UNREADABLE_STAPLE in reasons and len(stack) > 1:
         return malformed_staple(stack[0][2], scene_of(connection, record))
     if "peer did not return a certificate" in reasons:
@@ -95,17 +93,6 @@ def _compared(
         words = other.verdicts[SECOND]
     error.verdicts = {FIRST: error.message, SECOND: words}
     error.advice += (f"{SECOND}, the second verifier: {words}",)
-    return error
-
-
-def _place(
-    error: IdentityError, connection: SSL.Connection, record: Record
-) -> IdentityError:
-    """Tell *error* of which handshake it is."""
-    scene = scene_of(connection, record)
-    error.sources, error.roots = scene.sources, scene.roots
-    error._presented_chain = scene.presented
-    error._built_chain = scene.built
     return error
 
 
@@ -169,10 +156,15 @@ def _check_identity(
     """Check the name again, now also of a session that was resumed."""
     if not record.settings.verify_hostname or record.identity is None:
         return
+    if certificate is None:
+        raise no_certificate(scene_of(connection, record))
     try:
         record.identity.check(certificate)
     except IdentityError as error:
-        raise _place(error, connection, record) from None
+        (der,) = ders_of((certificate,))
+        raise explain_faults(
+            (Fault(int(error.reason), 0, der),), scene_of(connection, record)
+        ) from None
 
 
 def _check_policy(
