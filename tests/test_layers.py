@@ -23,8 +23,8 @@ PACKAGE = Path(SPEC.origin).parent
 # for a module, or for a package with all that is in it.  Some are not written
 # yet; their places are taken.
 LADDER = (
-    "_glimpse _oneline _pem _version _versioned codes deadline dh files",
-    "_alerts _stories errors pipes transport",
+    "_der _pem _version _versioned codes deadline dh files",
+    "_alerts _glimpse _oneline _stories errors pipes transport",
     (
         "_cases _hostname _scene _streams _trust_files _trust_macos"
         " _trust_windows facts keylog sniff"
@@ -33,7 +33,7 @@ LADDER = (
     "_diagnosis _openssl ocsp",
     "_native hashing stapling",
     "_trust_sources credentials identity library protocols verification",
-    "trust",
+    "certificates trust",
     "_evidence sessions settings",
     "_callbacks _store _verdict _verifying",
     "_build",

@@ -14,8 +14,9 @@ from ipaddress import IPv4Address, IPv6Address
 from cryptography import x509
 from cryptography.x509 import verification as second
 
+from ._der import fields
 from ._diagnosis import Case, diagnose
-from ._glimpse import Glimpse, shown, subject_public_key_info
+from ._glimpse import Glimpse, shown
 from ._scene import NAME_FAULTS, Fault, VerificationScene, refusal
 from ._stories import verification_story
 from .codes import VerifyReason
@@ -164,8 +165,7 @@ def parse_pin(text: str) -> Pin:
 
 def pin_of(certificate: x509.Certificate) -> str:
     """Give the pin of *certificate*'s key, as ``parse_pin`` takes it."""
-    spki = subject_public_key_info(certificate.tbs_certificate_bytes)
-    return str(_pin(spki))
+    return str(_pin(fields(certificate.tbs_certificate_bytes).key.whole))
 
 
 def _pin(spki: bytes) -> Pin:
