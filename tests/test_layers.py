@@ -23,7 +23,7 @@ PACKAGE = Path(SPEC.origin).parent
 # for a module, or for a package with all that is in it.  Some are not written
 # yet; their places are taken.
 LADDER = (
-    "_der _pem _version _versioned codes deadline dh files",
+    "_der _inspection _pem _version _versioned codes deadline dh files",
     "_alerts _glimpse _oneline _stories errors pipes transport",
     (
         "_cases _hostname _scene _streams _trust_files _trust_macos"

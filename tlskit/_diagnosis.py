@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from ._glimpse import Glimpse, shown, stamp
 from ._hostname import parse_host
+from ._inspection import inspector_among
 from ._mismatch import mismatch_hint
 from ._scene import VerificationScene
 from ._stories import Story, verification_story
@@ -128,13 +129,31 @@ def _no_roots(case: Case) -> Story | None:
     )
 
 
+def _intercepted(case: Case) -> Story | None:
+    """Tell of a proxy, firewall or virus scanner in between."""
+    chain = (case.glimpse, *case.presented)
+    found = inspector_among(
+        name for each in chain for name in (each.name, each.issuer)
+    )
+    if found is None:
+        return None
+    return Story(
+        "intercepted",
+        f"leads to {found!r}, which looks like a proxy, firewall or virus "
+        "scanner that breaks TLS open on the way",
+        f"if that is meant to be, get the root {found!r} from whoever runs "
+        "it and load it with load_verify_source(), or use "
+        "VerifySource.system() where it is installed",
+    )
+
+
 def _no_issuer(case: Case) -> Story:
     """Tell a forgotten intermediate from a CA that was not loaded."""
     top, peer = case.glimpse, case.scene.peer
     issuer = top.issuer
-    nothing = _no_roots(case)
-    if nothing is not None:
-        return nothing
+    known = _no_roots(case) or _intercepted(case)
+    if known is not None:
+        return known
     if top.unreadable:
         return verification_story(R.INVALID_EXTENSION, case.depth)._replace(
             text=f"has extensions that can't be read: {top.unreadable}",
@@ -204,7 +223,8 @@ def _self_signed(case: Case) -> Story:
 
 def _untrusted_root(case: Case) -> Story:
     name = case.glimpse.name
-    return _no_roots(case) or case.story._replace(
+    known = _no_roots(case) or _intercepted(case)
+    return known or case.story._replace(
         text=f"ends the chain that the {case.scene.peer} sent, but is not "
         "among the trusted roots here",
         hint=f"load the root {name!r} with load_verify_source() if it is "

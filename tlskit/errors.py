@@ -180,6 +180,11 @@ class HandshakeError(TLSError):
     code = "handshake-failed"
     status: str | None = "ssl"
 
+    @property
+    def ended_by(self) -> str:
+        """Who ended the handshake: ``"us"`` or the ``"peer"``."""
+        return "peer" if self.code == "closed-in-handshake" else "us"
+
 
 class NegotiationError(HandshakeError):
     """The two sides have no version, cipher, group or protocol in common."""
@@ -202,6 +207,11 @@ class AlertError(HandshakeError):
     ) -> None:
         super().__init__(message, **data)
         self.alert = alert
+
+    @property
+    def ended_by(self) -> str:
+        """Who ended the handshake: the ``"peer"``."""
+        return "peer"
 
 
 class NotTLSError(HandshakeError):

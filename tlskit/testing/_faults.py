@@ -12,7 +12,16 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ._leaf import Leaf
-from ._making import DAY, key_usage, name, new_key, san, sign, signed_with_sha1
+from ._making import (
+    DAY,
+    DER,
+    key_usage,
+    name,
+    new_key,
+    san,
+    sign,
+    signed_with_sha1,
+)
 
 if TYPE_CHECKING:
     from ._authority import CA
@@ -114,6 +123,45 @@ def _path_length(ca: CA, names: Names) -> Leaf:
     return last.intermediate("tlskit one CA too many").issue(*names)
 
 
+def _wrong_clock(ca: CA, names: Names) -> Leaf:
+    now = datetime.now(timezone.utc)
+    valid = (now + 300 * DAY, now + 400 * DAY)
+    below = ca.intermediate("tlskit CA of tomorrow", valid=valid)
+    return below.issue(*names, valid=valid)
+
+
+def _expired_intermediate(ca: CA, names: Names) -> Leaf:
+    now = datetime.now(timezone.utc)
+    valid = (now - 30 * DAY, now - 2 * DAY)
+    return ca.intermediate("tlskit expired CA", valid=valid).issue(*names)
+
+
+def _wrong_intermediate(ca: CA, names: Names) -> Leaf:
+    leaf = ca.intermediate("tlskit twice made CA").issue(*names)
+    other = ca.intermediate("tlskit twice made CA")
+    return Leaf(leaf.key, (leaf.certificate, other.certificate))
+
+
+def _untrusted_root(ca: CA, names: Names) -> Leaf:
+    root = type(ca)("tlskit unknown CA")
+    leaf = root.issue(*names)
+    return Leaf(leaf.key, (leaf.certificate, root.certificate))
+
+
+def _intercepted(ca: CA, names: Names) -> Leaf:
+    return type(ca)("mitmproxy").issue(*names)
+
+
+def _forged(ca: CA, names: Names) -> Leaf:
+    leaf = ca.issue(*names)
+    der = leaf.certificate.public_bytes(DER)
+    at = der.rindex(leaf.certificate.signature) + 20
+    damaged = der[:at] + bytes([der[at] ^ 1]) + der[at + 1 :]
+    return Leaf(
+        leaf.key, (x509.load_der_x509_certificate(damaged), *leaf.chain[1:])
+    )
+
+
 def _revoked(ca: CA, names: Names) -> Leaf:
     return ca.issue(*names)
 
@@ -133,6 +181,12 @@ _MAKERS: dict[str, Callable[[CA, Names], Leaf]] = {
     "name-constraints": _name_constraints,
     "path-length": _path_length,
     "revoked": _revoked,
+    "wrong-clock": _wrong_clock,
+    "expired-intermediate": _expired_intermediate,
+    "wrong-intermediate": _wrong_intermediate,
+    "untrusted-root": _untrusted_root,
+    "intercepted": _intercepted,
+    "forged": _forged,
 }
 
 #: What ``CA.issue_bad`` can do wrong.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DAY",
+    "DER",
     "PEM",
     "Key",
     "authority",
@@ -43,7 +44,7 @@ Key = (
 
 DAY = timedelta(days=1)
 PEM = serialization.Encoding.PEM
-_DER = serialization.Encoding.DER
+DER = serialization.Encoding.DER
 
 
 def new_key(kind: str) -> Key:
@@ -161,7 +162,7 @@ def signed_with_sha1(
     """
     assert isinstance(signer, rsa.RSAPrivateKey)
     signed = certificate.tbs_certificate_bytes
-    head, _, tail = certificate.public_bytes(_DER).partition(signed)
+    head, _, tail = certificate.public_bytes(DER).partition(signed)
     signed = signed.replace(_SHA256_RSA, _SHA1_RSA)
     signature = signer.sign(
         signed,
