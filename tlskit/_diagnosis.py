@@ -249,6 +249,11 @@ def _wrong_name(case: Case) -> Story:
         host = parse_host(wanted)
     except ConfigurationError:  # Then nothing could be compared.
         return story
+    if not isinstance(host, bytes) and wanted in found.dns:
+        story = story._replace(
+            text=f"names a host {shown(wanted)}, but the address "
+            f"{shown(wanted)} was expected"
+        )
     return story._replace(
         hint=mismatch_hint(
             host, found.dns, found.addresses, found.common_names
