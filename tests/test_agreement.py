@@ -390,7 +390,7 @@ def is_known_difference(plan: Plan) -> bool:
     )
 
 
-@settings(max_examples=80)
+@settings(max_examples=60)
 @given(PLANS)
 def test_default_agrees_with_openssl(plan: Plan) -> None:
     """By default tlskit accepts and refuses as ``openssl verify`` does."""
@@ -405,7 +405,7 @@ def test_default_agrees_with_openssl(plan: Plan) -> None:
         assert ours == theirs
 
 
-@settings(max_examples=80)
+@settings(max_examples=60)
 @given(PLANS)
 def test_strict_is_the_stricter_of_two(plan: Plan) -> None:
     """Strict mode accepts only what both verifiers accept alone."""
