@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from . import _native
-from ._evidence import scene_of
-from ._openssl import SSL
+from ._evidence import UNREADABLE, scene_of
+from ._openssl import SSL, crypto
 from .codes import Alert, VerifyReason
 from .errors import (
     HandshakeError,
@@ -130,6 +130,8 @@ class Record:
 
     def judge(self, der: bytes, code: int, depth: int, ok: bool) -> int:
         """Give the code to go on with; 0 accepts."""
+        if depth not in self.chain:
+            parsed(der)  # The facts will need it; now an alert can tell.
         self.chain[depth] = der
         if ok and self._is_too_deep(depth):
             code, ok = VerifyReason.CERT_CHAIN_TOO_LONG, False
@@ -296,7 +298,7 @@ def parsed(der: bytes) -> x509.Certificate:
 
     try:
         return x509.load_der_x509_certificate(der)
-    except ValueError as error:
+    except UNREADABLE as error:
         raise VerificationError(
             f"the peer's certificate is malformed: {error}",
             code="malformed-certificate",
@@ -325,17 +327,14 @@ def on_certificate(
 
 def on_certificate_public(
     connection: SSL.Connection,
-    certificate: object,
+    certificate: crypto.X509,
     code: int,
     depth: int,
     ok: int,
 ) -> bool:
     """Answer for pyOpenSSL's own ``set_verify``."""
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    der = certificate.to_cryptography().public_bytes(  # type: ignore[attr-defined]
-        Encoding.DER
-    )
+    # Not by way of cryptography, which may refuse to parse it.
+    der = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
     return on_certificate(connection, der, code, depth, bool(ok)) == 0
 
 

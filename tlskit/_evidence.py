@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ._openssl import SSL
@@ -16,7 +17,10 @@ from .verification import VerificationScene
 if TYPE_CHECKING:
     from ._callbacks import Record
 
-__all__ = ["ders_of", "presented_by", "scene_of"]
+__all__ = ["UNREADABLE", "ders_of", "presented_by", "scene_of"]
+
+#: What ``cryptography`` raises for what OpenSSL may read.
+UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)
 
 
 def scene_of(connection: SSL.Connection, record: Record) -> VerificationScene:
@@ -44,7 +48,7 @@ def _presented_ders(
 ) -> tuple[bytes, ...]:
     try:
         return ders_of(presented_by(connection))
-    except ValueError:  # Malformed; what the callbacks saw has to do.
+    except UNREADABLE:  # Malformed; what the callbacks saw has to do.
         return _built_ders(record)
 
 
@@ -57,7 +61,7 @@ def presented_by(connection: SSL.Connection) -> tuple[x509.Certificate, ...]:
     """Give what the peer sent, its own certificate first.
 
     Raises:
-        ValueError: A certificate is malformed.
+        Exception: One of ``UNREADABLE``, if a certificate is.
     """
     chain = connection.get_peer_cert_chain(as_cryptography=True) or []
     own = connection.get_peer_certificate(as_cryptography=True)

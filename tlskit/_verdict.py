@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 
 from . import _native
-from ._evidence import ders_of, presented_by, scene_of
+from ._evidence import UNREADABLE, ders_of, presented_by, scene_of
 from ._openssl import SSL
 from ._reasons import describe_failure
 from .codes import VerifyReason
@@ -104,7 +104,7 @@ def settle(connection: SSL.Connection, record: Record) -> Facts:
     """
     try:
         return _settle(connection, record)
-    except ValueError as error:  # What OpenSSL reads, but cryptography not.
+    except UNREADABLE as error:  # What OpenSSL reads, but cryptography not.
         raise VerificationError(
             f"a certificate of the peer's is malformed: {error}",
             code="malformed-certificate",
