@@ -155,3 +155,36 @@ def test_resigning_makes_good_certificates(tmp_path: Path) -> None:
         assert b"x" == port.recv(1)
         assert port.peer_certificate is not None
         assert der == port.peer_certificate.public_bytes(Encoding.DER)
+
+
+@pytest.mark.parametrize(
+    ("issuer", "code"),
+    [(ROOT, "malformed-certificate"), (CA("other"), "unknown-issuer")],
+)
+@pytest.mark.parametrize("change", CHANGES)
+def test_odd_certificate_sent_along(
+    change: Callable[[bytes], bytes], issuer: CA, code: str, tmp_path: Path
+) -> None:
+    """One that nobody needs is refused, too; other faults come first."""
+    leaf, odd = issuer.issue(HOST), ROOT.issue("odd.example")
+    chain, _ = files(resigned(odd, change), odd, tmp_path)
+    key = tmp_path / "own.pem"
+    key.write_bytes(leaf.key_pem)
+    pem = leaf.chain_pem + Path(chain).read_bytes()
+    Path(chain).write_bytes(pem)
+    theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    theirs.load_cert_chain(chain, key)
+    context = tlskit.ClientContext("auto")
+    ROOT.trust(context)
+    context.set_verify()
+    with stdlib_server(theirs, lambda sock: sock.recv(1)) as server:
+        with pytest.raises(tlskit.VerificationError) as caught:
+            tlskit.connect(
+                *("127.0.0.1", server.port, context),
+                hostname=HOST,
+                timeout=PATIENCE,
+            )
+        server.task.settle()
+
+    assert code == caught.value.code
+    assert leaf.certificate == caught.value.built_chain[0]

@@ -14,8 +14,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 import tlskit
 from tlskit import VerifyReason, _native
+from tlskit._verdict import settle
+from tlskit.identity import Identity
 from tlskit.testing import CA, Leaf, memory_pair
 from tlskit.verification import pin_of
+
+from .engines import pair
 
 HOST = "localhost"
 NOW = datetime.now(timezone.utc)
@@ -232,6 +236,19 @@ def test_strict_without_a_certificate() -> None:
     ours, theirs = memory_pair(client(nothing), demanding(rule))
     with ours, theirs:
         assert not theirs.peer_verified
+
+
+def test_strict_and_pinned() -> None:
+    """Strictness and pins go together; each refuses for itself."""
+
+    def rule(context: tlskit.Context) -> None:
+        context.set_strict()
+        context.set_pins([pin()])
+
+    meets(rule)
+    assert "second-verifier" == refuses(rule, UNUSUAL).code
+    other = CA("tlskit other CA")
+    assert "pin-mismatch" == refuses(rule, other.issue(HOST), other).code
 
 
 def test_strict_without_host_name() -> None:
@@ -502,3 +519,28 @@ def test_names_are_told_in_one_way(leaf: Leaf, code: str) -> None:
         same.hint,
         same.code,
     )
+
+
+def test_the_name_is_checked_at_the_end_too() -> None:
+    """A resumed session brings no certificate to a callback."""
+    ours, _ = pair()
+    ours.record.identity = Identity.parse("other.example")
+    with pytest.raises(tlskit.IdentityError) as caught:
+        settle(ours._connection, ours.record)
+
+    assert "wrong-identity" == caught.value.code
+    assert "other.example" == caught.value.expected
+
+
+def test_no_certificate_has_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server without a certificate proves no name."""
+    ours, _ = pair()
+    monkeypatch.setattr(
+        type(ours._connection),
+        "get_peer_certificate",
+        lambda self, *, as_cryptography: None,
+    )
+    with pytest.raises(tlskit.VerificationError) as caught:
+        settle(ours._connection, ours.record)
+
+    assert "no-certificate" == caught.value.code

@@ -10,6 +10,8 @@ from . import _native
 from ._evidence import UNREADABLE, ders_of, presented_by, scene_of
 from ._openssl import SSL
 from ._reasons import describe_failure
+from ._scene import refusal
+from ._stories import Story
 from .codes import VerifyReason
 from .errors import HandshakeError, IdentityError, TLSError, VerificationError
 from .facts import Facts
@@ -34,6 +36,11 @@ if TYPE_CHECKING:
 __all__ = ["failure_of", "settle"]
 
 _TLS_1_3 = 0x0304
+_MALFORMED = Story(
+    "malformed-certificate",
+    "is malformed",
+    "have it reissued by a CA that follows RFC 5280",
+)
 # OpenSSL 4.0 parses what was stapled before anybody is asked about it, and
 # adds these words of an alert to the complaints of its parser.
 _UNREADABLE_STAPLE = "tlsv1 bad certificate status response"
@@ -105,12 +112,11 @@ def settle(connection: SSL.Connection, record: Record) -> Facts:
     try:
         return _settle(connection, record)
     except UNREADABLE as error:  # What OpenSSL reads, but cryptography not.
-        raise VerificationError(
+        raise refusal(
+            VerifyReason.CERT_REJECTED,
+            _MALFORMED,
             f"a certificate of the peer's is malformed: {error}",
-            code="malformed-certificate",
-            reason=VerifyReason.CERT_REJECTED,
-            presented_chain=scene_of(connection, record).presented,
-            hint="have it reissued by a CA that follows RFC 5280",
+            scene_of(connection, record),
         ) from error
 
 
