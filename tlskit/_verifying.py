@@ -64,9 +64,9 @@ class VerificationRules:
     def load_crls(self, source: CrlSource, *, check: str = "leaf") -> None:
         """Refuse what these revocation lists list, or do not cover.
 
-        A list replaces an older one of the same CA.  Nothing is fetched:
-        when a list has expired and no newer one is loaded, its CA's
-        certificates are refused.
+        A list replaces one of the same CA that was loaded before.  Nothing
+        is fetched: when a list has expired and no newer one is loaded, its
+        CA's certificates are refused.
 
         Args:
             source: A path, bytes (PEM or DER), or lists of ``cryptography``.
