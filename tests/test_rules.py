@@ -226,6 +226,42 @@ def test_strict_tolerates_where_all_is_tolerated() -> None:
         assert "second-verifier" == ours.verify_error.code
 
 
+def test_no_verifier_overrides_strictness() -> None:
+    """A function that accepts everything does not make two verifiers one."""
+
+    def lenient(context: tlskit.Context) -> None:
+        context.set_certificate_verifier(lambda *_: True)
+
+    def rule(context: tlskit.Context) -> None:
+        lenient(context)
+        context.set_strict()
+
+    meets(rule)
+    refuses(rule, UNUSUAL)
+    expired = ROOT.issue_bad("expired", HOST)
+    ours, theirs = memory_pair(client(lenient), server(expired))
+    with ours, theirs:
+        assert not ours.peer_verified
+    error = refuses(rule, expired)
+
+    assert "expired" == error.code
+    assert {"OpenSSL", "cryptography"} == set(error.verdicts)
+
+
+def test_strict_tolerates_what_is_told_anyway() -> None:
+    """``try_verify`` tells of OpenSSL's fault, strict or not."""
+
+    def rule(context: tlskit.Context) -> None:
+        context.set_strict()
+        context.try_verify()
+
+    expired = ROOT.issue_bad("expired", HOST)
+    ours, theirs = memory_pair(client(rule), server(expired))
+    with ours, theirs:
+        assert ours.verify_error is not None
+        assert "expired" == ours.verify_error.code
+
+
 def test_strict_without_a_certificate() -> None:
     """A server that may be met without a certificate still can be."""
 

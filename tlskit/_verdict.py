@@ -195,13 +195,33 @@ def _check_policy(
         check_pins(
             ders_of(tuple(verified)) or scene.presented, settings.pins, scene
         )
-    if settings.strict and not record.faults:
-        try:
-            _second_opinion(record, scene, verified[-1:])
-        except VerificationError as error:
-            if settings.verify is Verify.REQUIRE:
-                raise
-            return error
+    if settings.strict:
+        return _strict_doubt(record, scene, verified)
+    return None
+
+
+def _strict_doubt(
+    record: Record,
+    scene: VerificationScene,
+    verified: list[x509.Certificate],
+) -> VerificationError | None:
+    """Have both verifiers accept, whatever a hook has said before.
+
+    Raises:
+        VerificationError: One refuses, and acceptance is required.
+    """
+    required = record.settings.verify is Verify.REQUIRE
+    if record.faults:
+        if required:
+            error = explain_faults(tuple(record.faults), scene)
+            raise _compared(error, record, scene)
+        return None  # It is told anyway.
+    try:
+        _second_opinion(record, scene, verified[-1:])
+    except VerificationError as error:
+        if required:
+            raise
+        return error
     return None
 
 

@@ -54,7 +54,9 @@ class VerificationRules:
         OpenSSL by its strict rules (``X509_STRICT``, RFC 5280), and the
         verifier of ``cryptography``, which follows the profile of the
         CA/Browser Forum.  Both get the same chain, roots and time.  Clients'
-        certificates, too, have to have a subjectAltName then.
+        certificates, too, have to have a subjectAltName then.  A verifier
+        function or hook may refuse more, but not accept what one of the two
+        refuses.
 
         Raises:
             SealedError: The context is sealed.
