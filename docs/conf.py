@@ -64,10 +64,12 @@ _NAMES = (
 _UNIONS = (
     "AnyPath",
     "Bytes",
+    "CrlSource",
     "KeySource",
     "KeylogTarget",
     "Password",
     "Source",
+    "StapleSource",
     "Verifier",
 )
 # What is said in the signatures of members that are not for users.

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from OpenSSL._util import ffi, lib
 
-from tlskit import _oneline
+from tlskit import _der, _oneline
 from tlskit._oneline import (
     common_names,
     issuer_oneline,
@@ -237,8 +237,8 @@ def test_first_version():
     modern = certificate(rdn((CN, 0x13, b"a")), rdn((CN, 0x13, b"b")))
     der = modern.public_bytes(Encoding.DER)
     # Without [0]{INTEGER 2}: five bytes less in both sequences.
-    (whole,) = _oneline._elements(der)
-    body, *rest = _oneline._elements(whole.content)
+    (whole,) = _der.elements(der)
+    body, *rest = _der.elements(whole.content)
     old = x509.load_der_x509_certificate(
         tlv(
             0x30,

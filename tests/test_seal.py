@@ -44,10 +44,16 @@ MUTATORS = {
     "set_pins": ([_PIN],),
     "set_strict": (),
     "set_certificate_verifier": (False,),
+    "load_crls": (_CA.crl(),),
+    "set_verification_time": (None,),
+    "set_verify_depth": (1,),
+    "set_partial_chain": (),
+    "set_purpose": (None,),
 }
 SERVER_MUTATORS = {
     "enable_dhe": (),
     "enable_ecdhe": (),
+    "set_ocsp_response": (None,),
     "set_server_name_callback": (None,),
     "set_session_lifetime": (0,),
     "set_server_names": ({},),

@@ -469,7 +469,7 @@ def test_a_verdict_ends_with_its_certificates(version: str, monkeypatch):
     client.set_session_cache(SessionCache(max_age=604800))
     dial(client, server)
     later = time.time() + 100 * 86400
-    monkeypatch.setattr("tlskit._verdict.time", at(later))
+    monkeypatch.setattr("tlskit._evidence.time", at(later))
 
     with pytest.raises(tlskit.VerificationError) as caught:
         dial(client, server)
@@ -488,7 +488,7 @@ def test_a_server_sees_a_client_expire(version: str, monkeypatch):
     server.set_verify()
     dial(client, server)
     assert resumes(client, server)
-    monkeypatch.setattr("tlskit._verdict.time", at(time.time() + 2 * 86400))
+    monkeypatch.setattr("tlskit._evidence.time", at(time.time() + 2 * 86400))
 
     with pytest.raises(tlskit.VerificationError) as caught:
         dial(client, server)

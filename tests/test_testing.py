@@ -30,6 +30,12 @@ VERDICTS = {
     "weak-digest": "weak-digest",
     "name-constraints": "name-constraints",
     "path-length": "path-length",
+    "wrong-clock": "not-yet-valid",
+    "expired-intermediate": "expired",
+    "wrong-intermediate": "wrong-intermediate",
+    "untrusted-root": "untrusted-root",
+    "intercepted": "intercepted",
+    "forged": "bad-signature",
 }
 
 

@@ -26,14 +26,10 @@ from cryptography.x509.oid import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from OpenSSL import crypto
+from OpenSSL import _util, crypto
 
-from tlskit._glimpse import (
-    Glimpse,
-    shown,
-    stamp,
-    subject_public_key_info,
-)
+from tlskit._der import fields
+from tlskit._glimpse import Glimpse, shown, stamp
 from tlskit._stories import verification_story
 from tlskit.codes import VerifyReason
 from tlskit.errors import IdentityError, VerificationError
@@ -622,7 +618,9 @@ def test_a_missing_revocation_list() -> None:
     error = explain_faults((fault,), scene_of(chain))
 
     assert error.code == "crl-missing"
-    assert error.hint == "load a current revocation list (CRL) of 'Root'"
+    assert error.hint == (
+        "load a current revocation list (CRL) of 'Root' with load_crls()"
+    )
 
 
 def test_an_unknown_critical_extension() -> None:
@@ -664,6 +662,52 @@ def test_every_reason_has_a_story(reason: VerifyReason, depth: int) -> None:
     assert error.reason is reason
     assert "'a.example'" in str(error)
     assert error.hint in error.explain()
+
+
+def test_every_code_of_openssl_has_a_name() -> None:
+    """What this OpenSSL has words for, ``VerifyReason`` has a name for.
+
+    The gaps are reserved; OpenSSL answers them with "unknown".
+    """
+    lib, ffi = _util.lib, _util.ffi
+    words = {
+        code: ffi.string(lib.X509_verify_cert_error_string(code)).decode()
+        for code in range(200)
+    }
+    known = {code for code, text in words.items() if "unknown" not in text}
+
+    assert {0, 1, 61, 64, 95} <= known
+    assert set() == known - set(map(int, VerifyReason))
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in dir(_util.lib) if "X509_V_ERR_" in name]
+)
+def test_codes_are_called_as_openssl_calls_them(name: str) -> None:
+    """Each constant of the binding is a member of the same name."""
+    reason = VerifyReason(getattr(_util.lib, name))
+
+    assert name.removeprefix("X509_V_ERR_") == reason.name
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [
+        (VerifyReason.PATH_LOOP, "path-loop"),
+        (VerifyReason.SUITE_B_INVALID_CURVE, "suite-b"),
+        (VerifyReason.OCSP_HAS_EXPIRED, "ocsp-expired"),
+        (VerifyReason.OCSP_NO_RESPONSE, "ocsp-missing"),
+        (VerifyReason.CRL_VERIFY_FAILED, "bad-crl"),
+        (
+            VerifyReason.EMPTY_AUTHORITY_KEY_IDENTIFIER,
+            "empty-authority-key-identifier",
+        ),
+        (VerifyReason.DUPLICATE_EXTENSION, "malformed"),
+    ],
+)
+def test_codes_of_later_releases(reason: VerifyReason, code: str) -> None:
+    """Also what only later releases of OpenSSL find has a fitting code."""
+    assert code == verification_story(reason, 0).code
 
 
 def test_a_code_of_tomorrow() -> None:
@@ -954,7 +998,7 @@ def test_the_key_of_a_version_1_certificate() -> None:
     body = integer + empty * 4 + spki
     tbs = b"\x30" + bytes([len(body)]) + body
 
-    assert spki == subject_public_key_info(tbs)
+    assert spki == fields(tbs).key.whole
 
 
 @pytest.mark.parametrize("pinned", [LEAF, MIDDLE, ROOT])

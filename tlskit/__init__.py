@@ -6,6 +6,7 @@ from . import library
 from ._native import capabilities
 from ._openssl import available, load_fail_reason
 from ._version import __version__
+from .certificates import CertificateInfo, fingerprint
 from .client import connect
 from .codes import Alert, VerifyReason
 from .context import Context
@@ -56,6 +57,7 @@ __all__ = [
     "Alert",
     "AlertError",
     "CertificateChain",
+    "CertificateInfo",
     "ClientContext",
     "ClosedError",
     "ConfigurationError",
@@ -91,6 +93,7 @@ __all__ = [
     "capabilities",
     "connect",
     "default_verify_sources",
+    "fingerprint",
     "library",
     "listen",
     "load_fail_reason",

@@ -5,23 +5,22 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from . import _callbacks, _native
-from ._forks import ForkLock
-from ._openssl import SSL, crypto, translated
+from ._openssl import SSL, translated
+from ._store import fill_store
 from .errors import ConfigurationError, CredentialError, UnsupportedError
 from .protocols import TLSVersion
 from .sessions import policy_of
-from .settings import Settings, Verify
-from .trust import Roots
+from .settings import Ocsp, Settings, Verify
 
 __all__ = ["Built", "build", "set_verify", "verify_mode"]
 
@@ -77,12 +76,12 @@ def build(
     _set_protocol(context, settings)
     _set_ciphers(context, settings)
     _set_credentials(context, settings)
-    _trust(context, settings)
+    fill_store(context, settings)
     options = SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE
     if server_side:
         options |= _set_server(context, settings, hooks)
-    elif settings.chain and _native.has("post-handshake-authentication"):
-        _native.offer_post_handshake_authentication(context)
+    else:
+        _set_client(context, settings)
     if "log_key" in hooks:
         context.set_keylog_callback(_callbacks.on_key)
     context.set_options(options)
@@ -182,50 +181,6 @@ def _set_credentials(context: SSL.Context, settings: Settings) -> None:
         context.check_privatekey()
 
 
-# -- trust ------------------------------------------------------------------
-
-# The roots are in the value, so that no other object takes over their id.
-_Stores = OrderedDict[
-    tuple[int, ...], tuple[tuple[Roots, ...], _native.RootStore]
-]
-_stores: _Stores = OrderedDict()
-_stores_lock = ForkLock()
-_STORES = 16
-
-
-def _trust(context: SSL.Context, settings: Settings) -> None:
-    """Give *context* its roots; parsed once where the binding allows it."""
-    if not settings.roots:
-        return
-    if _native.has("shared-roots"):
-        _store(settings).give_to(context)
-        return
-    store = context.get_cert_store()
-    assert store is not None
-    for der in settings.root_ders:
-        with translated(ConfigurationError, "trusting a root"):
-            store.add_cert(crypto.load_certificate(crypto.FILETYPE_ASN1, der))
-    for directory in settings.root_directories:
-        with translated(ConfigurationError, f"trusting {directory}"):
-            context.load_verify_locations(None, directory)
-
-
-def _store(settings: Settings) -> _native.RootStore:
-    # Roots are cached values: the same sources give the same objects.
-    key = tuple(map(id, settings.roots))
-    with _stores_lock:
-        found = _stores.get(key)
-        if found is None:
-            store = _native.RootStore(
-                settings.root_ders, settings.root_directories
-            )
-            found = _stores[key] = (settings.roots, store)
-            if len(_stores) > _STORES:
-                _stores.popitem(last=False)
-        _stores.move_to_end(key)
-        return found[1]
-
-
 def verify_mode(settings: Settings, server_side: bool) -> int:
     """Give OpenSSL's mode for what the settings ask of the peer."""
     # A client's callback always looks, and decides by the settings; a server
@@ -245,6 +200,14 @@ def set_verify(target: SSL.Context | SSL.Connection, mode: int) -> None:
         _native.set_verify(target, mode, _callbacks.on_certificate)
     else:
         target.set_verify(mode, _callbacks.on_certificate_public)
+
+
+def _set_client(context: SSL.Context, settings: Settings) -> None:
+    """Set up what only clients have."""
+    if settings.chain and _native.has("post-handshake-authentication"):
+        _native.offer_post_handshake_authentication(context)
+    if settings.ocsp is not Ocsp.OFF:
+        context.set_ocsp_client_callback(_callbacks.on_staple)
 
 
 # -- servers ----------------------------------------------------------------
@@ -275,6 +238,8 @@ def _set_server(
             context.set_alpn_select_callback(
                 _callbacks.on_alpn_public  # type: ignore[arg-type]
             )
+    if settings.staple is not None:
+        context.set_ocsp_server_callback(_callbacks.on_status_request)
     context.set_session_id(_session_id(settings))
     if settings.session_lifetime is not None:
         context.set_timeout(settings.session_lifetime)
@@ -294,6 +259,9 @@ def _resumption_unsafe(settings: Settings, hooks: Iterable[str]) -> bool:
     return (
         settings.verify is Verify.TRY
         or settings.verifier is not None
+        # A ticket keeps of the client's chain its own certificate only.
+        or settings.strict
+        or bool(settings.pins)
         or not {"choose_context", "verify_certificate"}.isdisjoint(hooks)
     )
 
@@ -303,7 +271,22 @@ def _session_id(settings: Settings) -> bytes:
     digest = hashlib.sha256(settings.verify.value.encode())
     for der in settings.root_ders:
         digest.update(hashlib.sha256(der).digest())
-    for part in (*settings.root_directories, *map(str, settings.pins)):
+    for crl in settings.crls:
+        digest.update(crl.fingerprint(hashes.SHA256()))
+    for part in (
+        *settings.root_directories,
+        *map(str, settings.pins),
+        settings.revocation_check.value,
+        *map(
+            str,
+            (
+                settings.partial_chain,
+                settings.purpose,
+                settings.verification_time,
+                settings.verify_depth,
+            ),
+        ),
+    ):
         digest.update(part.encode())
     return digest.digest()[:32]
 

@@ -8,9 +8,12 @@ a hook raises reaches the connection it belongs to and no other.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
+from . import _native
+from ._evidence import UNREADABLE, scene_of
 from ._openssl import SSL, crypto
 from .codes import Alert, VerifyReason
 from .errors import (
@@ -19,7 +22,8 @@ from .errors import (
     NegotiationError,
     VerificationError,
 )
-from .settings import Settings, Verify
+from .ocsp import check_staple
+from .settings import Ocsp, Settings, Verify
 from .verification import Fault
 
 if TYPE_CHECKING:
@@ -40,6 +44,8 @@ __all__ = [
     "on_key",
     "on_server_name",
     "on_server_name_public",
+    "on_staple",
+    "on_status_request",
 ]
 
 _NAME_FAULTS = (
@@ -105,18 +111,28 @@ class Record:
         self.chain: dict[int, bytes] = {}
         #: What a hook raised, or what refused on its behalf.
         self.error: BaseException | None = None
-        self.identity_error: IdentityError | None = None
-        #: The thread whose step has called a hook, until that step is over.
+        #: The thread whose step has called a hook, while that is at work.
         self.caller: int | None = None
         #: What a client offers to resume, with the verdict on its peer ...
         self.offered: Session | None = None
         #: ... and the same once the server has resumed it.
         self.earlier: Session | None = None
+        #: What is wrong with a stapled response, where that is tolerated.
+        self.staple_error: VerificationError | None = None
         # OpenSSL may still call a context after the switch to another; the
         # last reference to it must not go before the connection does.
         self._kept: list[object] = [built]
         self._name_answer: tuple[int | None] | None = None
         self._alpn_answer: tuple[bytes | int | None] | None = None
+
+    @contextmanager
+    def calling(self) -> Iterator[None]:
+        """Mark this thread while it is in what may be a hook."""
+        self.caller = threading.get_ident()
+        try:
+            yield
+        finally:
+            self.caller = None
 
     def refuse(self, error: BaseException) -> None:
         """Keep the first error; the engine raises it from its own call."""
@@ -132,7 +148,11 @@ class Record:
 
     def judge(self, der: bytes, code: int, depth: int, ok: bool) -> int:
         """Give the code to go on with; 0 accepts."""
+        if depth not in self.chain:
+            parsed(der)  # The facts will need it; now an alert can tell.
         self.chain[depth] = der
+        if ok and self._is_too_deep(depth):
+            code, ok = VerifyReason.CERT_CHAIN_TOO_LONG, False
         if not ok:
             fault = Fault(code, depth, der)
             if fault not in self.faults:
@@ -148,6 +168,11 @@ class Record:
         if refusal == 0 and ok and depth == 0:
             return self._identify(der)
         return refusal
+
+    def _is_too_deep(self, depth: int) -> bool:
+        # OpenSSL's own limit stays behind at a switch of contexts.
+        limit = self.settings.verify_depth
+        return limit is not None and depth > limit + 1
 
     def _opinion(self, der: bytes, code: int, depth: int, ok: bool) -> int:
         """Ask the hook, if there is one; otherwise what the settings say."""
@@ -169,10 +194,30 @@ class Record:
         try:
             self.identity.check(parsed(der))
         except IdentityError as error:
-            self.identity_error = error
-            code = int(error.reason)
-            return code if code < 1000 else VerifyReason.HOSTNAME_MISMATCH
+            # As OpenSSL would have put it; so it is told in the same way.
+            self.faults.append(Fault(int(error.reason), 0, der))
+            return int(error.reason)
         return 0
+
+    # -- OCSP ---------------------------------------------------------------
+
+    def staple_arrived(self, connection: SSL.Connection, data: bytes) -> bool:
+        """Judge the response that the server stapled; empty for none."""
+        if _native.has("session-reused") and _native.session_reused(
+            connection
+        ):
+            return True  # Nothing is stapled to a session that was verified.
+        try:
+            check_staple(
+                data,
+                scene_of(connection, self),
+                required=self.settings.ocsp is Ocsp.REQUIRE,
+            )
+        except VerificationError as error:
+            if self.settings.verify is Verify.REQUIRE:
+                raise
+            self.staple_error = error
+        return True
 
     # -- server name and ALPN -----------------------------------------------
 
@@ -276,7 +321,7 @@ def parsed(der: bytes) -> x509.Certificate:
 
     try:
         return x509.load_der_x509_certificate(der)
-    except (ValueError, x509.InvalidVersion) as error:
+    except UNREADABLE as error:
         raise VerificationError(
             f"the peer's certificate is malformed: {error}",
             code="malformed-certificate",
@@ -288,7 +333,6 @@ def parsed(der: bytes) -> x509.Certificate:
 def _record(connection: SSL.Connection) -> Record:
     record = connection.get_app_data()
     assert isinstance(record, Record)
-    record.caller = threading.get_ident()
     return record
 
 
@@ -298,7 +342,8 @@ def on_certificate(
     """Answer for ``_native.set_verify``."""
     record = _record(connection)
     try:
-        return record.judge(der, code, depth, ok)
+        with record.calling():
+            return record.judge(der, code, depth, ok)
     except BaseException as error:
         record.refuse(error)
         return VerifyReason.CERT_REJECTED
@@ -312,7 +357,7 @@ def on_certificate_public(
     ok: int,
 ) -> bool:
     """Answer for pyOpenSSL's own ``set_verify``."""
-    # Not by way of ``cryptography``, which may find it malformed.
+    # Not by way of cryptography, which may refuse to parse it.
     der = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
     return on_certificate(connection, der, code, depth, bool(ok)) == 0
 
@@ -321,7 +366,8 @@ def on_server_name(connection: SSL.Connection) -> int | None:
     """Answer for ``_native.set_server_name_function``."""
     record = _record(connection)
     try:
-        return record.name_arrived(connection)
+        with record.calling():
+            return record.name_arrived(connection)
     except BaseException as error:
         record.refuse(error)
         return Alert.UNRECOGNIZED_NAME
@@ -345,7 +391,8 @@ def on_alpn(
     """Answer for ``_native.set_alpn_function``."""
     record = _record(connection)
     try:
-        return record.alpn_arrived(offered)
+        with record.calling():
+            return record.alpn_arrived(offered)
     except BaseException as error:
         record.refuse(error)
         return Alert.NO_APPLICATION_PROTOCOL
@@ -363,10 +410,34 @@ def on_alpn_public(connection: SSL.Connection, offered: list[bytes]) -> object:
     return SSL.NO_OVERLAPPING_PROTOCOLS if answer is None else answer
 
 
+def on_staple(connection: SSL.Connection, data: bytes, _: None) -> bool:
+    """Judge a stapled response, for a client."""
+    record = _record(connection)
+    try:
+        with record.calling():
+            return record.staple_arrived(connection, data)
+    except BaseException as error:
+        record.refuse(error)
+        return False
+
+
+def on_status_request(connection: SSL.Connection, _: None) -> bytes:
+    """Give the response to staple, for a server."""
+    record = _record(connection)
+    try:
+        staple = record.settings.staple
+        with record.calling():
+            return b"" if staple is None else staple.current()
+    except BaseException as error:
+        record.refuse(error)
+        return b""
+
+
 def on_key(connection: SSL.Connection, line: bytes) -> None:
     """Take one line of the key log."""
     record = _record(connection)
     try:
-        record.hooks.log_key(line.decode("ascii"))
+        with record.calling():
+            record.hooks.log_key(line.decode("ascii"))
     except BaseException as error:
         record.refuse(error)

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 
 from ._glimpse import Glimpse, shown, stamp
 from ._hostname import parse_host
+from ._inspection import inspector_among
 from ._mismatch import mismatch_hint
 from ._scene import VerificationScene
 from ._stories import Story, verification_story
 from .codes import VerifyReason as R
 from .errors import ConfigurationError
+from .revocation import revocation_of
 
 __all__ = ["Case", "diagnose"]
 
@@ -127,13 +129,35 @@ def _no_roots(case: Case) -> Story | None:
     )
 
 
+def _intercepted(case: Case) -> Story | None:
+    """Tell of a proxy, firewall or virus scanner in between."""
+    chain = (case.glimpse, *case.presented)
+    found = inspector_among(
+        name for each in chain for name in (each.name, each.issuer)
+    )
+    if found is None:
+        return None
+    return Story(
+        "intercepted",
+        f"leads to {found!r}, which looks like a proxy, firewall or virus "
+        "scanner that breaks TLS open on the way",
+        f"if that is meant to be, get the root {found!r} from whoever runs "
+        "it and load it with load_verify_source(), or use "
+        "VerifySource.system() where it is installed",
+    )
+
+
 def _no_issuer(case: Case) -> Story:
     """Tell a forgotten intermediate from a CA that was not loaded."""
     top, peer = case.glimpse, case.scene.peer
     issuer = top.issuer
-    nothing = _no_roots(case)
-    if nothing is not None:
-        return nothing
+    known = _no_roots(case) or _intercepted(case)
+    if known is not None:
+        return known
+    if top.unreadable:
+        return verification_story(R.INVALID_EXTENSION, case.depth)._replace(
+            text=f"has extensions that can't be read: {top.unreadable}",
+        )
     namesakes = [
         each
         for each in case.presented
@@ -199,7 +223,8 @@ def _self_signed(case: Case) -> Story:
 
 def _untrusted_root(case: Case) -> Story:
     name = case.glimpse.name
-    return _no_roots(case) or case.story._replace(
+    known = _no_roots(case) or _intercepted(case)
+    return known or case.story._replace(
         text=f"ends the chain that the {case.scene.peer} sent, but is not "
         "among the trusted roots here",
         hint=f"load the root {name!r} with load_verify_source() if it is "
@@ -224,6 +249,11 @@ def _wrong_name(case: Case) -> Story:
         host = parse_host(wanted)
     except ConfigurationError:  # Then nothing could be compared.
         return story
+    if not isinstance(host, bytes) and wanted in found.dns:
+        story = story._replace(
+            text=f"names a host {shown(wanted)}, but the address "
+            f"{shown(wanted)} was expected"
+        )
     return story._replace(
         hint=mismatch_hint(
             host, found.dns, found.addresses, found.common_names
@@ -232,6 +262,13 @@ def _wrong_name(case: Case) -> Story:
 
 
 def _nameless(case: Case, wanted: str) -> Story:
+    if case.glimpse.unreadable:
+        return case.story._replace(
+            code="unreadable-san",
+            text=f"can't prove {wanted!r}, because its extensions are "
+            f"malformed: {case.glimpse.unreadable}",
+            hint="have the certificate reissued by other software",
+        )
     names = case.glimpse.common_names
     common = (
         f"; its common name {shown(names[-1])!r} does not count"
@@ -279,11 +316,32 @@ def _name_constraints(case: Case) -> Story:
     return case.story._replace(text=f"{case.story.text}; it names {names}")
 
 
+def _revoked(case: Case) -> Story:
+    entry = revocation_of(case.glimpse.certificate, case.scene.crls)
+    if entry is None:
+        return case.story
+    return case.story._replace(text=f"{case.story.text} {entry}")
+
+
 def _revocation_list(case: Case) -> Story:
     issuer = case.glimpse.issuer
+    text = f"{case.story.text}; its CA is {issuer!r}"
+    ends = [
+        crl.next_update_utc
+        for crl in case.scene.crls
+        if crl.next_update_utc is not None
+        and crl.next_update_utc < case.scene.now
+        and case.glimpse.issuer_is(crl.issuer)
+    ]
+    if case.reason is R.CRL_HAS_EXPIRED and ends:
+        text += (
+            f", the list ended on {stamp(max(ends))}, and it is "
+            f"{stamp(case.scene.now)} here"
+        )
     return case.story._replace(
-        text=f"{case.story.text}; its CA is {issuer!r}",
-        hint=f"load a current revocation list (CRL) of {issuer!r}",
+        text=text,
+        hint=f"load a current revocation list (CRL) of {issuer!r} with "
+        "load_crls()",
     )
 
 
@@ -305,6 +363,14 @@ _DIAGNOSES: dict[R, Callable[[Case], Story]] = {
     R.CA_MD_TOO_WEAK: _weak_digest,
     R.PERMITTED_VIOLATION: _name_constraints,
     R.EXCLUDED_VIOLATION: _name_constraints,
-    R.UNABLE_TO_GET_CRL: _revocation_list,
-    R.CRL_HAS_EXPIRED: _revocation_list,
+    R.CERT_REVOKED: _revoked,
+    **dict.fromkeys(
+        (
+            R.UNABLE_TO_GET_CRL,
+            R.UNABLE_TO_GET_CRL_ISSUER,
+            R.CRL_SIGNATURE_FAILURE,
+            R.CRL_HAS_EXPIRED,
+        ),
+        _revocation_list,
+    ),
 }

@@ -15,13 +15,16 @@ from typing import TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import (
     AuthorityInformationAccessOID,
     ExtendedKeyUsageOID,
     NameOID,
 )
 
-__all__ = ["Glimpse", "shown", "stamp", "subject_public_key_info"]
+from ._der import fields
+
+__all__ = ["Glimpse", "shown", "stamp"]
 
 T = TypeVar("T")
 X = TypeVar("X", bound=x509.ExtensionType)
@@ -38,14 +41,14 @@ _PURPOSES = {
 }
 
 
-def shown(text: str) -> str:
+def shown(text: str, longest: int = _LONGEST) -> str:
     """Make a stranger's *text* fit for a terminal and a log."""
     clean = "".join(
         each if each.isprintable() else ascii(each)[1:-1] for each in text
     )
-    if len(clean) <= _LONGEST:
+    if len(clean) <= longest:
         return clean
-    return clean[: _LONGEST - 3] + "..."
+    return clean[: longest - 3] + "..."
 
 
 def stamp(moment: datetime) -> str:
@@ -75,6 +78,11 @@ class Glimpse:
         )
         #: As it was given, if it could be parsed at all.
         self.der = None if self._certificate is None else der
+
+    @classmethod
+    def of(cls, certificate: x509.Certificate) -> Glimpse:
+        """Look at a certificate that has been parsed."""
+        return cls(certificate.public_bytes(Encoding.DER))
 
     @property
     def certificate(self) -> x509.Certificate | None:
@@ -153,6 +161,17 @@ class Glimpse:
         return tuple(self._extension(x509.SubjectAlternativeName) or ())
 
     @cached_property
+    def unreadable(self) -> str:
+        """Why its extensions can't be read; empty if they can."""
+        if self._certificate is None:
+            return ""
+        try:
+            self._certificate.extensions  # noqa: B018 - parsed on access
+        except Exception as error:  # noqa: BLE001 - as in _read()
+            return shown(str(error)) or type(error).__name__
+        return ""
+
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Its DNS names and IP addresses, fit for a message."""
         return tuple(map(shown, (*self.dns, *map(str, self.addresses))))
@@ -199,8 +218,7 @@ class Glimpse:
     def spki(self) -> bytes | None:
         """Its SubjectPublicKeyInfo as it stands there, DER."""
         return self._field(
-            lambda found: subject_public_key_info(found.tbs_certificate_bytes),
-            None,
+            lambda found: fields(found.tbs_certificate_bytes).key.whole, None
         )
 
     def issued(self, other: Glimpse) -> bool:
@@ -214,6 +232,10 @@ class Glimpse:
             return True
 
         return _read(check, False)
+
+    def issuer_is(self, name: x509.Name) -> bool:
+        """Whether it names *name* as its issuer."""
+        return self._field(lambda found: found.issuer == name, False)
 
     def named_like_issuer_of(self, other: Glimpse) -> bool:
         """Whether *other* claims to be issued by one of this name."""
@@ -249,27 +271,3 @@ def _key_kind(certificate: x509.Certificate) -> str:
 def _digest_name(certificate: x509.Certificate) -> str:
     algorithm = certificate.signature_hash_algorithm
     return "" if algorithm is None else algorithm.name.upper()
-
-
-def subject_public_key_info(tbs: bytes) -> bytes:
-    """Cut the SubjectPublicKeyInfo out of a TBSCertificate (RFC 5280, 4.1).
-
-    Encoding the parsed key again would lose what the parser does not model,
-    such as the parameters of an RSASSA-PSS key, and so change its digest.
-    """
-    at, _ = _element(tbs, 0)  # Into the outer sequence.
-    if tbs[at] == 0xA0:  # The version; absent in version 1.
-        at = sum(_element(tbs, at))
-    for _ in ("serialNumber", "signature", "issuer", "validity", "subject"):
-        at = sum(_element(tbs, at))
-    return tbs[at : sum(_element(tbs, at))]
-
-
-def _element(der: bytes, at: int) -> tuple[int, int]:
-    """Give where the content of the element at *at* begins, and its length."""
-    length = der[at + 1]
-    if length < 0x80:
-        return at + 2, length
-    size = length & 0x7F
-    start = at + 2 + size
-    return start, int.from_bytes(der[at + 2 : start], "big")

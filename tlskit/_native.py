@@ -24,6 +24,7 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
+    from OpenSSL.crypto import X509Store
     from OpenSSL.SSL import Connection, Context
 
 __all__ = [
@@ -88,10 +89,7 @@ _NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "X509_STORE_CTX_get_error",
             "X509_STORE_CTX_set_error",
         ),
-        "verify-flags": (
-            "SSL_CTX_get0_param",
-            "X509_VERIFY_PARAM_set_flags",
-        ),
+        "verify-purpose": ("X509_STORE_set_purpose",),
     }
 )
 
@@ -312,11 +310,15 @@ def set_dh_parameters(context: Context, pem: bytes) -> None:
         _fail(ConfigurationError, "setting Diffie-Hellman parameters")
 
 
-def set_verify_flags(context: Context, flags: int) -> None:
-    """Add ``X509_V_FLAG_`` bits to a context's verification."""
-    lib, _ = _require("verify-flags", "set verification flags")
-    parameters = lib.SSL_CTX_get0_param(context._context)
-    lib.X509_VERIFY_PARAM_set_flags(parameters, flags)
+def set_purpose(store: X509Store, purpose: str) -> None:
+    """Demand of chains to *store* that they are meant for *purpose*.
+
+    Args:
+        store: Where the roots are.
+        purpose: OpenSSL's name, such as ``"X509_PURPOSE_ANY"``.
+    """
+    lib, _ = _require("verify-purpose", "demand a purpose")
+    lib.X509_STORE_set_purpose(store._store, getattr(lib, purpose))
 
 
 def offer_post_handshake_authentication(context: Context) -> None:

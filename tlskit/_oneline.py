@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from ._der import Element, elements, fields
+
 if TYPE_CHECKING:
     from cryptography import x509
 
@@ -20,7 +22,7 @@ __all__ = [
     "subject_oneline",
 ]
 
-_OID, _BIT_STRING, _SEQUENCE, _VERSION = 0x06, 0x03, 0x30, 0xA0
+_BIT_STRING, _SEQUENCE = 0x03, 0x30
 _COMMON_NAME = "2.5.4.3"
 _ENCODINGS = {
     0x0C: "utf-8",  # UTF8String
@@ -35,20 +37,12 @@ _ENCODINGS = {
 _MAX_OID_TEXT = 79
 
 
-class _Element(NamedTuple):
-    """One DER element: its tag, its content, and the whole of it."""
-
-    tag: int
-    content: bytes
-    whole: bytes
-
-
 class _Attribute(NamedTuple):
     """One attribute of a name: where it stands, its type and value."""
 
     place: int  # The same for all attributes of a multi-valued RDN.
     oid: str
-    value: _Element
+    value: Element
 
 
 def oneline(name: x509.Name) -> bytes:
@@ -67,12 +61,12 @@ def oneline(name: x509.Name) -> bytes:
 
 def subject_oneline(certificate: x509.Certificate) -> bytes:
     """Write the subject of *certificate*, also one that can't be decoded."""
-    return _oneline(_fields(certificate)[4].whole)
+    return _oneline(fields(certificate.tbs_certificate_bytes).subject.whole)
 
 
 def issuer_oneline(certificate: x509.Certificate) -> bytes:
     """Write the issuer of *certificate*, also one that can't be decoded."""
-    return _oneline(_fields(certificate)[2].whole)
+    return _oneline(fields(certificate.tbs_certificate_bytes).issuer.whole)
 
 
 def common_names(certificate: x509.Certificate) -> tuple[str, ...]:
@@ -81,7 +75,9 @@ def common_names(certificate: x509.Certificate) -> tuple[str, ...]:
     Those that can't be decoded are left out.
     """
     texts = []
-    for attribute in _attributes(_fields(certificate)[4].whole):
+    for attribute in _attributes(
+        fields(certificate.tbs_certificate_bytes).subject.whole
+    ):
         encoding = _ENCODINGS.get(attribute.value.tag)
         if attribute.oid != _COMMON_NAME or encoding is None:
             continue
@@ -104,7 +100,7 @@ def _oneline(der: bytes) -> bytes:
     return bytes(line)
 
 
-def _value_bytes(value: _Element) -> bytes:
+def _value_bytes(value: Element) -> bytes:
     """Give what OpenSSL keeps of a value."""
     if value.tag == _SEQUENCE:
         return value.whole
@@ -124,37 +120,11 @@ def _escaped(byte: int) -> bytes:
 
 def _attributes(der: bytes) -> Iterator[_Attribute]:
     """Walk through the DER of a name (RFC 5280, section 4.1.2.4)."""
-    (name,) = _elements(der)
-    for place, rdn in enumerate(_elements(name.content)):
-        for attribute in _elements(rdn.content):
-            oid, value = _elements(attribute.content)
+    (name,) = elements(der)
+    for place, rdn in enumerate(elements(name.content)):
+        for attribute in elements(rdn.content):
+            oid, value = elements(attribute.content)
             yield _Attribute(place, _dotted(oid.content), value)
-
-
-def _fields(certificate: x509.Certificate) -> list[_Element]:
-    """Give serial number, algorithm, issuer, validity, subject and so on."""
-    (body,) = _elements(certificate.tbs_certificate_bytes)
-    fields = list(_elements(body.content))
-    return fields[1:] if fields[0].tag == _VERSION else fields
-
-
-def _elements(der: bytes) -> Iterator[_Element]:
-    """Split *der*, which ``cryptography`` has found well-formed before."""
-    start = 0
-    while start < len(der):
-        body = start + 1
-        if der[start] & 0x1F == 0x1F:  # Long form: the tag goes on.
-            while der[body] & 0x80:
-                body += 1
-            body += 1
-        length, body = der[body], body + 1
-        if length & 0x80:  # Long form: that many bytes of length follow.
-            count = length & 0x7F
-            length = int.from_bytes(der[body : body + count], "big")
-            body += count
-        end = body + length
-        yield _Element(der[start], der[body:end], der[start:end])
-        start = end
 
 
 def _dotted(oid: bytes) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import Any
+
+from cryptography import x509
 
 from ._glimpse import Glimpse, shown
 from ._stories import Story
@@ -48,6 +51,8 @@ class VerificationScene:
     server_side: bool = False
     #: The moment of the verification; None for now.
     at: datetime | None = None
+    #: The revocation lists that were loaded.
+    crls: tuple[x509.CertificateRevocationList, ...] = ()
 
     @property
     def peer(self) -> str:
@@ -69,6 +74,7 @@ def refusal(
     der: bytes | None = None,
     depth: int = 0,
     advice: tuple[str, ...] = (),
+    **data: Any,
 ) -> VerificationError:
     """Make the error of *story*, with the whole *scene* in it.
 
@@ -80,6 +86,7 @@ def refusal(
         der: The certificate at fault.
         depth: Its place in the chain.
         advice: Further lines for ``explain()``.
+        data: What else the error keeps.
 
     Returns:
         An ``IdentityError`` for a wrong name, else a ``VerificationError``.
@@ -101,6 +108,7 @@ def refusal(
         sources=scene.sources,
         roots=scene.roots,
         advice=(*advice, *_background(scene)),
+        **data,
     )
 
 

@@ -44,6 +44,16 @@ _NOT_A_CA = Story(
     "not-a-ca", "issued another certificate, but is no CA's", _REISSUE_CA
 )
 _MALFORMED = Story("malformed", "is malformed", _REISSUE)
+_LOOP = Story(
+    "path-loop",
+    "stands in a circle of certificates that issued each other",
+    "let the peer send only the certificates between its own and the root",
+)
+_SUITE_B = Story(
+    "suite-b",
+    "does not keep to Suite B (RFC 5759), which is demanded here",
+    "have it issued with ECDSA P-256 and SHA-256, or P-384 and SHA-384",
+)
 _MALFORMED_CRL = Story(
     "bad-crl", "is covered by a malformed revocation list", _CRL
 )
@@ -106,6 +116,9 @@ _PATH_LENGTH = Story(
     "issued a longer chain of CAs than its path length permits",
     "have the intermediate issued with a greater path length, or drop one",
 )
+_NO_OCSP = Story(
+    "ocsp-missing", "came without the OCSP response it needs", _OCSP
+)
 _NO_RESOURCE = Story("bad-resources", "claims foreign resources", _REISSUE)
 _INTERNAL = Story(
     "verifier-failed",
@@ -123,12 +136,19 @@ _STORIES: dict[R, Story] = {
     R.UNABLE_TO_GET_ISSUER_CERT: _NO_ISSUER,
     R.UNABLE_TO_GET_ISSUER_CERT_LOCALLY: _NO_ISSUER,
     R.UNABLE_TO_VERIFY_LEAF_SIGNATURE: _NO_ISSUER,
+    R.PATH_LOOP: _LOOP,
+    **dict.fromkeys(
+        (reason for reason in R if reason.name.startswith("SUITE_B_")),
+        _SUITE_B,
+    ),
+    R.DUPLICATE_EXTENSION: _MALFORMED,
     R.UNABLE_TO_GET_CRL: Story(
         "crl-missing", "has no revocation list that covers it", _CRL
     ),
     R.UNABLE_TO_GET_CRL_ISSUER: _CRL_USELESS,
     R.CRL_PATH_VALIDATION_ERROR: _CRL_USELESS,
     R.DIFFERENT_CRL_SCOPE: _CRL_USELESS,
+    R.CRL_VERIFY_FAILED: _CRL_USELESS,
     R.KEYUSAGE_NO_CRL_SIGN: _CRL_USELESS,
     R.UNHANDLED_CRITICAL_CRL_EXTENSION: _CRL_USELESS,
     R.UNABLE_TO_DECRYPT_CRL_SIGNATURE: _CRL_SIGNATURE,
@@ -243,8 +263,27 @@ _STORIES: dict[R, Story] = {
         "is in no log of Certificate Transparency",
         "have it reissued by a CA that logs what it issues",
     ),
-    R.OCSP_VERIFY_NEEDED: Story(
-        "ocsp-missing", "came without the OCSP response it needs", _OCSP
+    R.OCSP_VERIFY_NEEDED: _NO_OCSP,
+    R.OCSP_NO_RESPONSE: _NO_OCSP,
+    R.OCSP_RESP_INVALID: Story(
+        "ocsp-malformed",
+        "came with an OCSP response that can't be read",
+        _OCSP,
+    ),
+    R.OCSP_SIGNATURE_FAILURE: Story(
+        "ocsp-signature",
+        "came with an OCSP response that its CA did not sign",
+        _OCSP,
+    ),
+    R.OCSP_NOT_YET_VALID: Story(
+        "ocsp-not-yet-valid",
+        "came with an OCSP response that is not valid yet",
+        _CLOCK,
+    ),
+    R.OCSP_HAS_EXPIRED: Story(
+        "ocsp-expired",
+        "came with an OCSP response that has expired",
+        _OCSP,
     ),
     R.OCSP_VERIFY_FAILED: Story(
         "ocsp-failed", "came with an OCSP response that is no good", _OCSP
@@ -296,6 +335,13 @@ _STRICT_TEXTS: dict[R, str] = {
     ),
     R.CA_CERT_MISSING_KEY_USAGE: "is a CA's without a key usage",
     R.EXTENSIONS_REQUIRE_VERSION_3: "has extensions, but is not version 3",
+    R.EMPTY_AUTHORITY_KEY_IDENTIFIER: (
+        "has an authority key identifier with nothing in it"
+    ),
+    R.AKID_ISSUER_SERIAL_NOT_PAIRED: (
+        "has an authority key identifier with an issuer or a serial number, "
+        "but not both"
+    ),
 }
 
 # The same fault of a CA's certificate has to be mended elsewhere.

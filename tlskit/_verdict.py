@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-import time
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from . import _native
+from ._evidence import (
+    UNREADABLE,
+    certificates_of,
+    ders_of,
+    presented_by,
+    scene_of,
+)
 from ._openssl import SSL
 from ._reasons import describe_failure
+from ._scene import refusal
+from ._stories import Story
 from .codes import VerifyReason
 from .errors import HandshakeError, IdentityError, TLSError, VerificationError
 from .facts import Facts
+from .ocsp import malformed_staple
 from .sessions import outdated
 from .settings import Verify
 from .sniff import not_tls
 from .verification import (
+    ACCEPTED,
+    FIRST,
+    SECOND,
     Fault,
     VerificationScene,
     check_pins,
@@ -33,8 +43,14 @@ if TYPE_CHECKING:
 __all__ = ["failure_of", "settle"]
 
 _TLS_1_3 = 0x0304
-# What ``cryptography`` raises for a certificate that it can't read.
-_MALFORMED = (ValueError, x509.InvalidVersion)
+_MALFORMED = Story(
+    "malformed-certificate",
+    "is malformed",
+    "have it reissued by a CA that follows RFC 5280",
+)
+# OpenSSL 4.0 parses what was stapled before anybody is asked about it, and
+# adds these words of an alert to the complaints of its parser.
+_UNREADABLE_STAPLE = "tlsv1 bad certificate status response"
 
 
 def failure_of(
@@ -57,13 +73,14 @@ def failure_of(
         return record.error
     stack = error.args[0] if error.args else []
     reasons = {entry[2] for entry in stack}
-    refused = "certificate verify failed" in reasons
-    if refused and record.identity_error is not None:
-        return _place(record.identity_error, connection, record)
-    if refused and record.faults:
-        return explain_faults(tuple(record.faults), _scene(connection, record))
+    if "certificate verify failed" in reasons and record.faults:
+        scene = scene_of(connection, record)
+        error = explain_faults(tuple(record.faults), scene)
+        return _compared(error, record, scene)
+    if _UNREADABLE_STAPLE in reasons and len(stack) > 1:
+        return malformed_staple(stack[0][2], scene_of(connection, record))
     if "peer did not return a certificate" in reasons:
-        return no_certificate(_scene(connection, record))
+        return no_certificate(scene_of(connection, record))
     if issubclass(default, HandshakeError):
         spoken = not_tls(first)
         if spoken is not None:
@@ -77,55 +94,20 @@ def failure_of(
     )
 
 
-def _scene(connection: SSL.Connection, record: Record) -> VerificationScene:
-    """Gather what an error about the peer's certificate should tell."""
-    return VerificationScene(
-        presented=_presented_ders(connection, record),
-        built=tuple(der for _, der in sorted(record.chain.items())),
-        expected=None if record.identity is None else record.identity.text,
-        sources=record.settings.source_names,
-        roots=record.settings.root_count,
-        server_side=record.server_side,
-        at=datetime.fromtimestamp(time.time(), timezone.utc),
-    )
-
-
-def _place(
-    error: IdentityError, connection: SSL.Connection, record: Record
-) -> IdentityError:
-    """Tell *error* of which handshake it is."""
-    scene = _scene(connection, record)
-    error.sources, error.roots = scene.sources, scene.roots
-    error._presented_chain = scene.presented
-    error._built_chain = scene.built
-    return error
-
-
-def _ders(chain: tuple[x509.Certificate, ...]) -> tuple[bytes, ...]:
-    return tuple(each.public_bytes(Encoding.DER) for each in chain)
-
-
-def _presented_ders(
-    connection: SSL.Connection, record: Record
-) -> tuple[bytes, ...]:
+def _compared(
+    error: VerificationError, record: Record, scene: VerificationScene
+) -> VerificationError:
+    """Add to OpenSSL's refusal what the second verifier says."""
+    if not record.settings.strict or not scene.presented:
+        return error
+    words = ACCEPTED
     try:
-        return _ders(_presented(connection, record))
-    except _MALFORMED:  # What the callbacks saw has to do.
-        return tuple(der for _, der in sorted(record.chain.items()))
-
-
-def _presented(
-    connection: SSL.Connection, record: Record
-) -> tuple[x509.Certificate, ...]:
-    """Give what the peer sent, its own certificate first."""
-    if record.earlier is not None:
-        return _certificates(record.earlier.peer_chain)
-    chain = connection.get_peer_cert_chain(as_cryptography=True) or []
-    own = connection.get_peer_certificate(as_cryptography=True)
-    # OpenSSL leaves the client's own certificate out of a server's view.
-    if own is not None and own not in chain:
-        return (own, *chain)
-    return tuple(chain)
+        _second_opinion(record, scene, [])
+    except VerificationError as other:
+        words = other.verdicts[SECOND]
+    error.verdicts = {FIRST: error.message, SECOND: words}
+    error.advice += (f"{SECOND}, the second verifier: {words}",)
+    return error
 
 
 def settle(connection: SSL.Connection, record: Record) -> Facts:
@@ -136,13 +118,12 @@ def settle(connection: SSL.Connection, record: Record) -> Facts:
     """
     try:
         return _settle(connection, record)
-    except _MALFORMED as error:  # OpenSSL can read it, cryptography not.
-        raise VerificationError(
+    except UNREADABLE as error:  # What OpenSSL reads, but cryptography not.
+        raise refusal(
+            VerifyReason.CERT_REJECTED,
+            _MALFORMED,
             f"a certificate of the peer's is malformed: {error}",
-            code="malformed-certificate",
-            reason=VerifyReason.CERT_REJECTED,
-            presented_chain=_presented_ders(connection, record),
-            hint="have it reissued by a CA that follows RFC 5280",
+            scene_of(connection, record),
         ) from error
 
 
@@ -153,9 +134,13 @@ def _settle(connection: SSL.Connection, record: Record) -> Facts:
         record.earlier = record.offered
         verified = _still_good(connection, record, certificate) or verified
     _check_identity(connection, record, certificate)
-    _check_policy(connection, record, certificate, verified)
+    doubt = _check_policy(connection, record, certificate, verified)
     version = connection.get_protocol_version()
-    error = _complaint(connection, record, certificate)
+    error = (
+        _complaint(connection, record, certificate)
+        or record.staple_error
+        or doubt
+    )
     return Facts(
         version=version,
         cipher=connection.get_cipher_name(),
@@ -165,7 +150,7 @@ def _settle(connection: SSL.Connection, record: Record) -> Facts:
         server_name=_server_name(connection, record),
         session_reused=_reused(connection),
         peer_certificate=certificate,
-        peer_chain=_presented(connection, record),
+        peer_chain=presented_by(connection, record),
         verified_chain=tuple(verified) if error is None else (),
         certificate=connection.get_certificate(as_cryptography=True),
         peer_verified=certificate is not None and error is None,
@@ -192,26 +177,22 @@ def _still_good(
             one of its certificates has expired since.
     """
     earlier = record.earlier
-    der = certificate.public_bytes(Encoding.DER)
+    (der,) = ders_of((certificate,))
     path: tuple[x509.Certificate, ...] = (certificate,)
     if not record.server_side:
         if earlier is None or der not in earlier.peer_chain[:1]:
             fault = Fault(VerifyReason.CERT_REJECTED, 0, der)
-            raise explain_faults((fault,), _scene(connection, record))
-        path = _certificates(earlier.verified_chain)
-    scene = _scene(connection, record)
+            raise explain_faults((fault,), scene_of(connection, record))
+        path = certificates_of(earlier.verified_chain)
+    scene = scene_of(connection, record)
     faults = tuple(
         Fault(VerifyReason.CERT_HAS_EXPIRED, depth, each)
-        for depth, each in enumerate(_ders(path))
+        for depth, each in enumerate(ders_of(path))
         if outdated(path[depth], scene.now.timestamp())
     )
     if faults:
         raise explain_faults(faults, scene)
     return [] if earlier is None else list(path)
-
-
-def _certificates(ders: tuple[bytes, ...]) -> tuple[x509.Certificate, ...]:
-    return tuple(map(x509.load_der_x509_certificate, ders))
 
 
 def _check_identity(
@@ -222,10 +203,15 @@ def _check_identity(
     """Check the name again, now also of a session that was resumed."""
     if not record.settings.verify_hostname or record.identity is None:
         return
+    if certificate is None:
+        raise no_certificate(scene_of(connection, record))
     try:
         record.identity.check(certificate)
     except IdentityError as error:
-        raise _place(error, connection, record) from None
+        (der,) = ders_of((certificate,))
+        raise explain_faults(
+            (Fault(int(error.reason), 0, der),), scene_of(connection, record)
+        ) from None
 
 
 def _check_policy(
@@ -233,8 +219,12 @@ def _check_policy(
     record: Record,
     certificate: x509.Certificate | None,
     verified: list[x509.Certificate],
-) -> None:
-    """Apply what OpenSSL knows nothing of: pins, and a second verifier."""
+) -> VerificationError | None:
+    """Apply what OpenSSL knows nothing of: pins, and a second verifier.
+
+    Returns:
+        What the second verifier found wrong, where that is tolerated.
+    """
     settings = record.settings
     more = bool(settings.pins) or settings.strict
     if certificate is None:
@@ -242,28 +232,73 @@ def _check_policy(
         if settings.verify is Verify.REQUIRE or (
             more and not record.server_side
         ):
-            raise no_certificate(_scene(connection, record))
-        return
+            raise no_certificate(scene_of(connection, record))
+        return None
     if not more:
-        return
-    scene = _scene(connection, record)
+        return None
+    scene = scene_of(connection, record)
     if settings.pins:
         check_pins(
-            _ders(tuple(verified)) or scene.presented, settings.pins, scene
+            ders_of(tuple(verified)) or scene.presented, settings.pins, scene
         )
     if settings.strict:
-        identity = record.identity
-        second_opinion(
-            scene.presented,
-            tuple(map(x509.load_der_x509_certificate, settings.root_ders)),
-            name=None
-            if identity is None or identity.dns is None
-            else identity.dns.decode("ascii"),
-            address=None if identity is None else identity.address,
-            at=scene.at,
-            server_side=record.server_side,
-            scene=scene,
-        )
+        return _strict_doubt(record, scene, verified)
+    return None
+
+
+def _strict_doubt(
+    record: Record,
+    scene: VerificationScene,
+    verified: list[x509.Certificate],
+) -> VerificationError | None:
+    """Have both verifiers accept, whatever a hook has said before.
+
+    Raises:
+        VerificationError: One refuses, and acceptance is required.
+    """
+    required = record.settings.verify is Verify.REQUIRE
+    if record.faults:
+        if required:
+            error = explain_faults(tuple(record.faults), scene)
+            raise _compared(error, record, scene)
+        return None  # It is told anyway.
+    try:
+        _second_opinion(record, scene, verified[-1:])
+    except VerificationError as error:
+        if required:
+            raise
+        return error
+    return None
+
+
+def _second_opinion(
+    record: Record,
+    scene: VerificationScene,
+    anchor: list[x509.Certificate],
+) -> None:
+    """Have the second verifier judge the chain of *scene*.
+
+    Raises:
+        VerificationError: It refuses.
+    """
+    settings, identity = record.settings, record.identity
+    checked = settings.verify_hostname and identity is not None
+    roots = tuple(map(x509.load_der_x509_certificate, settings.root_ders))
+    if settings.root_directories:
+        # Nobody but OpenSSL looks into those; whom it found there is trusted.
+        roots += tuple(anchor)
+    second_opinion(
+        scene.presented,
+        roots,
+        name=identity.dns.decode("ascii")
+        if checked and identity is not None and identity.dns is not None
+        else None,
+        address=identity.address if checked and identity is not None else None,
+        at=scene.at,
+        depth=settings.verify_depth,
+        server_side=record.server_side,
+        scene=scene,
+    )
 
 
 def _complaint(
@@ -273,9 +308,11 @@ def _complaint(
 ) -> VerificationError | None:
     """Give what was found wrong and tolerated."""
     if record.faults:
-        return explain_faults(tuple(record.faults), _scene(connection, record))
+        return explain_faults(
+            tuple(record.faults), scene_of(connection, record)
+        )
     if certificate is None and record.settings.verify is not Verify.NONE:
-        return no_certificate(_scene(connection, record))
+        return no_certificate(scene_of(connection, record))
     return None
 
 

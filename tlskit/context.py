@@ -13,6 +13,7 @@ from ._build import Built, build
 from ._callbacks import Hooks
 from ._forks import ForkLock
 from ._openssl import check_available
+from ._verifying import VerificationRules
 from .credentials import (
     CertificateChain,
     PrivateKey,
@@ -33,7 +34,6 @@ from .protocols import protocol as find_protocol
 from .reloading import ReloadableCredentials, ReloadableRoots
 from .settings import Settings, Verifier, Verify, alpn_names
 from .trust import Roots, VerifySource, load_default_roots
-from .verification import parse_pin
 
 if TYPE_CHECKING:
     import os
@@ -64,7 +64,7 @@ class _Prepared(NamedTuple):
     built: Built
 
 
-class Context(ABC):
+class Context(VerificationRules, ABC):
     """What clients and servers have in common; make one of those.
 
     A context may change until ``seal()``; connections made before a change
@@ -536,29 +536,6 @@ class Context(ABC):
             )
             return
         self._change(verifier=verifier, verify=Verify.REQUIRE)
-
-    def set_pins(self, pins: Iterable[str]) -> None:
-        """Accept only chains that hold one of these public keys.
-
-        Args:
-            pins: Each ``"sha256/"`` and the base64 of the SHA-256 digest of
-                a SubjectPublicKeyInfo (RFC 7469, section 2.4).  Give a
-                backup pin, too.  None at all removes the demand.
-
-        Raises:
-            ValueError: A pin is malformed.
-        """
-        if isinstance(pins, str):
-            raise TypeError("pins are a sequence of texts, not one text")
-        self._change(pins=tuple(map(parse_pin, pins)))
-
-    def set_strict(self, on: bool = True) -> None:
-        """Have two independent verifiers accept the peer's chain.
-
-        OpenSSL by its strict rules (``X509_STRICT``), and the verifier of
-        ``cryptography``.
-        """
-        self._change(strict=bool(on))
 
     # -- what is offered ----------------------------------------------------
 

@@ -60,7 +60,7 @@ from .errors import (
 )
 from .facts import Facts
 from .identity import Identity
-from .settings import Verify
+from .settings import Ocsp, Verify
 from .sniff import SNIFF_BYTES, not_tls
 
 __all__ = ["Engine", "State"]
@@ -138,39 +138,6 @@ _ENDED = {
 }
 
 
-class _Step:
-    """Lets one thread at a time into OpenSSL, and no hook.
-
-    Args:
-        record: Knows the thread that a hook runs on.
-    """
-
-    __slots__ = ("_lock", "_record")
-
-    def __init__(self, record: Record) -> None:
-        self._lock = threading.Lock()
-        self._record = record
-
-    @property
-    def taken(self) -> bool:
-        """Whether somebody is inside."""
-        return self._lock.locked()
-
-    def __enter__(self) -> None:
-        if self._lock.acquire(blocking=False):
-            return
-        if self._record.caller == threading.get_ident():
-            raise ConfigurationError(
-                "a hook can't use the port that it is called for",
-                hint="decide by the hook's arguments",
-            )
-        self._lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self._record.caller = None
-        self._lock.release()
-
-
 class Engine:
     """A TLS session between two pieces of memory.
 
@@ -213,7 +180,7 @@ class Engine:
         self.record = Record(hooks, built, identity, server_side=server_side)
         self._connection = SSL.Connection(built._pyopenssl, None)
         self._connection.set_app_data(self.record)
-        self._step = _Step(self.record)
+        self._lock = threading.Lock()
         self._first = b""
         self._begun = False  # The handshake.
         self._ended = False  # The peer's end of file was fed.
@@ -246,6 +213,8 @@ class Engine:
         """Say what a ClientHello says before anything is checked."""
         if alpn:
             self._connection.set_alpn_protos(list(alpn))
+        if self.record.settings.ocsp is not Ocsp.OFF:
+            self._connection.request_ocsp()
         if identity is None:
             return
         if identity.sni is not None:
@@ -262,7 +231,7 @@ class Engine:
 
     def receive(self, data: bytes | bytearray | memoryview) -> None:
         """Take ciphertext from the peer; empty data is its end of file."""
-        with self._step:
+        with self._step():
             self._receive(data)
 
     def _receive(self, data: bytes | bytearray | memoryview) -> None:
@@ -281,7 +250,7 @@ class Engine:
 
     def outgoing(self) -> bytes | bytearray:
         """Give all ciphertext that wants to go to the peer."""
-        with self._step:
+        with self._step():
             return self._drain()
 
     def _drain(self) -> bytes | bytearray:
@@ -306,7 +275,7 @@ class Engine:
         Raises:
             HandshakeError: It failed, or the peer was refused.
         """
-        with self._step:
+        with self._step():
             if self._what("handshake") is not _Do.RUN:
                 return True
             self._offer_session()
@@ -331,8 +300,8 @@ class Engine:
         try:
             self.facts = settle(self._connection, self.record)
             if "verify_peer" in self.record.hooks.hooks_in_use:
-                self.record.caller = threading.get_ident()
-                self.record.hooks.verify_peer(self.facts)
+                with self.record.calling():
+                    self.record.hooks.verify_peer(self.facts)
         except BaseException as error:
             self._drain()  # In TLS 1.3 this holds our own certificate.
             self._fail(error)
@@ -352,14 +321,14 @@ class Engine:
             ClosedError: The session was closed before the peer closed it.
             TLSError: The session broke.
         """
-        with self._step:
+        with self._step():
             return self._read(buffer)
 
     def decrypt(
         self, data: bytes | bytearray | memoryview, buffer: memoryview
     ) -> int | None:
         """Do ``receive(data)`` and ``read_into(buffer)`` in one step."""
-        with self._step:
+        with self._step():
             self._receive(data)
             return self._read(buffer)
 
@@ -435,7 +404,7 @@ class Engine:
             ClosedError: Our close_notify is out.
             TLSError: The session broke.
         """
-        with self._step:
+        with self._step():
             return self._write(data)
 
     def encrypt(self, data: memoryview) -> bytes | bytearray | None:
@@ -444,7 +413,7 @@ class Engine:
         Returns:
             The ciphertext, or None for "feed me", as ``write``.
         """
-        with self._step:
+        with self._step():
             return None if self._write(data) is None else self._drain()
 
     def _write(self, data: memoryview) -> int | None:
@@ -462,7 +431,7 @@ class Engine:
 
     def finish(self) -> None:
         """Send our close_notify, where there is a session to end."""
-        with self._step:
+        with self._step():
             after = _FINISHED.get(self.state)
             if after is None:
                 return
@@ -474,14 +443,14 @@ class Engine:
 
     def abandon(self) -> None:
         """End our direction without a close_notify."""
-        with self._step:
+        with self._step():
             self.state = _FINISHED.get(self.state, self.state)
 
     # -- asking the peer again ----------------------------------------------
 
     def expect(self, verify: Verify) -> None:
         """Ask for more or less than the context does; before the handshake."""
-        with self._step:
+        with self._step():
             self._resumption = None  # What it knows was judged otherwise.
             self._judge_by(verify)
 
@@ -500,7 +469,7 @@ class Engine:
         Raises:
             UnsupportedError: Neither is possible with this peer.
         """
-        with self._step:
+        with self._step():
             self._what("write")
             assert self.facts is not None
             self.record.renew()
@@ -539,7 +508,7 @@ class Engine:
         Raises:
             VerificationError: The peer gave no certificate, or a bad one.
         """
-        with self._step:
+        with self._step():
             self._what("read")
             buffer = bytearray(16384)
             while not self._answered():
@@ -564,7 +533,7 @@ class Engine:
         self, label: bytes, length: int, context: bytes | None
     ) -> bytes:
         """Derive keying material (RFC 5705; RFC 8446, section 7.5)."""
-        with self._step:
+        with self._step():
             if self.facts is None:
                 raise StreamError(
                     "there is no keying material before the handshake"
@@ -576,7 +545,7 @@ class Engine:
 
     def cipher(self) -> tuple[str, str, int] | None:
         """Give the cipher suite, its protocol's name, and its secret bits."""
-        with self._step:
+        with self._step():
             name = self._connection.get_cipher_name()
             protocol = self._connection.get_cipher_version()
             bits = self._connection.get_cipher_bits()
@@ -587,11 +556,25 @@ class Engine:
     @property
     def pending(self) -> int:
         """How many decrypted bytes OpenSSL holds ready."""
-        with self._step:
+        with self._step():
             early = sum(map(len, self._early))
             return early + self._connection.pending()
 
     # -- the one place where OpenSSL is called ------------------------------
+
+    def _step(self) -> threading.Lock:
+        """Let one thread at a time into OpenSSL, and no hook.
+
+        The lock itself is what is entered: an interrupt then finds it held
+        inside the block, or not at all.
+        """
+        caller = self.record.caller
+        if caller is not None and caller == threading.get_ident():
+            raise ConfigurationError(
+                "a hook can't use the port that it is called for",
+                hint="decide by the hook's arguments",
+            )
+        return self._lock
 
     def _what(self, step: str) -> _Do:
         """Say what to make of *step* now; raise if it can't be."""
@@ -617,7 +600,7 @@ class Engine:
         *arguments: object,
     ) -> T | int | None:
         """Call OpenSSL; None for "feed me", 0 for the end of the file."""
-        assert self._step.taken
+        assert self._lock.locked()
         self.owes = True
         try:
             result = call(*arguments)

@@ -32,6 +32,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .codes import VerifyReason
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
     from cryptography import x509
 
     from .codes import Alert
@@ -177,6 +180,11 @@ class HandshakeError(TLSError):
     code = "handshake-failed"
     status: str | None = "ssl"
 
+    @property
+    def ended_by(self) -> str:
+        """Who ended the handshake: ``"us"`` or the ``"peer"``."""
+        return "peer" if self.code == "closed-in-handshake" else "us"
+
 
 class NegotiationError(HandshakeError):
     """The two sides have no version, cipher, group or protocol in common."""
@@ -200,6 +208,11 @@ class AlertError(HandshakeError):
         super().__init__(message, **data)
         self.alert = alert
 
+    @property
+    def ended_by(self) -> str:
+        """Who ended the handshake: the ``"peer"``."""
+        return "peer"
+
 
 class NotTLSError(HandshakeError):
     """The peer speaks, but not TLS."""
@@ -222,6 +235,9 @@ class VerificationError(HandshakeError):
         sources: The trust sources that were loaded, one text each.
         roots: How many roots they hold together.
         advice: Further sentences for ``explain()``.
+        revocation: When the certificate was revoked and why, if it was: a
+            tuple of date and reason.
+        verdicts: What each verifier said, by its name, where two were asked.
     """
 
     code = "unverified"
@@ -241,6 +257,8 @@ class VerificationError(HandshakeError):
         sources: tuple[str, ...] = (),
         roots: int = 0,
         advice: tuple[str, ...] = (),
+        revocation: tuple[datetime, str] | None = None,
+        verdicts: Mapping[str, str] | None = None,
         **data: Any,
     ) -> None:
         super().__init__(message, **data)
@@ -251,6 +269,8 @@ class VerificationError(HandshakeError):
         self.sources = sources
         self.roots = roots
         self.advice = advice
+        self.revocation = revocation
+        self.verdicts = dict(verdicts or {})
         # Kept as DER, so that the error can be pickled.
         self._der = der
         self._presented_chain = presented_chain

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +22,18 @@ if TYPE_CHECKING:
         ReloadableRoots,
     )
     from .sessions import SessionCache
+    from .stapling import Staple
     from .verification import Pin
 
-__all__ = ["Settings", "Verifier", "Verify", "alpn_names"]
+__all__ = [
+    "Ocsp",
+    "Purpose",
+    "RevocationCheck",
+    "Settings",
+    "Verifier",
+    "Verify",
+    "alpn_names",
+]
 
 #: ``(depth, ok, certificate) -> accept``.
 Verifier = Callable[[int, bool, "x509.Certificate"], bool]
@@ -36,6 +46,33 @@ class Verify(Enum):
     #: It is asked for and checked; what is wrong is told, and tolerated.
     TRY = "try"
     REQUIRE = "require"
+
+
+class RevocationCheck(Enum):
+    """Which certificates have to be in the scope of a revocation list."""
+
+    OFF = "off"
+    #: The peer's own.
+    LEAF = "leaf"
+    #: The peer's own and those of all CAs above it.
+    CHAIN = "chain"
+
+
+class Ocsp(Enum):
+    """What is asked of the response that a server staples."""
+
+    OFF = "off"
+    #: What is stapled has to be good; certificates may demand a response.
+    CHECK = "check"
+    REQUIRE = "require"
+
+
+class Purpose(Enum):
+    """What the peer's certificate has to be meant for."""
+
+    ANY = "any"
+    CLIENT = "client"
+    SERVER = "server"
 
 
 @dataclass(frozen=True)
@@ -53,6 +90,18 @@ class Settings:
     verifier: Verifier | None = None
     strict: bool = False
     pins: tuple[Pin, ...] = ()
+    crls: tuple[x509.CertificateRevocationList, ...] = ()
+    revocation_check: RevocationCheck = RevocationCheck.OFF
+    ocsp: Ocsp = Ocsp.OFF
+    #: What a server staples.
+    staple: Staple | None = None
+    #: The moment at which certificates have to be valid; None for now.
+    verification_time: datetime | None = None
+    #: How many CAs may stand between the peer and its root.
+    verify_depth: int | None = None
+    partial_chain: bool = False
+    #: None for that of the peer's side.
+    purpose: Purpose | None = None
     allow_truncation: bool = False
     ciphers: str | None = None
     ciphersuites: str | None = None
@@ -130,6 +179,7 @@ class Settings:
         """
         if self.chain is not None and self.key is not None:
             check_pair(self.chain, self.key)
+            self._check_staple(self.chain)
         elif self.chain is not None or self.key is not None:
             present, missing = "certificate chain", "private key"
             if self.chain is None:
@@ -154,6 +204,16 @@ class Settings:
                 "this server has no certificate, so no client can be served",
                 code="no-certificate",
                 hint="load_certificate_chain() and load_private_key()",
+            )
+
+    def _check_staple(self, chain: CertificateChain) -> None:
+        if self.staple is not None and not self.staple.covers(chain.leaf):
+            raise CredentialError(
+                "the OCSP response to staple is about another certificate "
+                "than the one that is presented",
+                code="ocsp-mismatch",
+                hint="call set_ocsp_response() with one for the new "
+                "certificate",
             )
 
 

@@ -9,17 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ._forks import ForkLock
+from ._verifying import member
 from .context import Context
 from .dh import DH4096_PARAMS
 from .errors import ConfigurationError, CredentialError
 from .identity import Identity
 from .sessions import SessionCache
+from .settings import Ocsp
+from .stapling import Staple
 from .trust import default_verify_sources
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .credentials import KeySource, Password, Source
+    from .stapling import StapleSource
 
 __all__ = [
     "ClientContext",
@@ -151,6 +155,29 @@ class ClientContext(Context):
             raise TypeError(f"a SessionCache is wanted, not {cache!r}")
         self._change(sessions=cache)
 
+    def set_ocsp(self, policy: str) -> None:
+        """Ask servers for a stapled OCSP response, and check it.
+
+        A response is good if the certificate's CA, or a responder that it
+        authorised, signed it, if it is about this certificate, neither old
+        nor of the future, and says "good".  A server that must staple by its
+        certificate (RFC 7633) must do so under either policy.  A refused
+        server sees the alert ``bad_certificate_status_response``.
+
+        Args:
+            policy: ``"check"`` refuses what is not good, but goes on without
+                a response; ``"require"`` wants one; ``"off"`` asks for none,
+                and is the default.
+
+        Raises:
+            SealedError: The context is sealed.
+            ConfigurationError: *policy* is something else.
+
+        Source: RFC 6066, section 8; RFC 6960.
+        """
+        with self._unsealed():
+            self._change(ocsp=member(Ocsp, policy, "an OCSP policy"))
+
     @classmethod
     def secure(cls) -> Self:
         """Give the secure context; the same while the default sources are.
@@ -240,6 +267,28 @@ class ServerContext(Context):
         if seconds is not None and not 0 <= seconds <= 604800:
             raise ValueError(f"a lifetime is 0 to 604800 s, not {seconds!r}")
         self._change(session_lifetime=seconds)
+
+    def set_ocsp_response(self, source: StapleSource | None) -> None:
+        """Staple an OCSP response to later handshakes.
+
+        Args:
+            source: The response (DER).  Or the path of a file with one.  Or
+                a function that gets one: it is called now, and later, in a
+                thread of its own, whenever half of the response's life is
+                over; a failure is logged, and the old response is stapled
+                until it ends.  A file is read again in the same way.  None
+                staples nothing.
+
+        Raises:
+            SealedError: The context is sealed.
+            CredentialError: It is no response, or can't be had; at
+                ``seal()`` and at first use also if it is about another
+                certificate.
+
+        Source: RFC 6066, section 8.
+        """
+        with self._unsealed():
+            self._change(staple=None if source is None else Staple(source))
 
     def set_server_name_callback(
         self, callback: Callable[[str], ServerContext | None] | None

@@ -14,14 +14,19 @@ from ipaddress import IPv4Address, IPv6Address
 from cryptography import x509
 from cryptography.x509 import verification as second
 
+from ._der import fields
 from ._diagnosis import Case, diagnose
-from ._glimpse import Glimpse, shown, subject_public_key_info
+from ._glimpse import Glimpse, shown
 from ._scene import NAME_FAULTS, Fault, VerificationScene, refusal
 from ._stories import verification_story
 from .codes import VerifyReason
 from .errors import VerificationError
+from .revocation import revocation_of
 
 __all__ = [
+    "ACCEPTED",
+    "FIRST",
+    "SECOND",
     "Fault",
     "Pin",
     "VerificationScene",
@@ -32,6 +37,10 @@ __all__ = [
     "pin_of",
     "second_opinion",
 ]
+
+#: The two verifiers, as ``verdicts`` names them, and a verdict of theirs.
+FIRST, SECOND = "OpenSSL", "cryptography"
+ACCEPTED = "accepted"
 
 _PREFIX = "sha256/"
 Address = IPv4Address | IPv6Address
@@ -66,6 +75,9 @@ def explain_faults(
         for case in cases
         if (case.depth, case.story) != (first.depth, first.story)
     )
+    revoked = None
+    if first.reason is VerifyReason.CERT_REVOKED:
+        revoked = revocation_of(first.glimpse.certificate, scene.crls)
     return refusal(
         first.reason,
         story,
@@ -74,6 +86,7 @@ def explain_faults(
         der=first.glimpse.der,
         depth=first.depth,
         advice=tuple(others),
+        revocation=revoked,
     )
 
 
@@ -152,8 +165,7 @@ def parse_pin(text: str) -> Pin:
 
 def pin_of(certificate: x509.Certificate) -> str:
     """Give the pin of *certificate*'s key, as ``parse_pin`` takes it."""
-    spki = subject_public_key_info(certificate.tbs_certificate_bytes)
-    return str(_pin(spki))
+    return str(_pin(fields(certificate.tbs_certificate_bytes).key.whole))
 
 
 def _pin(spki: bytes) -> Pin:
@@ -222,6 +234,7 @@ def second_opinion(
     at: datetime | None,
     server_side: bool,
     scene: VerificationScene,
+    depth: int | None = None,
 ) -> None:
     """Let ``cryptography.x509.verification`` judge the same chain.
 
@@ -236,14 +249,19 @@ def second_opinion(
         at: The moment that counts; None for now.
         server_side: The peer is a client.
         scene: What the error should tell.
+        depth: How many CAs may stand between the peer and a root; None is
+            that verifier's own limit, 8.
 
     Raises:
-        VerificationError: It refuses; the code is ``second-verifier``.
+        VerificationError: It refuses; the code is ``second-verifier``, and
+            ``verdicts`` has the words of both.
     """
     try:
         leaf, *rest = map(x509.load_der_x509_certificate, chain_ders)
         policy = second.PolicyBuilder().store(_store(roots))
         policy = policy.time(at or scene.now)
+        if depth is not None:
+            policy = policy.max_chain_depth(depth)
         if server_side:
             policy.build_client_verifier().verify(leaf, rest)
         else:
@@ -285,13 +303,14 @@ def _subject(
 def _refused(error: Exception, scene: VerificationScene) -> VerificationError:
     """Make the error that tells who said what."""
     leaf = next(iter(scene.presented), None)
-    words = shown(str(error)) or type(error).__name__
+    words = shown(str(error), 300) or type(error).__name__
     return refusal(
         VerifyReason.SECOND_VERIFIER,
         verification_story(VerifyReason.SECOND_VERIFIER, 0),
-        f"OpenSSL accepts the {scene.peer}'s certificate "
+        f"{FIRST} accepts the {scene.peer}'s certificate "
         f"{Glimpse(leaf).name!r} (depth 0), but the second verifier "
-        f"(cryptography) refuses it: {words}",
+        f"({SECOND}) refuses it: {words}",
         scene,
         der=leaf,
+        verdicts={FIRST: ACCEPTED, SECOND: f"refused: {words}"},
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 
 from cryptography import x509
@@ -68,6 +69,14 @@ def contexts(ca: CA, path: Path) -> None:
     client.set_keylog("SSLKEYLOGFILE")
     client.set_keylog(print)
     client.set_pins(["sha256/AAAA"])
+    client.set_strict()
+    client.load_crls(path, check="chain")
+    client.load_crls(b"DER")
+    client.set_ocsp("require")
+    client.set_verification_time(datetime.now(timezone.utc))
+    client.set_verify_depth(2)
+    client.set_partial_chain()
+    client.set_purpose("any")
     client.set_groups(["X25519"])
     client.set_certificate_verifier(lambda depth, ok, certificate: ok)
     client.load_verify_source(tlskit.ReloadableRoots("roots.pem", interval=5))
@@ -84,6 +93,8 @@ def contexts(ca: CA, path: Path) -> None:
 
     server = tlskit.ServerContext(private_key=path, certificate_chain=path)
     server.load_suggested_certificate_authorities(path)
+    server.set_ocsp_response(path)
+    server.set_ocsp_response(lambda: b"DER")
     server.enable_dhe()
     server.enable_ecdhe("secp384r1")
     server.set_server_names({"a.example": server}, default=server)
@@ -115,6 +126,11 @@ def connections(context: tlskit.ClientContext, sock: socket.socket) -> None:
         port.output.write(memoryview(b"data"))
         assert_type(port.version, tlskit.TLSVersion | None)
         assert_type(port.peer_certificate, x509.Certificate | None)
+        if port.peer_certificate is not None:
+            info = tlskit.CertificateInfo.of(port.peer_certificate)
+            assert_type(info.names, tuple[str, ...])
+            assert_type(info.days_left(), int)
+            assert_type(tlskit.fingerprint(port.peer_certificate), str)
         assert_type(port.peer_chain, tuple[x509.Certificate, ...])
         assert_type(port.alpn_selected, str | None)
         assert_type(port.verify_error, tlskit.VerificationError | None)
