@@ -26,7 +26,7 @@ LADDER = (
     "_glimpse _oneline _pem _version _versioned codes deadline dh files",
     "_alerts _stories errors pipes transport",
     (
-        "_cases _hostname _scene _streams _trust_files _trust_macos"
+        "_cases _dialogues _hostname _scene _streams _trust_files _trust_macos"
         " _trust_windows facts keylog sniff"
     ),
     "_mismatch _reasons channel_binding",
@@ -43,7 +43,7 @@ LADDER = (
     "context",
     "sides",
     "_handshakes client wrapping",
-    "listener",
+    "listener starttls",
     "aio stdlib",
     "__init__ testing",
     "cli",
@@ -76,6 +76,7 @@ FENCES = {
         "client",
         "listener",
         "ports",
+        "starttls",
         "stdlib",
         "testing",
         "transport",
