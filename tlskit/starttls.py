@@ -232,7 +232,7 @@ def _talk(
     buffer = memoryview(bytearray(4096))
     while not dialogue.done:
         unsent = memoryview(dialogue.outgoing())
-        while len(unsent):
+        while unsent:
             sent = transport.write(unsent)
             if sent is None:
                 transport.wait(read=False, write=True, deadline=deadline)

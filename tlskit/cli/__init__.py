@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from .._version import __version__
-from . import demo, doctor, serve
+from . import check, connect, demo, doctor, explain, serve
 from ._console import complain
 from ._exit import MEANINGS, ExitCode, exit_code
 
@@ -36,7 +36,7 @@ def group(context: click.Context) -> None:
         context.exit(ExitCode.USAGE)
 
 
-for _module in (demo, doctor, serve):
+for _module in (demo, check, explain, connect, serve, doctor):
     group.add_command(_module.command)
 
 
