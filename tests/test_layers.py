@@ -34,7 +34,7 @@ LADDER = (
     "_native hashing",
     "_trust_sources credentials identity library protocols verification",
     "trust",
-    "sessions settings",
+    "_offline sessions settings",
     "_callbacks _verdict",
     "_build",
     "engine",

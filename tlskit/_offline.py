@@ -19,7 +19,7 @@ from ._glimpse import Glimpse
 from ._openssl import crypto, translated
 from ._scene import Fault, VerificationScene
 from .codes import VerifyReason
-from .errors import ConfigurationError, IdentityError, VerificationError
+from .errors import ConfigurationError, IdentityError
 from .identity import Identity
 from .trust import Roots
 from .verification import explain_faults, second_opinion

@@ -239,7 +239,8 @@ def _talk(
             else:
                 unsent = unsent[sent:]
         deadline.check("waiting for the server to begin TLS")
-        transport.wait(read=True, write=False, deadline=deadline)
         size = transport.read_into(buffer)
-        if size is not None:
+        if size is None:
+            transport.wait(read=True, write=False, deadline=deadline)
+        else:
             dialogue.receive(bytes(buffer[:size]))

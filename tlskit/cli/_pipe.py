@@ -1,4 +1,4 @@
-"""Both directions of ``connect``: stdin to the server, the server to stdout."""
+"""Both directions of ``connect``: stdin to the server, and back to stdout."""
 
 from __future__ import annotations
 
