@@ -83,7 +83,10 @@ def test_a_good_server(vault):
         (
             "wrong-host",
             5,
-            ("names wrong.example, but 'localhost' was expected", ""),
+            (
+                "names wrong.example, but 'localhost' was expected",
+                "check that",
+            ),
             {"any-name"},
         ),
         (

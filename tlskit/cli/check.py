@@ -127,7 +127,8 @@ def _watched(findings: Iterable[Finding], count: int) -> Iterator[Finding]:
     other.
     """
     console = open_console(stderr=True)
-    if count == 1 or not console.is_terminal:
+    # Colours may be forced where nobody sees how a bar grows.
+    if count == 1 or not console.file.isatty():
         yield from findings
         return
     with Progress(
