@@ -2,7 +2,7 @@
 
 ``python docs/screens.py`` writes ``docs/_static/*.svg``.  It needs the extra
 ``cli``, and no network: the servers are tlskit's own, with certificates made
-for the occasion.  Dates, digests, ports and times differ from run to run.
+for the occasion.  Dates, digests and times differ from run to run.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from tlskit.testing import CA, Leaf
 
 #: In characters.
 WIDTH = 112
+#: The first of the servers' ports.
+PORT = 4433
 STATIC = Path(__file__).parent / "_static"
 
 
@@ -66,8 +68,8 @@ def picture(name: str, arguments: Sequence[str], shown: Text) -> None:
 
 
 @contextmanager
-def server(leaf: Leaf) -> Iterator[int]:
-    """Serve handshakes with these credentials; give the port."""
+def server(leaf: Leaf, port: int) -> Iterator[str]:
+    """Serve handshakes with these credentials; give host and port."""
     context = tlskit.ServerContext()
     leaf.apply(context)
     context.set_alpn(["h2", "http/1.1"])
@@ -78,9 +80,11 @@ def server(leaf: Leaf) -> Iterator[int]:
             with suppress(OSError):
                 listener.accept(10).close()
 
-    with tlskit.listen(hostname="127.0.0.1", context=context) as listener:
+    with tlskit.listen(
+        port, hostname="127.0.0.1", context=context
+    ) as listener:
         threading.Thread(target=serve, args=(listener,), daemon=True).start()
-        yield listener.port
+        yield f"localhost:{port}"
 
 
 def main() -> None:
@@ -98,7 +102,8 @@ def main() -> None:
         roots = Path(where, "example-root.pem")
         roots.write_bytes(ca.pem)
         hosts = [
-            f"localhost:{stack.enter_context(server(leaf))}" for leaf in leaves
+            stack.enter_context(server(leaf, port))
+            for port, leaf in enumerate(leaves, PORT)
         ]
         for name, arguments in {
             "demo": ["demo"],
