@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tlskit.cli import explain
+from tlskit.cli import explain, run
 from tlskit.cli._policies import OpinionData
 from tlskit.testing import CA
 
@@ -309,6 +309,33 @@ def test_wrong_usage(arguments, words):
     assert (1, "") == (done.returncode, done.stdout)
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a ")
+def test_a_broken_certificate_is_no_bug_of_ours(vault, tmp_path, capsys):
+    """Whatever a byte of it is changed to, a verdict comes of it."""
+    der = vault.leaf().leaf.certificate.public_bytes(Encoding.DER)
+    path = tmp_path / "broken"
+    statuses = set()
+    for at in range(0, len(der), 4):
+        path.write_bytes(der[:at] + bytes([der[at] ^ 0x13]) + der[at + 1 :])
+        for options in ((), ("--json",)):
+            arguments = ("explain", str(path), "--ca", vault.roots, *options)
+            statuses.add(run(arguments))
+    capsys.readouterr()
+
+    assert {1, 6} <= statuses <= {1, 4, 6, 8}
+
+
+def test_what_cannot_be_read_has_a_word(vault):
+    """Dates that a broken certificate does not give away are no dates."""
+    from tlskit._glimpse import Glimpse
+    from tlskit.cli import _data
+
+    now = datetime.now(timezone.utc)
+
+    assert "(unreadable)" == explain._validity(Glimpse(None), now)
+    assert "(unreadable)" == _data._moment(None)
 
 
 @pytest.mark.parametrize("junk", [b"", b"\x30\x82\xff\xff", b"\0" * 999])

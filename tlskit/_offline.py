@@ -19,7 +19,7 @@ from ._glimpse import Glimpse
 from ._openssl import crypto, translated
 from ._scene import Fault, VerificationScene
 from .codes import VerifyReason
-from .errors import ConfigurationError, IdentityError
+from .errors import ConfigurationError, IdentityError, VerificationError
 from .identity import Identity
 from .trust import Roots
 from .verification import explain_faults, second_opinion
@@ -34,6 +34,7 @@ _LEAST_BITS = (
     ((ec.EllipticCurvePublicKey,), 224),
 )
 _LEAST_DIGEST = 28  # Bytes: a collision costs half of the digest's bits.
+_FOR_SERVERS = {"serverAuth", "any"}
 
 
 @dataclass(frozen=True)
@@ -103,10 +104,13 @@ def judge(chain: Chain, policy: Policy) -> Chain:
 
 def _build(chain: Chain, policy: Policy) -> tuple[Chain, list[Fault]]:
     """Have OpenSSL look for a path, and give it, or the fault."""
-    leaf, *others = map(crypto.X509.from_cryptography, chain)
-    context = crypto.X509StoreContext(_store(policy), leaf, others)
+    store = _store(policy)
     try:
-        found = context.get_verified_chain()
+        # OpenSSL may not even read what cryptography has read.
+        with translated(VerificationError, "looking for a path"):
+            leaf, *others = map(crypto.X509.from_cryptography, chain)
+            context = crypto.X509StoreContext(store, leaf, others)
+            found = context.get_verified_chain()
     except crypto.X509StoreContextError as error:
         code, depth, _ = error.errors
         at_fault = error.certificate.to_cryptography()
@@ -134,19 +138,19 @@ def _store(policy: Policy) -> crypto.X509Store:
 
 def _unfit(path: Chain) -> Iterator[Fault]:
     """Find what only a connection's security level and purpose mind."""
-    for depth, each in enumerate(path):
-        if _is_short(each.public_key()):
+    for depth, each in enumerate(map(Glimpse, map(_der, path))):
+        if _is_short(each._field(lambda found: found.public_key(), None)):
             code = VerifyReason.CA_KEY_TOO_SMALL
             if depth == 0:
                 code = VerifyReason.EE_KEY_TOO_SMALL
-            yield Fault(code, depth, _der(each))
-        digest = each.signature_hash_algorithm
-        rooted = each.issuer == each.subject
-        if digest and digest.digest_size < _LEAST_DIGEST and not rooted:
-            yield Fault(VerifyReason.CA_MD_TOO_WEAK, depth, _der(each))
-    uses = Glimpse(_der(path[0])).purposes
-    if uses and not {"serverAuth", "any"}.intersection(uses):
-        yield Fault(VerifyReason.INVALID_PURPOSE, 0, _der(path[0]))
+            yield Fault(code, depth, each.der)
+        digest = each._field(lambda it: it.signature_hash_algorithm, None)
+        weak = digest is not None and digest.digest_size < _LEAST_DIGEST
+        if weak and not each.self_issued:
+            yield Fault(VerifyReason.CA_MD_TOO_WEAK, depth, each.der)
+    leaf = Glimpse(_der(path[0]))
+    if leaf.purposes and not _FOR_SERVERS.intersection(leaf.purposes):
+        yield Fault(VerifyReason.INVALID_PURPOSE, 0, leaf.der)
 
 
 def _is_short(key: object) -> bool:

@@ -19,6 +19,7 @@ from ._data import (
     VerificationData,
     certificate_data,
     error_data,
+    glimpse_of,
     session_data,
     verification_data,
 )
@@ -116,8 +117,8 @@ class Finding:
 
 
 def _first_end(chain: tuple[x509.Certificate, ...]) -> datetime | None:
-    ends = (each.not_valid_after_utc for each in chain)
-    return min(ends, default=None)
+    ends = (glimpse_of(each).not_after for each in chain)
+    return min(filter(None, ends), default=None)
 
 
 def examine(caller: Caller, target: Target, min_days: float) -> Finding:

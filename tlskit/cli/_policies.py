@@ -11,7 +11,7 @@ from cryptography import x509
 
 from .._offline import Policy, judge
 from ..errors import TLSError
-from ._data import ErrorData, error_data
+from ._data import ErrorData, error_data, glimpse_of
 
 __all__ = ["Opinion", "OpinionData", "opinions"]
 
@@ -83,7 +83,8 @@ def opinions(
 def _variants(
     chain: tuple[x509.Certificate, ...], policy: Policy
 ) -> Mapping[str, Policy]:
-    issued = max(each.not_valid_before_utc for each in chain) + _MOMENT
+    starts = filter(None, (glimpse_of(each).not_before for each in chain))
+    issued = max((each + _MOMENT for each in starts), default=None)
     return {
         "default": policy,
         "strict": replace(policy, strict=True),

@@ -26,6 +26,7 @@ from ._data import (
     SessionData,
     certificate_data,
     error_data,
+    glimpse_of,
     session_data,
 )
 from ._exit import ExitCode, exit_code
@@ -34,6 +35,8 @@ from ._policies import Opinion, OpinionData, opinions
 if TYPE_CHECKING:
     from cryptography import x509
     from rich.console import Console
+
+    from .._glimpse import Glimpse
 
 __all__ = ["ExplainData", "command"]
 
@@ -265,15 +268,20 @@ def _certificate_rows(
 ) -> Iterator[tuple[str, str]]:
     yield "names", ", ".join(data["names"]) or "none"
     yield "issuer", data["issuer"]
-    start = certificate.not_valid_before_utc
-    end = certificate.not_valid_after_utc
+    yield "valid", _validity(glimpse_of(certificate), now)
+    yield "sha256", data["sha256"]
+
+
+def _validity(glimpse: Glimpse, now: datetime) -> str:
+    start, end = glimpse.not_before, glimpse.not_after
+    if start is None or end is None:
+        return "(unreadable)"
     days = abs(end - now).days
     if now < start:
         words = "not valid yet"
     else:
         words = f"{days} days left" if now <= end else f"over {days} days ago"
-    yield "valid", f"{start:%Y-%m-%d} to {end:%Y-%m-%d}, {words}"
-    yield "sha256", data["sha256"]
+    return f"{start:%Y-%m-%d} to {end:%Y-%m-%d}, {words}"
 
 
 def _opinion(opinion: Opinion) -> str:
