@@ -13,7 +13,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["PATIENCE", "PYTHON", "Server", "python", "serving", "tlskit"]
+__all__ = [
+    "PATIENCE",
+    "PYTHON",
+    "Server",
+    "python",
+    "serving",
+    "start",
+    "tlskit",
+]
 
 #: No wait is longer, in seconds.
 PATIENCE = 30.0
@@ -53,6 +61,18 @@ def tlskit(
 ) -> subprocess.CompletedProcess[str]:
     """Run ``python -m tlskit``."""
     return python("-m", "tlskit", *arguments, **variables)
+
+
+def start(*arguments: str) -> subprocess.Popen[bytes]:
+    """Start ``python -m tlskit``; the caller talks to it, and ends it."""
+    return subprocess.Popen(
+        [*PYTHON, "-m", "tlskit", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=_environment({}),
+        preexec_fn=_hear_ctrl_c,  # noqa: PLW1509 - as in Server
+    )
 
 
 class Server:

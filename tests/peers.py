@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import socket
 import ssl
 import struct
@@ -239,6 +240,10 @@ class Program:
                 ALERT, self.output, re.MULTILINE
             )
         ]
+
+    def interrupt(self) -> None:
+        """Ask the program to end, as Ctrl-C does."""
+        self._process.send_signal(signal.SIGINT)
 
     def kill(self) -> None:
         """End the program now."""

@@ -19,6 +19,12 @@ from tlskit.cli._exit import ExitCode, exit_code
 from .command import PATIENCE, PYTHON, python
 from .command import tlskit as tlskit_process
 
+COMMANDS = (
+    *("demo", "check", "explain", "connect"),
+    *("serve", "inspect", "ca", "doctor"),
+)
+
+
 # -- usage ------------------------------------------------------------------
 
 
@@ -27,14 +33,14 @@ def test_help_names_every_subcommand_and_status():
     done = tlskit_process("--help")
 
     assert done.returncode == 0
-    for word in ("demo", "serve", "doctor", "Exit status"):
+    for word in (*COMMANDS, "Exit status"):
         assert word in done.stdout
     for code, meaning in _exit.MEANINGS.items():
         assert f"{code.value:>3}  {meaning}" in done.stdout
     assert set(ExitCode) == set(_exit.MEANINGS)
 
 
-@pytest.mark.parametrize("command", ["demo", "serve", "doctor"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_subcommand_has_help(command):
     """Each one explains itself."""
     done = tlskit_process(command, "-h")

@@ -809,13 +809,15 @@ def test_an_unknown_kind_of_key_still_has_a_pin(put, root):
 
 
 def test_a_name_that_is_no_text_is_told(put, root):
-    """A certificate whose subject can't be read is called unreadable."""
+    """A certificate whose subject can't be read is shown without it."""
     der = root.issue("a.example").certificate.public_bytes(DER)
     data = inspect_json(
         put("c.der", der.replace(b"a.example", b"\xff.example")), status=1
     )
 
-    assert ["unreadable"] == [each["kind"] for each in data["objects"]]
+    assert ["certificate"] == [each["kind"] for each in data["objects"]]
+    assert "malformed" in json.dumps(data)
+    assert "(unreadable)" in json.dumps(data)
 
 
 def test_rare_usages_and_lines(put):

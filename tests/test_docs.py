@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import tlskit
+from tlskit.cli._exit import MEANINGS, SEVERITY
 
 from .test_layers import LADDER
 
@@ -39,3 +40,23 @@ def test_the_ladder_is_shown_as_it_is_tested():
         (str(height), [f"``{name}``" for name in rung.split()])
         for height, rung in enumerate(LADDER)
     ] == [(height, names.split()) for height, names in rows]
+
+
+def test_the_exit_statuses_are_documented():
+    """The page has every status with its meaning, and the order."""
+    page = DOCS.joinpath("cli.rst").read_text(encoding="utf-8")
+    table = page.split(".. exit statuses\n")[1].split(".. end of the")[0]
+    rows = re.findall(r"^   \* - (\d+)\n     - (.*)$", table, re.MULTILINE)
+    order = ", ".join(str(code.value) for code in SEVERITY)
+
+    assert [(str(k.value), v) for k, v in MEANINGS.items()] == rows
+    assert f"from good to bad: {order}." in page
+
+
+def test_the_pictures_are_there():
+    """Each picture that the page shows is one that the script makes."""
+    page = DOCS.joinpath("cli.rst").read_text(encoding="utf-8")
+    shown = re.findall(r"^\.\. image:: (\S+)$", page, re.MULTILINE)
+
+    assert ["demo", "check", "explain"] == [Path(each).stem for each in shown]
+    assert all(DOCS.joinpath(each).is_file() for each in shown)

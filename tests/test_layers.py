@@ -26,15 +26,15 @@ LADDER = (
     "_der _forks _inspection _pem _version codes deadline dh files",
     "_alerts _glimpse _oneline _stories _versioned errors pipes transport",
     (
-        "_cases _hostname _scene _stdlib_certificate _stdlib_errors _streams"
-        " _trust_files _trust_macos _trust_windows facts keylog sniff"
+        "_cases _dialogues _hostname _scene _stdlib_certificate _stdlib_errors"
+        " _streams _trust_files _trust_macos _trust_windows facts keylog sniff"
     ),
     "_closing _mismatch _reasons channel_binding revocation",
     "_diagnosis _openssl ocsp",
     "_native hashing stapling",
     "_trust_sources credentials identity library protocols verification",
     "certificates trust",
-    "_evidence sessions settings",
+    "_evidence _offline sessions settings",
     "_callbacks _store _verdict _verifying",
     "_build _resumption",
     "engine reloading",
@@ -43,7 +43,7 @@ LADDER = (
     "_stdlib_socket context",
     "_stdlib_alpn sides",
     "_handshakes _stdlib_material client wrapping",
-    "_stdlib_policy listener",
+    "_stdlib_policy listener starttls",
     "aio stdlib",
     "__init__ testing",
     "cli",
@@ -80,6 +80,7 @@ FENCES = {
         "client",
         "listener",
         "ports",
+        "starttls",
         "stdlib",
         "testing",
         "transport",

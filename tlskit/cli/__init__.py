@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from .._version import __version__
-from . import ca, demo, doctor, inspect, serve
+from . import ca, check, connect, demo, doctor, explain, inspect, serve
 from ._console import complain
 from ._exit import MEANINGS, ExitCode, exit_code
 
@@ -36,7 +36,10 @@ def group(context: click.Context) -> None:
         context.exit(ExitCode.USAGE)
 
 
-for _module in (demo, ca, doctor, inspect, serve):
+for _module in (
+    *(demo, check, explain, connect),
+    *(serve, inspect, ca, doctor),
+):
     group.add_command(_module.command)
 
 

@@ -63,10 +63,13 @@ def _issuers(
     ]
     named: dict[bytes, list[int]] = {}
     for index, each in enumerate(certificates):
-        named.setdefault(each.subject.public_bytes(), []).append(index)
+        subject = _encoded(each, "subject")
+        if subject is not None:
+            named.setdefault(subject, []).append(index)
     issuers: dict[int, int | None] = {}
     for index, each in enumerate(certificates):
-        namesakes = named.get(each.issuer.public_bytes(), [])
+        issuer = _encoded(each, "issuer")
+        namesakes = [] if issuer is None else named.get(issuer, [])
         # A root is its own issuer, also if its twin is there.
         candidates = [index] if index in namesakes else []
         candidates += namesakes[:_MOST_NAMESAKES]
@@ -75,3 +78,12 @@ def _issuers(
             None,
         )
     return issuers
+
+
+def _encoded(certificate: x509.Certificate, which: str) -> bytes | None:
+    """Give a name's DER, or None if ``cryptography`` can't read it."""
+    try:
+        name: x509.Name = getattr(certificate, which)
+    except ValueError:
+        return None
+    return name.public_bytes()

@@ -14,7 +14,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypedDict
 
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from .._glimpse import Glimpse
 from ..codes import Alert
 from ..errors import AlertError, TLSError, VerificationError
 from ..identity import presented_names
@@ -33,6 +35,7 @@ __all__ = [
     "alert_name",
     "certificate_data",
     "error_data",
+    "glimpse_of",
     "session_data",
     "subject_of",
     "verification_data",
@@ -40,6 +43,9 @@ __all__ = [
 
 #: The version of this description.
 SCHEMA = 1
+
+#: Stands for what a broken certificate does not give away.
+_UNREADABLE = "(unreadable)"
 
 
 class SessionData(TypedDict):
@@ -133,27 +139,38 @@ def verification_data(
 
 def certificate_data(certificate: x509.Certificate) -> CertificateData:
     """Describe one certificate."""
+    glimpse = glimpse_of(certificate)
     return CertificateData(
-        subject=_text(certificate.subject),
-        issuer=_text(certificate.issuer),
-        names=list(presented_names(certificate)),
-        not_before=_moment(certificate.not_valid_before_utc),
-        not_after=_moment(certificate.not_valid_after_utc),
+        subject=glimpse._field(lambda it: _text(it.subject), _UNREADABLE),
+        issuer=glimpse._field(lambda it: _text(it.issuer), _UNREADABLE),
+        names=glimpse._field(lambda it: list(presented_names(it)), []),
+        not_before=_moment(glimpse.not_before),
+        not_after=_moment(glimpse.not_after),
         sha256=certificate.fingerprint(hashes.SHA256()).hex(),
     )
 
 
+def glimpse_of(certificate: x509.Certificate) -> Glimpse:
+    """Read a stranger's certificate without ever failing.
+
+    ``cryptography`` parses much of it only on access, and raises then.
+    """
+    return Glimpse(certificate.public_bytes(Encoding.DER))
+
+
 def subject_of(certificate: x509.Certificate) -> str:
     """Name a certificate for people: by subject, else by what it is for."""
-    subject = _text(certificate.subject)
-    return subject or ", ".join(presented_names(certificate)) or "(nameless)"
+    data = certificate_data(certificate)
+    return data["subject"] or ", ".join(data["names"]) or "(nameless)"
 
 
 def _text(name: x509.Name) -> str:
     return name.rfc4514_string()
 
 
-def _moment(when: datetime) -> str:
+def _moment(when: datetime | None) -> str:
+    if when is None:
+        return _UNREADABLE
     return when.isoformat().replace("+00:00", "Z")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
 
 from ..codes import VerifyReason
@@ -14,7 +15,7 @@ from ..errors import (
     VerificationError,
 )
 
-__all__ = ["MEANINGS", "ExitCode", "exit_code"]
+__all__ = ["MEANINGS", "SEVERITY", "ExitCode", "exit_code", "worst"]
 
 
 class ExitCode(IntEnum):
@@ -35,6 +36,11 @@ class ExitCode(IntEnum):
     #: 128 and the number of SIGTERM.
     TERMINATED = 143
 
+    @property
+    def word(self) -> str:
+        """The verdict in a word or two."""
+        return self.name.lower().replace("_", " ").replace("tls", "TLS")
+
 
 #: What each status means, for ``--help`` and the documentation.
 MEANINGS = {
@@ -51,6 +57,19 @@ MEANINGS = {
     ExitCode.INTERRUPTED: "interrupted by Ctrl-C",
     ExitCode.TERMINATED: "ended by SIGTERM",
 }
+
+#: Where several things were looked at, the worst decides: from good to bad.
+SEVERITY = (
+    ExitCode.GOOD,
+    ExitCode.EXPIRES_SOON,
+    ExitCode.CANNOT_CONNECT,
+    ExitCode.NOT_TLS,
+    ExitCode.POLICY,
+    ExitCode.EXPIRED,
+    ExitCode.WRONG_NAME,
+    ExitCode.UNTRUSTED,
+    ExitCode.REVOKED,
+)
 
 _REASONS = {
     VerifyReason.CERT_HAS_EXPIRED: ExitCode.EXPIRED,
@@ -89,3 +108,8 @@ def exit_code(error: BaseException) -> ExitCode:
         if isinstance(error, kind):
             return code
     return ExitCode.CANNOT_CONNECT
+
+
+def worst(codes: Iterable[ExitCode]) -> ExitCode:
+    """Give the status for several things, each with one of its own."""
+    return max(codes, key=SEVERITY.index, default=ExitCode.GOOD)

@@ -1,0 +1,212 @@
+"""Real servers for the command line's tests, each in a directory of its own.
+
+They run as whoever runs the tests, root included; no service is touched.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+import tlskit
+
+from .peers import PATIENCE, Files, Program, Task, echo
+
+__all__ = ["dovecot", "echo_server", "needs_postgres", "nginx", "postgres"]
+
+_POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+needs_postgres = pytest.mark.skipif(
+    not _POSTGRES, reason="postgresql is not installed"
+)
+
+
+def _free_port() -> int:
+    # None of these programs can tell which port it took.
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def echo_server(files: Files, **settings: object) -> Iterator[int]:
+    """Run tlskit's own listener, which serves any number; give its port.
+
+    Args:
+        files: Its credentials.
+        settings: Names of the context's methods, with their argument.
+    """
+    context = tlskit.ServerContext(
+        certificate_chain=files.chain, private_key=files.key
+    )
+    for name, value in settings.items():
+        getattr(context, name)(value)
+
+    def serve(listener: tlskit.Listener) -> None:
+        while True:
+            try:
+                port = listener.accept(PATIENCE)
+            except tlskit.ClosedError:
+                return
+            except OSError:
+                continue  # Clients refuse us; that is what is tested.
+            port.settimeout(PATIENCE)
+            with suppress(OSError), port:
+                echo(port)
+
+    with tlskit.listen(hostname="127.0.0.1", context=context) as listener:
+        task = Task(serve, listener)
+        yield listener.port
+    task.settle()
+
+
+@contextmanager
+def nginx(files: Files, body: str, where: Path) -> Iterator[int]:
+    """Run nginx, which answers every request with *body*; give its port."""
+    port = _free_port()
+    where.joinpath("nginx.conf").write_text(
+        f"""
+daemon off;
+master_process off;
+pid {where}/pid;
+error_log stderr notice;
+events {{ }}
+http {{
+    access_log off;
+    client_body_temp_path {where}/body;
+    proxy_temp_path {where}/proxy;
+    fastcgi_temp_path {where}/fastcgi;
+    uwsgi_temp_path {where}/uwsgi;
+    scgi_temp_path {where}/scgi;
+    server {{
+        listen 127.0.0.1:{port} ssl http2;
+        ssl_certificate {files.chain};
+        ssl_certificate_key {files.key};
+        return 200 "{body}";
+    }}
+}}
+""",
+        encoding="utf-8",
+    )
+    with Program(
+        *("nginx", "-p", str(where), "-c", str(where / "nginx.conf")),
+        *("-e", "stderr"),
+    ) as program:
+        program.until(r"start worker|using the .* event method")
+        yield port
+
+
+#: The services of Dovecot: its name for each, and ours.
+_MAIL = {"imap": "imap", "pop3": "pop3", "submission": "smtp"}
+
+
+@contextmanager
+def dovecot(files: Files) -> Iterator[dict[str, int]]:
+    """Run Dovecot with STARTTLS; give ports by the names of protocols."""
+    ports = {name: _free_port() for name in _MAIL}
+    with ExitStack() as stack:
+        # Its sockets' paths must be short, which pytest's are not.
+        where = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        where.chmod(0o755)
+        me = pwd.getpwuid(os.getuid()).pw_name
+        root = os.getuid() == 0
+        services = "".join(
+            f"""
+service {name}-login {{
+    chroot =
+    inet_listener {name} {{
+        port = {port}
+    }}
+    inet_listener {name}s {{
+        port = 0
+    }}
+}}"""
+            for name, port in ports.items()
+        )
+        where.joinpath("conf").write_text(
+            f"""
+base_dir = {where}/run
+log_path = /dev/stderr
+listen = 127.0.0.1
+protocols = {" ".join(_MAIL)}
+ssl = required
+ssl_cert = <{files.chain}
+ssl_key = <{files.key}
+default_internal_user = {"dovecot" if root else me}
+default_login_user = {"dovenull" if root else me}
+submission_relay_host = 127.0.0.1
+hostname = localhost
+passdb {{
+    driver = static
+    args = password=none
+}}
+userdb {{
+    driver = static
+    args = uid=65534 gid=65534 home={where}
+}}
+mail_location = maildir:{where}/mail
+{services}
+""",
+            encoding="utf-8",
+        )
+        program = stack.enter_context(
+            Program("dovecot", "-F", "-c", str(where / "conf"))
+        )
+        program.until("starting up")
+        yield {_MAIL[name]: port for name, port in ports.items()}
+        program.interrupt()  # As PostgreSQL's, below.
+        program.finish()
+
+
+@contextmanager
+def postgres(files: Files) -> Iterator[int]:
+    """Run PostgreSQL with TLS, and give its port."""
+    bin_ = _POSTGRES[-1].parent
+    port = _free_port()
+    with ExitStack() as stack:
+        where = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        shutil.copy(files.chain, where / "chain.pem")
+        shutil.copy(files.key, where / "key.pem")
+        # It refuses to run as root.
+        become: tuple[str, ...] = ()
+        if os.getuid() == 0:
+            user = pwd.getpwnam("postgres")
+            become = ("setpriv", "--reuid=postgres", "--regid=postgres")
+            become += ("--clear-groups",)
+            for each in (where, *where.iterdir()):
+                os.chown(each, user.pw_uid, user.pw_gid)
+        subprocess.run(
+            [*become, str(bin_ / "initdb"), "--no-sync", f"{where}/data"],
+            check=True,
+            cwd=where,
+            stdout=subprocess.DEVNULL,
+            timeout=60,
+        )
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": str(where),
+            "ssl": "on",
+            "ssl_cert_file": f"{where}/chain.pem",
+            "ssl_key_file": f"{where}/key.pem",
+            "fsync": "off",
+        }
+        options = [f"--{key}={value}" for key, value in settings.items()]
+        program = stack.enter_context(
+            Program(
+                *(*become, str(bin_ / "postgres"), "-D", f"{where}/data"),
+                *("-p", str(port), *options),
+                cwd=where,
+            )
+        )
+        program.until("ready to accept connections")
+        yield port
+        # Its children outlive it if it is killed.
+        program.interrupt()
+        program.finish()
