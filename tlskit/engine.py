@@ -221,12 +221,12 @@ class Engine:
                 self._ended = True
                 self._connection.bio_shutdown()
 
-    def outgoing(self) -> bytes:
+    def outgoing(self) -> bytes | bytearray:
         """Give all ciphertext that wants to go to the peer."""
         with self._step():
             return self._drain()
 
-    def _drain(self) -> bytes:
+    def _drain(self) -> bytes | bytearray:
         if self._direct:
             return _native.drain(self._connection)
         pieces = []
