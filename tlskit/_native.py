@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
@@ -416,13 +417,24 @@ def write(connection: Connection, data: memoryview) -> int:
     return result
 
 
-def drain(connection: Connection) -> bytes | bytearray:
+_local = threading.local()
+#: More than this is drained by way of memory that is given back.
+_SCRATCH = 524288
+
+
+def drain(connection: Connection) -> bytes:
     """Take all ciphertext that waits to go out, without an exception."""
     lib, ffi = _binding()
-    bio = connection._from_ssl
-    size = lib.BIO_get_mem_data(bio, ffi.NULL)
+    size = lib.BIO_get_mem_data(connection._from_ssl, ffi.new("char **"))
     if size <= 0:
         return b""
-    taken = bytearray(size)
-    lib.BIO_read(bio, ffi.from_buffer(taken), size)
-    return taken
+    taken = _scratch(ffi) if size <= _SCRATCH else ffi.new("char[]", size)
+    lib.BIO_read(connection._from_ssl, taken, size)
+    return bytes(ffi.buffer(taken, size))
+
+
+def _scratch(ffi: Any) -> Any:
+    """Give this thread's memory, for what is copied at once."""
+    if not hasattr(_local, "scratch"):
+        _local.scratch = ffi.new("char[]", _SCRATCH)
+    return _local.scratch

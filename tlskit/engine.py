@@ -221,12 +221,12 @@ class Engine:
                 self._ended = True
                 self._connection.bio_shutdown()
 
-    def outgoing(self) -> bytes | bytearray:
+    def outgoing(self) -> bytes:
         """Give all ciphertext that wants to go to the peer."""
         with self._step():
             return self._drain()
 
-    def _drain(self) -> bytes | bytearray:
+    def _drain(self) -> bytes:
         if self._direct:
             return _native.drain(self._connection)
         pieces = []
