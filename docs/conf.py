@@ -73,6 +73,7 @@ _UNIONS = (
 # What is said in the signatures of members that are not for users.
 _INSIDE = (
     r"tlskit\._\w+\.\w+",
+    r"tlskit\.aio\._\w+\.\w+",
     r"tlskit\.driver\.Driver",
     r"tlskit\.hashing\._Stream",
 )

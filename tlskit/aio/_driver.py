@@ -13,10 +13,10 @@ anything.  So a read that is cancelled has lost no byte, and a write that is
 cancelled has lost or doubled no ciphertext: what ``write`` took is on its way
 whatever becomes of ``drain``.
 
-**Writes are gathered** until the loop's next turn, or until ``drain``, a read
-that waits, 64 KiB, or the end; then the whole is encrypted in one step.  It
-is encrypted only while the transport has room, so what a slow peer holds up
-is bounded.
+**Writes are gathered** until the loop's next turn, ``flush``, a read that
+waits, 64 KiB, or the end; then the whole is encrypted in one step.  It is
+encrypted only while the transport has room, so what a slow peer holds up is
+bounded.
 
 There are no locks: everything runs in the thread of the event loop.
 """
