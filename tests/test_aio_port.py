@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from contextlib import suppress
 
 import pytest
@@ -47,6 +49,7 @@ def test_bytes_go_both_ways(run, client):
     async def main():
         async with joined(client) as (ours, theirs):
             ours.write(b"hello")
+            ours.flush()
             assert b"hel" == await theirs.read(3)
             assert b"lo" == await theirs.read(100)
             theirs.write(b"world")
@@ -410,6 +413,74 @@ def test_a_slow_reader_bounds_what_is_held(run):
                 got += len(await theirs.read(1 << 18))
             await ours.drain()
             assert not theirs._ahead
+
+    run(main())
+
+
+# -- a session that breaks ---------------------------------------------------
+
+
+def test_garbage_breaks_the_session_for_good(run):
+    """After a bad record every call raises the same; the peer has an alert."""
+    record = b"\x17\x03\x03\x00\x20" + bytes(32)
+
+    async def main():
+        async with joined() as (ours, theirs):
+            ours.write(b"gathered")
+            ours._driver.feed(record)
+            with pytest.raises(StreamError) as caught:
+                await ours.read(1)
+            await asyncio.sleep(0)  # The turn that would have sent it.
+            for call in (
+                lambda: ours.read(1),
+                ours.drain,
+                ours.handshake,
+            ):
+                with pytest.raises(StreamError) as again:
+                    await call()
+                assert caught.value is again.value
+            with pytest.raises(StreamError):
+                ours.write(b"more")
+            ours._driver.feed(record)  # Of no use, and no harm.
+            with pytest.raises(AlertError):
+                await theirs.read(1)
+
+    run(main())
+
+
+def test_a_failing_flush_is_told_to_whoever_waits(run):
+    """What is gathered when the session breaks can't be sent; drain says."""
+
+    async def main():
+        async with joined() as (ours, _):
+            ours.write(bytes(32 << 20))
+            draining = asyncio.ensure_future(ours.drain())
+            await asyncio.sleep(0)
+            ours._driver.feed(b"\x17\x03\x03\x00\x20" + bytes(32))
+            with pytest.raises(StreamError):
+                await ours.read(1)
+            ours._driver.resume_writing()
+            with pytest.raises(StreamError):
+                await draining
+
+    run(main())
+
+
+def test_a_reset_is_a_plain_error(run):
+    """A connection that is reset raises the system's own error."""
+
+    async def main():
+        async with joined() as (ours, theirs):
+            sock = theirs._driver.transport.get_extra_info("socket")
+            linger = struct.pack("ii", 1, 0)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            theirs.abort()
+            with pytest.raises(ConnectionResetError):
+                await ours.read(1)
+            with pytest.raises(ConnectionResetError):
+                ours.write(b"late")
+            with pytest.raises(ConnectionResetError):
+                await ours.drain()
 
     run(main())
 

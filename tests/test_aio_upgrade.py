@@ -14,7 +14,9 @@ from tlskit.errors import (
     HandshakeError,
     IdentityError,
     NotTLSError,
+    StreamError,
     TruncatedError,
+    UnsupportedError,
 )
 
 from .engines import client_context, server_context
@@ -181,6 +183,92 @@ def test_tls_in_tls(run):
             await asyncio.gather(ours.aclose(), theirs.aclose())
             assert outer.closed
             assert far.closed
+
+    run(main())
+
+
+def test_what_a_port_holds_is_not_lost(run):
+    """A handshake that the outer port has decrypted is gone on with."""
+
+    async def main():
+        async with joined() as (outer, far):
+            outer.write(b"CONNECT\n")
+            starting = asyncio.ensure_future(
+                aio.start_tls(outer, client_context(), hostname=HOST)
+            )
+            await until(lambda: far._driver._held > 300)
+            assert b"CONNECT\n" == await far.readline()
+            assert far._ahead
+            theirs = await aio.start_tls(
+                far, server_context(), server_side=True
+            )
+            ours = await starting
+            await exchange(ours, theirs)
+            await asyncio.gather(ours.aclose(), theirs.aclose())
+
+    run(main())
+
+
+def test_an_outer_output_that_was_closed_breaks_the_inner(run):
+    """Who closes a tunnel's output under a session can't write there."""
+
+    async def main():
+        async with joined() as (outer, far):
+            ours, theirs = await upgraded(outer, far)
+            assert ours._driver.transport.get_extra_info("socket")
+            assert ours._driver is ours._driver.transport.get_protocol()
+            outer.write_eof()
+            ours.write(b"late")
+            ours.flush()
+            with pytest.raises(ClosedError):
+                await ours.read(1)
+            with pytest.raises(TruncatedError):
+                await theirs.read(1)
+            await asyncio.gather(ours.aclose(), theirs.aclose())
+
+    run(main())
+
+
+def test_garbage_in_the_tunnel_breaks_the_inner(run):
+    """What breaks the outer session is what the inner reader is told."""
+
+    async def main():
+        async with joined() as (outer, far):
+            ours, theirs = await upgraded(outer, far)
+            outer._driver.feed(b"\x17\x03\x03\x00\x20" + bytes(32))
+            with pytest.raises(StreamError) as caught:
+                await ours.read(1)
+            assert not isinstance(caught.value, TruncatedError)
+            await asyncio.gather(ours.aclose(), theirs.aclose())
+
+    run(main())
+
+
+def test_sockets_without_addresses(run, tmp_path):
+    """TLS over a Unix socket has no addresses to tell, and works."""
+    path = str(tmp_path / "socket")
+
+    async def main():
+        async def handler(reader, writer):
+            async with await aio.start_tls(
+                (reader, writer), server_context(), server_side=True
+            ) as port:
+                port.write(await port.readline())
+
+        server = await asyncio.start_unix_server(handler, path)
+        async with await aio.start_tls(
+            await asyncio.open_unix_connection(path),
+            client_context(),
+            hostname=HOST,
+        ) as port:
+            assert port.peer is None
+            with pytest.raises(UnsupportedError, match="TCP"):
+                port.addresses()
+            port.write(b"line\n")
+            assert b"line\n" == await port.read()
+        server.close()
+        await server.wait_closed()
+        await until(lambda: len(asyncio.all_tasks()) <= 2)
 
     run(main())
 
