@@ -11,6 +11,8 @@ import pytest
 
 from tlskit import _native, aio
 from tlskit.aio import AsyncSSLPort
+from tlskit.aio._signal import Signal
+from tlskit.deadline import Deadline
 from tlskit.errors import (
     AlertError,
     ClosedError,
@@ -638,6 +640,51 @@ def test_a_cancelled_close_closes_at_once(run):
     run(main())
 
 
+def test_a_peer_that_vanishes_ends_a_close(run):
+    """Closing ends at once when nobody takes what is left."""
+
+    async def main():
+        async with joined() as (ours, theirs):
+            ours.write(bytes(32 << 20))
+            closing = asyncio.ensure_future(ours.aclose())
+            await asyncio.sleep(0)
+            assert not closing.done()
+            theirs.abort()
+            await closing
+            assert ours.closed
+
+    run(main())
+
+
+def test_a_transport_that_is_closed_under_a_port(run):
+    """It reads as what it is: an end without close_notify."""
+
+    async def main():
+        async with joined() as (ours, _):
+            reading = asyncio.ensure_future(ours.read(1))
+            await asyncio.sleep(0)
+            ours._driver.transport.close()
+            with pytest.raises(TruncatedError):
+                await reading
+
+    run(main())
+
+
+def test_woken_in_the_turn_of_the_deadline(run):
+    """Who is woken and out of time at once was woken, and takes it."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        signal = Signal(loop, "late")
+        loop.call_later(0, signal.set)
+        await signal.wait(Deadline.after(0))
+        with pytest.raises(TimeoutError, match="late"):
+            await signal.wait(Deadline.after(0))
+        assert not signal.awaited
+
+    run(main())
+
+
 def test_leaving_a_block_by_cancellation_aborts(run):
     """``async with`` says no goodbye when its coroutine is cancelled."""
 
@@ -710,6 +757,7 @@ def test_a_client_is_asked_again(run, version):
             assert b"done" == await reading
             assert b"meanwhile" == await theirs.readexactly(9)
             await theirs.try_verify(False)
+            await theirs.set_verify(False)
 
     run(main())
 

@@ -17,7 +17,7 @@ from tlskit.errors import (
     HandshakeError,
 )
 
-from .engines import client_context, server_context
+from .engines import authority, client_context, server_context
 from .looping import LOOPS, run_on, serving, until
 from .peers import HOST
 
@@ -370,6 +370,38 @@ def test_accepting_goes_on_after_a_failure(caplog):
 
     run_on("asyncio")(main())
     assert "Too many open files" in caplog.text
+
+
+def test_a_context_that_breaks_later_costs_its_clients_only(run):
+    """A key that fits no more is a client's failure; mended, it goes on."""
+    context = server_context()
+    other = authority().issue(HOST)
+
+    async def main():
+        async with serving(echo, context) as server:
+            context.load_certificate_chain(other.chain)
+            with pytest.raises(HandshakeError):
+                await talk(server)
+            await until(lambda: server.failures == 1)
+            context.load_private_key(other.key)
+            assert b"hello\n" == await talk(server)
+
+    run(main())
+
+
+def test_what_nobody_foresaw_ends_accepting():
+    """A server that can't go on says so to whoever waits for it."""
+
+    async def main():
+        async def broken(sock):
+            raise KeyError("unforeseen")
+
+        asyncio.get_running_loop().sock_accept = broken
+        server = await aio.start_server(echo, None, 0, server_context())
+        with pytest.raises(KeyError, match="unforeseen"):
+            await server.serve_forever()
+
+    run_on("asyncio")(main())
 
 
 def test_a_client_that_is_gone_at_once_is_no_harm(run):

@@ -323,6 +323,7 @@ def test_a_broken_tunnel_is_told(run):
             far.abort()
             with pytest.raises((TruncatedError, ConnectionError)):
                 await ours.read(1)
+            ours.abort()
             await asyncio.gather(ours.aclose(), theirs.aclose())
 
     run(main())
