@@ -656,6 +656,22 @@ def test_a_peer_that_vanishes_ends_a_close(run):
     run(main())
 
 
+def test_waiting_until_all_is_sent_ends_with_the_transport(run):
+    """What can't be sent any more is not waited for."""
+
+    async def main():
+        async with joined() as (ours, theirs):
+            ours.write(bytes(32 << 20))
+            assert ours._driver.transport.get_write_buffer_size()
+            sending = asyncio.ensure_future(ours._driver._sent(Deadline()))
+            await asyncio.sleep(0)
+            assert not sending.done()
+            theirs.abort()
+            await sending
+
+    run(main())
+
+
 def test_a_transport_that_is_closed_under_a_port(run):
     """It reads as what it is: an end without close_notify."""
 

@@ -109,7 +109,7 @@ def test_silent_clients_delay_nobody(run):
     """Clients that say nothing wait by themselves, and are dropped in time."""
 
     async def main():
-        async with serving(echo, handshake_timeout=0.3) as server:
+        async with serving(echo, handshake_timeout=2) as server:
             silent = [
                 socket.create_connection(("127.0.0.1", server.port))
                 for _ in range(20)
@@ -125,26 +125,21 @@ def test_silent_clients_delay_nobody(run):
 
 
 def test_handshakes_are_capped(run):
-    """More handshakes than allowed never go on at once; all are done."""
+    """More handshakes than allowed never go on at once; all get their turn."""
 
     async def main():
-        async with serving(
-            echo, max_handshakes=2, handshake_timeout=0.2
-        ) as server:
-            most = 0
+        async with serving(echo, max_handshakes=2) as server:
             silent = [
                 socket.create_connection(("127.0.0.1", server.port))
                 for _ in range(6)
             ]
             talking = asyncio.ensure_future(talk(server))
-            while not talking.done():
-                most = max(most, len(server._shaking))
-                await asyncio.sleep(0)
-            assert b"hello\n" == await talking
-            assert 2 == most
-            assert 6 == server.failures
-            for sock in silent:
+            for number, sock in enumerate(silent):
+                await until(lambda: len(server._shaking) == 2)
+                assert not talking.done()
                 sock.close()
+                await until(lambda: server.failures > number)  # noqa: B023
+            assert b"hello\n" == await talking
 
     run(main())
 
@@ -380,7 +375,8 @@ def test_a_context_that_breaks_later_costs_its_clients_only(run):
     async def main():
         async with serving(echo, context) as server:
             context.load_certificate_chain(other.chain)
-            with pytest.raises(HandshakeError):
+            # Closed before its ClientHello was read.
+            with pytest.raises((HandshakeError, ConnectionResetError)):
                 await talk(server)
             await until(lambda: server.failures == 1)
             context.load_private_key(other.key)
