@@ -76,6 +76,7 @@ _UNIONS = (
 _INSIDE = (
     r"tlskit\._\w+\.\w+",
     r"tlskit\.cli\._data\.\w+",
+    r"tlskit\.aio\._\w+\.\w+",
     r"tlskit\.driver\.Driver",
     r"tlskit\.hashing\._Stream",
     r"tlskit\.reloading\.T",

@@ -13,10 +13,10 @@ anything.  So a read that is cancelled has lost no byte, and a write that is
 cancelled has lost or doubled no ciphertext: what ``write`` took is on its way
 whatever becomes of ``drain``.
 
-**Writes are gathered** until the loop's next turn, or until ``drain``, a read
-that waits, 64 KiB, or the end; then the whole is encrypted in one step.  It
-is encrypted only while the transport has room, so what a slow peer holds up
-is bounded.
+**Writes are gathered** until the loop's next turn, ``flush``, a read that
+waits, 64 KiB, or the end; then the whole is encrypted in one step.  It is
+encrypted only while the transport has room, so what a slow peer holds up is
+bounded.
 
 There are no locks: everything runs in the thread of the event loop.
 """
@@ -253,9 +253,8 @@ class AsyncDriver(asyncio.BufferedProtocol):
             self.loop.call_soon(self._tick)
 
     async def drain(self, deadline: Deadline) -> None:
-        """Send what was written; wait while there is no room for more."""
-        self._pump()
-        while self._full or self._outbox.size:
+        """Wait while there is no room for more."""
+        while self._full or self._outbox.size >= _PROMPT:
             await self.room.wait(deadline)
         self._check_sent()
 
@@ -286,21 +285,25 @@ class AsyncDriver(asyncio.BufferedProtocol):
         self._ticking = False
         self._pump_quietly()
 
-    def _pump_quietly(self) -> None:
+    def _pump_quietly(self) -> bool:
         """Encrypt what waits, where nobody could catch an error.
 
-        A failed session raises it again from the next call.
+        A failed session raises its error again from the next call.
         """
         try:
-            self._pump()
-        except BaseException:
-            if self.engine.state is not State.FAILED:
-                raise
+            return self._pump()
+        except Exception:  # noqa: BLE001 - a hook raises anything
             self.room.set()
+            return True
 
-    def _pump(self) -> None:
-        """Encrypt what waits, as long as the transport has room."""
+    def _pump(self) -> bool:
+        """Encrypt what waits, as long as the transport has room.
+
+        Returns:
+            Whether the engine has nothing left to be sent.
+        """
         outbox = self._outbox
+        sent = False
         while outbox.size and not self._full:
             piece = outbox.head()
             try:
@@ -310,13 +313,16 @@ class AsyncDriver(asyncio.BufferedProtocol):
                 self._send()
                 raise
             self._send()
+            sent = True
             self._stalled = done is None
             if done is None:  # In mid-renegotiation; see feed().
-                return
+                return sent
             outbox.drop(done)
         if self._ending and not outbox.size:
             self.engine.finish()
             self._send()
+            sent = True
+        return sent
 
     def _send(self) -> None:
         """Hand over what the engine has made."""
@@ -326,8 +332,8 @@ class AsyncDriver(asyncio.BufferedProtocol):
 
     async def _fill(self, deadline: Deadline) -> None:
         """Wait for ciphertext, with nothing left unsaid."""
-        self._pump_quietly()
-        self._send()
+        if not self._pump_quietly():
+            self._send()
         self.check_alive()
         await self._listen(deadline)
         self.check_open()
@@ -382,6 +388,7 @@ class AsyncDriver(asyncio.BufferedProtocol):
     def abort(self) -> None:
         """Close at once; what was not sent is lost."""
         self.closed = True
+        self._outbox.clear()
         self.engine.abandon()
         self.transport.abort()
         self.news.set()

@@ -49,10 +49,6 @@ class PortTransport(asyncio.Transport):
         self._reading = True
         self._driver.loop.call_soon(self._pull)
 
-    def is_reading(self) -> bool:
-        """Say whether what comes in is taken."""
-        return self._reading
-
     def _pull(self) -> None:
         """Take what the port has, without waiting."""
         protocol = self.get_protocol()

@@ -287,9 +287,9 @@ class AsyncSSLPort(SessionView):
     def write(self, data: Buffer) -> None:
         """Take all of *data*; never waits.
 
-        Small writes are gathered until the loop's next turn, or until
-        ``drain()``.  Without ``drain()`` nothing holds back a writer who is
-        faster than the peer.
+        Small writes are gathered until the loop's next turn, ``flush()``, a
+        read that waits, or 64 KiB.  Without ``drain()`` nothing holds back a
+        writer who is faster than the peer.
 
         Args:
             data: Any buffer; it may be changed afterwards.
@@ -301,8 +301,19 @@ class AsyncSSLPort(SessionView):
         """
         self._driver.write(data)
 
+    def flush(self) -> None:
+        """Send now what was written, as far as there is room; never waits.
+
+        Raises:
+            OSError: As ``write``.
+        """
+        self._driver.check_open()
+        self._driver.flush()
+
     async def drain(self, *, timeout: float | None = None) -> None:
-        """Send what was written, and wait while the peer takes no more.
+        """Wait while the peer takes no more.
+
+        Less than 64 KiB may stay gathered until the loop's next turn.
 
         Args:
             timeout: How long to wait, in seconds.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..deadline import Deadline
@@ -118,7 +119,7 @@ class AsyncServer:
                 sock = await self._next(loop)
                 task = loop.create_task(self._meet(sock, loop))
                 self._shaking.add(task)
-                task.add_done_callback(self._met)
+                task.add_done_callback(partial(self._leave, sock))
         finally:
             self._sock.close()
 
@@ -134,21 +135,34 @@ class AsyncServer:
             else:
                 return sock
 
-    def _met(self, task: asyncio.Task[None]) -> None:
-        self._shaking.discard(task)
-        self._slots.release()
-
     async def _meet(self, sock: Any, loop: asyncio.AbstractEventLoop) -> None:
-        """Shake hands with one client."""
+        """Shake hands with one client, and serve it."""
         try:
             port = await self._shake(sock, loop)
         except Exception as error:  # noqa: BLE001 - a hook raises anything
             self.failures += 1
             _tell(error, "a client failed", loop)
             return
-        task = loop.create_task(self._serve(port))
+        task = asyncio.current_task()
+        assert task is not None
         self._serving.add(task)
-        task.add_done_callback(self._serving.discard)
+        self._forget_handshake(task)
+        async with port:
+            try:
+                await self._handler(port)
+            except Exception as error:  # noqa: BLE001 - the handler's own
+                _tell(error, "a client was lost", loop)
+
+    def _forget_handshake(self, task: asyncio.Task[None]) -> None:
+        if task in self._shaking:
+            self._shaking.discard(task)
+            self._slots.release()
+
+    def _leave(self, sock: Any, task: asyncio.Task[None]) -> None:
+        self._forget_handshake(task)
+        self._serving.discard(task)
+        if task.cancelled():  # Perhaps before it could begin.
+            sock.close()
 
     async def _shake(
         self, sock: Any, loop: asyncio.AbstractEventLoop
@@ -176,14 +190,6 @@ class AsyncServer:
         except TLSError as error:
             error.peer = address
             raise
-
-    async def _serve(self, port: AsyncSSLPort) -> None:
-        async with port:
-            try:
-                await self._handler(port)
-            except Exception as error:  # noqa: BLE001 - the handler's own
-                loop = asyncio.get_running_loop()
-                _tell(error, "a client was lost", loop)
 
     # -- the end ------------------------------------------------------------
 

@@ -112,7 +112,9 @@ def _hand_over(
 ) -> None:
     """Have *driver* hear of all that comes from now on, and came already."""
     if isinstance(stream, AsyncSSLPort):
-        driver.engine.receive(stream._take_all())
+        ahead = stream._take_all()
+        if ahead:  # Nothing would be the end.
+            driver.engine.receive(ahead)
         driver.take_over(transport, kept=stream)
         return
     transport.pause_reading()
