@@ -27,7 +27,7 @@ LADDER = (
     "_alerts _stories errors pipes transport",
     (
         "_cases _hostname _scene _streams _trust_files _trust_macos"
-        " _trust_windows facts keylog sniff"
+        " _trust_windows facts keylog proxy_protocol sniff"
     ),
     "_mismatch _reasons channel_binding",
     "_diagnosis _openssl",
