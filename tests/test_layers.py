@@ -23,26 +23,29 @@ PACKAGE = Path(SPEC.origin).parent
 # for a module, or for a package with all that is in it.  Some are not written
 # yet; their places are taken.
 LADDER = (
-    "_glimpse _oneline _pem _version _versioned codes deadline dh files",
+    (
+        "_glimpse _oneline _pem _version _versioned codes deadline dh files"
+        " metrics"
+    ),
     "_alerts _stories errors pipes transport",
     (
-        "_cases _hostname _scene _streams _trust_files _trust_macos"
+        "_cases _hostname _scene _streams _tally _trust_files _trust_macos"
         " _trust_windows facts keylog proxy_protocol sniff"
     ),
-    "_mismatch _reasons channel_binding",
+    "_mismatch _reasons _sources channel_binding",
     "_diagnosis _openssl",
     "_native hashing",
     "_trust_sources credentials identity library protocols verification",
-    "trust",
-    "sessions settings",
+    "_plain_http trust",
+    "_preface sessions settings",
     "_callbacks _verdict",
     "_build",
     "engine",
     "driver view",
     "ports",
-    "context",
-    "sides",
-    "_handshakes client wrapping",
+    "_events _handshakes context",
+    "_reception _service sides",
+    "client wrapping",
     "listener",
     "aio stdlib",
     "__init__ testing",
@@ -71,7 +74,9 @@ FENCES = {
     "service_identity": {"identity"},
     "socket": {
         "_handshakes",
+        "_reception",
         "_streams",
+        "_tally",
         "cli",
         "client",
         "listener",

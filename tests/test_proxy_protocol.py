@@ -313,7 +313,7 @@ def test_rules_if_headers_may_be_absent():
 @pytest.mark.parametrize("trusted", [[], ["localhost"], ["10.0.0.1/8"]])
 def test_no_networks(trusted):
     """Networks are checked when they are given."""
-    with pytest.raises(ValueError, match="network|host bits"):
+    with pytest.raises(ValueError, match=r"network|host bits"):
         ProxyRules.parse(trusted)
 
 

@@ -33,6 +33,7 @@ from .errors import (
 )
 from .facts import Facts
 from .listener import Listener, listen
+from .metrics import ListenerStatistics, prometheus_text
 from .ports import SSLPort
 from .protocols import (
     TLSVersion,
@@ -41,6 +42,7 @@ from .protocols import (
     supported_client_protocols,
     supported_server_protocols,
 )
+from .proxy_protocol import ProxyHeader
 from .sides import ClientContext, ServerContext
 from .trust import (
     VerifySource,
@@ -64,9 +66,11 @@ __all__ = [
     "IdentityError",
     "InsecureProtocolWarning",
     "Listener",
+    "ListenerStatistics",
     "NegotiationError",
     "NotTLSError",
     "PrivateKey",
+    "ProxyHeader",
     "SSLPort",
     "SealedError",
     "ServerContext",
@@ -92,6 +96,7 @@ __all__ = [
     "max_client_protocol",
     "max_server_protocol",
     "ports_to_ssl_ports",
+    "prometheus_text",
     "set_default_verify_sources",
     "supported_client_protocols",
     "supported_server_protocols",

@@ -434,7 +434,7 @@ class SSLPort(SessionView):
         if not isinstance(transport, SocketTransport):
             raise UnsupportedError("this port does not run over a socket")
         self._driver.release()
-        return transport.sock.detach()
+        return transport.detach()
 
     def _end_output(self) -> None:
         if self._output is not None and not self._output.closed:

@@ -250,7 +250,6 @@ def _malformed(what: str) -> HandshakeError:
     return HandshakeError(
         f"the PROXY header is malformed: {what}",
         code="bad-proxy-header",
-        status="syscall",
         hint="see what the proxy is told to send: send-proxy and "
         "send-proxy-v2 are understood",
     )
@@ -260,7 +259,6 @@ def _missing(first: bytes) -> HandshakeError:
     return HandshakeError(
         f"expected a PROXY header, found {first!r}",
         code="no-proxy-header",
-        status="syscall",
         hint="have the proxy send one (HAProxy: send-proxy-v2), or call "
         "set_proxy_protocol() with required=False",
     )
@@ -306,7 +304,6 @@ class ProxyRules:
         raise HandshakeError(
             f"{address} is none of the proxies that are trusted",
             code="untrusted-proxy",
-            status="syscall",
             hint="connect by way of the proxy, or add its address to "
             "set_proxy_protocol()",
         )
