@@ -374,6 +374,26 @@ def test_closed():
     assert [] == list(listener)
 
 
+def test_closed_with_failures_that_nobody_heard():
+    """What was not accepted goes with the listener, failures as well."""
+    listener = tlskit.listen(hostname=LOCAL, context=server_context())
+    with raw(listener) as sock:
+        sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        turn(listener, lambda: listener._reception.done)
+        listener.close()
+
+    assert not listener._reception.done
+
+
+def test_waiting_while_a_handshake_goes_on(listener):
+    """A client that says something is not yet one that is done."""
+    with raw(listener) as sock:
+        with pytest.raises(TimeoutError):
+            listener.accept(0.01)
+        sock.sendall(b"\x16")
+        assert listener.wait(0.05) is None
+
+
 def test_close_wakes_who_accepts(listener):
     """Closing ends an accept in another thread."""
     waiting = Task(listener.accept)
