@@ -186,6 +186,7 @@ def test_any_request(target, host):
 def preface(*, proxy=False, http=True, required=True):
     """Make a preface."""
     return Preface(
+        ("192.0.2.9", 9),
         ProxyParser(required=required) if proxy else None,
         PlainHTTP(redirect=True) if http else None,
         is_ours,
@@ -273,6 +274,7 @@ def test_absent_header():
     [
         (b"PROXY", "bad-proxy-header"),
         (UNKNOWN, "health-check"),
+        (b"PROXY TCP4 192.0.2.9 192.0.2.2 9 2\r\n", "health-check"),
         (b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", "health-check"),
     ],
 )

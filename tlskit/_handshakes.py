@@ -7,7 +7,7 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
-from ._preface import Preface
+from ._preface import Preface, health_check
 from ._tally import Meter, MeteredTransport
 from .deadline import Deadline
 from .errors import TLSError, WantReadError, WantWriteError
@@ -143,7 +143,9 @@ class Handshake:
         parser = None if proxies is None else proxies.parser(self.peer[0])
         if parser is None:
             self._enter()
-        return Preface(parser, self._rules.plain_http, self._is_ours)
+        return Preface(
+            self.peer, parser, self._rules.plain_http, self._is_ours
+        )
 
     def _enter(self) -> None:
         self._source = self._sources.enter(
@@ -159,11 +161,7 @@ class Handshake:
         chunk = memoryview(bytearray(_CHUNK))
         ready = False
         while not ready:
-            try:
-                size = self._transport.read_into(chunk)
-            except ConnectionError:
-                preface.end()
-                raise
+            size = self._transport.read_into(chunk)
             if size is None:
                 raise WantReadError("the client has not said enough yet")
             if size == 0:
@@ -197,6 +195,13 @@ class Handshake:
 
     def _placed(self, error: BaseException) -> BaseException:
         """Say of which client it is, where the error can hold that."""
+        if (
+            isinstance(error, ConnectionError)
+            and self._preface is not None
+            and self._preface.of_proxy
+        ):
+            # HAProxy ends its checks by a reset, at whatever point.
+            error = health_check()
         if isinstance(error, (TLSError, OSError)):
             setattr(error, "peer", self.peer)  # noqa: B010 - an OSError's
         return error

@@ -10,13 +10,14 @@ from .identity import Identity
 from .proxy_protocol import ProxyHeader, ProxyParser
 from .sniff import not_tls, speaks_http
 
-__all__ = ["Preface"]
+__all__ = ["Preface", "health_check"]
 
 
 class Preface:
     """Takes a client's first bytes apart, without I/O.
 
     Args:
+        sender: Where the bytes come from: the client, or its proxy.
         parser: Reads the PROXY header; None if there can be none.
         http: How to answer plain HTTP; None leaves that to the engine,
             which answers by an alert.
@@ -25,10 +26,12 @@ class Preface:
 
     def __init__(
         self,
+        sender: tuple[str, int],
         parser: ProxyParser | None,
         http: PlainHTTP | None,
         ours: Callable[[Identity], bool],
     ) -> None:
+        self._sender = sender
         self._parser = parser
         self._http = http
         self._ours = ours
@@ -42,6 +45,16 @@ class Preface:
     def header(self) -> ProxyHeader | None:
         """The PROXY header, once it is known."""
         return None if self._parser is None else self._parser.header
+
+    @property
+    def of_proxy(self) -> bool:
+        """Whether the connection is the proxy's own, as for a health check.
+
+        HAProxy says LOCAL in version 2, and names itself in version 1; the
+        specification has UNKNOWN for that, too.
+        """
+        header = self.header
+        return header is not None and header.source in {None, self._sender}
 
     @property
     def headed(self) -> bool:
@@ -93,13 +106,12 @@ class Preface:
                 "the stream ended within the PROXY header",
                 code="bad-proxy-header",
             )
-        # HAProxy says LOCAL in version 2, and UNKNOWN in version 1.
-        if (
-            self.header is not None
-            and self.header.source is None
-            and not self.rest
-        ):
-            raise HandshakeError(
-                "a proxy looked whether we are alive",
-                code="health-check",
-            )
+        if self.of_proxy and not self.rest:
+            raise health_check()
+
+
+def health_check() -> HandshakeError:
+    """Make the error for a connection that was a proxy's own."""
+    return HandshakeError(
+        "a proxy looked whether we are alive", code="health-check"
+    )
