@@ -23,6 +23,7 @@ settings.register_profile(
 settings.load_profile("tlskit")
 
 OPTION = "--without-native"
+NIGHTLY = "--nightly"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,6 +32,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         OPTION,
         action="store_true",
         help="switch off all that pyOpenSSL's public interface can't do",
+    )
+    parser.addoption(
+        NIGHTLY,
+        action="store_true",
+        help="run all cases of the tests that otherwise run a sample",
     )
 
 
@@ -55,6 +61,12 @@ def pytest_collection_modifyitems(
         for item in items:
             if item.get_closest_marker("native"):
                 item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def nightly(request: pytest.FixtureRequest) -> bool:
+    """Whether there is time for all cases, and not only for a sample."""
+    return bool(request.config.getoption(NIGHTLY))
 
 
 @pytest.fixture(scope="session", autouse=True)
