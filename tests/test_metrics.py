@@ -119,11 +119,20 @@ def test_meters():
     one.stop()
     one.stop()
     assert 1 == tally.open
-    assert [1, 1] == freed
+    assert [1] == freed
     two.stop()
     assert tally.statistics("a:1", 0) == ListenerStatistics(
         "a:1", accepted=2, received=5, sent=7
     )
+
+
+def test_nothing_is_kept():
+    """Connections that have ended are summed up when others come."""
+    tally = Tally(lambda: None)
+    for _ in range(100):
+        tally.meter().stop()
+
+    assert 1 == len(tally._open) == len(tally._stopped)
 
 
 def test_metered_transport():
