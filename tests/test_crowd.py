@@ -123,6 +123,15 @@ def visit(server, context) -> None:
         assert b"hello" == port.recv(10)
 
 
+def warm_up(context) -> None:
+    """Have everything made that is made once."""
+    hello()
+    server = Server(echo)
+    visit(server, context)
+    server.listener.shutdown(PATIENCE)
+    server.task.result()
+
+
 def steps_of_a_visit(server, context) -> int:
     """Count how often the server looks up for one good client."""
     reception = server.listener._reception
@@ -145,11 +154,7 @@ def steps_of_a_visit(server, context) -> int:
 def test_a_crowd():
     """A good client is served at once in the midst of it; nothing is left."""
     context = client_context()
-    hello()
-    warm = Server(echo)
-    visit(warm, context)
-    warm.listener.shutdown(PATIENCE)
-    warm.task.result()
+    warm_up(context)
     before = left()
     with ExitStack() as stack:
         server = Server(echo, handshake_timeout=6)
@@ -179,7 +184,7 @@ def test_a_crowd():
     assert SILENT + SLOW + GARBAGE + LEAVING == sum(found.refused.values())
     assert found.accepted == found.handshaken + sum(found.refused.values())
     assert 0 == found.active
-    del server, warm, crowd, stack
+    del server, crowd, stack
     assert before == left()
 
 
