@@ -263,7 +263,7 @@ def parsed(der: bytes) -> x509.Certificate:
 
     try:
         return x509.load_der_x509_certificate(der)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise VerificationError(
             f"the peer's certificate is malformed: {error}",
             code="malformed-certificate",
@@ -300,9 +300,20 @@ def on_certificate_public(
     """Answer for pyOpenSSL's own ``set_verify``."""
     from cryptography.hazmat.primitives.serialization import Encoding
 
-    der = certificate.to_cryptography().public_bytes(  # type: ignore[attr-defined]
-        Encoding.DER
-    )
+    try:
+        der = certificate.to_cryptography().public_bytes(  # type: ignore[attr-defined]
+            Encoding.DER
+        )
+    except Exception as error:
+        _record(connection).refuse(
+            VerificationError(
+                f"the peer's certificate is malformed: {error}",
+                code="malformed-certificate",
+                reason=VerifyReason.CERT_REJECTED,
+                hint="have it reissued by a CA that follows RFC 5280",
+            )
+        )
+        return False
     return on_certificate(connection, der, code, depth, bool(ok)) == 0
 
 

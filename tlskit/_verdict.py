@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["failure_of", "settle"]
 
 _TLS_1_3 = 0x0304
+#: What cryptography says of certificates that OpenSSL can read.
+_UNREADABLE = (ValueError, x509.InvalidVersion)
 
 
 def failure_of(
@@ -108,7 +110,7 @@ def _presented_ders(
 ) -> tuple[bytes, ...]:
     try:
         return _ders(_presented(connection))
-    except ValueError:  # Malformed; what the callbacks saw has to do.
+    except _UNREADABLE:  # Malformed; what the callbacks saw has to do.
         return tuple(der for _, der in sorted(record.chain.items()))
 
 
@@ -132,7 +134,7 @@ def settle(connection: SSL.Connection, record: Record) -> Facts:
     """
     try:
         return _settle(connection, record)
-    except ValueError as error:  # What OpenSSL reads, but cryptography not.
+    except _UNREADABLE as error:  # What OpenSSL reads, but cryptography not.
         raise VerificationError(
             f"a certificate of the peer's is malformed: {error}",
             code="malformed-certificate",
