@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import nullcontext
 from importlib.metadata import version
@@ -66,7 +67,8 @@ def pytest_collection_modifyitems(
 @pytest.fixture(scope="session")
 def nightly(request: pytest.FixtureRequest) -> bool:
     """Whether there is time for all cases, and not only for a sample."""
-    return bool(request.config.getoption(NIGHTLY))
+    asked = request.config.getoption(NIGHTLY)
+    return bool(asked or os.environ.get("TLSKIT_NIGHTLY"))
 
 
 @pytest.fixture(scope="session", autouse=True)
