@@ -206,6 +206,42 @@ def test_no_more_workers_than_allowed():
             hold.released.set()
 
 
+def scarce(monkeypatch, most):
+    """Have a system with no more than *most* threads for workers."""
+    made = []
+
+    class Scarce(threading.Thread):
+        def start(self):
+            if len(made) == most:
+                raise RuntimeError("can't start new thread")
+            made.append(self)
+            super().start()
+
+    monkeypatch.setattr("tlskit._service.Thread", Scarce)
+
+
+def test_no_more_threads_than_there_are(monkeypatch):
+    """If the system has no more threads, those that are there have to do."""
+    scarce(monkeypatch, 1)
+    hold = Hold()
+    with serving(hold, workers=2) as server:
+        with server.connect() as one, server.connect() as two:
+            hold.wait()
+            hold.released.set()
+            assert b"done" == one.recv(10)
+            assert b"done" == two.recv(10)
+
+
+def test_no_threads_at_all(monkeypatch):
+    """Without any worker there is nothing to serve with."""
+    scarce(monkeypatch, 0)
+    server = Server(echo)
+    with suppress(OSError), server.connect() as port:
+        port.recv(1)
+    with pytest.raises(RuntimeError, match="new thread"):
+        server.task.result()
+
+
 def test_idle_workers_work_again():
     """One client after the other needs one thread."""
     with serving(echo, workers=5) as server:

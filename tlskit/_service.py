@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from threading import Thread
 
 from ._events import Events
 from .deadline import Deadline
@@ -50,7 +51,7 @@ class Service:
         self._change = threading.Condition(threading.RLock())
         self._queue: deque[SSLPort] = deque()
         self._busy: dict[int, SSLPort] = {}
-        self._threads: list[threading.Thread] = []
+        self._threads: list[Thread] = []
         self._idle = 0
         self._deadline: Deadline | None = None
         self._dismissed = False
@@ -68,16 +69,24 @@ class Service:
             if self._idle < len(self._queue) and (
                 len(self._threads) < self._workers
             ):
-                # Python can't end a thread, so a handler that never ends
-                # shall not keep the whole process from ending.
-                thread = threading.Thread(
-                    target=self._work,
-                    name=f"tlskit-worker-{len(self._threads) + 1}",
-                    daemon=True,
-                )
-                thread.start()
-                self._threads.append(thread)
+                self._hire()
             self._change.notify_all()
+
+    def _hire(self) -> None:
+        # Python can't end a thread, so a handler that never ends shall not
+        # keep the whole process from ending.
+        thread = Thread(
+            target=self._work,
+            name=f"tlskit-worker-{len(self._threads) + 1}",
+            daemon=True,
+        )
+        try:
+            thread.start()
+        except RuntimeError:  # The system has no more; some may do.
+            if not self._threads:
+                raise
+            return
+        self._threads.append(thread)
 
     def _work(self) -> None:
         while (port := self._next()) is not None:
@@ -154,7 +163,7 @@ class Service:
 
     def _wait_for_handlers(self) -> None:
         with self._change:
-            while self._queue or self._busy:
+            while self._busy or (self._queue and self._threads):
                 assert self._deadline is not None
                 left = self._deadline.left()
                 if left == 0:
@@ -171,8 +180,7 @@ class Service:
             threads = self._threads
         # All at once: who blocks one goodbye shall not delay the others.
         goodbyes = [
-            threading.Thread(target=_close, args=(port,), daemon=True)
-            for port in served
+            Thread(target=_close, args=(port,), daemon=True) for port in served
         ]
         for each in goodbyes:
             each.start()
