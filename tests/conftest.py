@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import nullcontext
 from importlib.metadata import version
@@ -24,6 +25,7 @@ settings.load_profile("tlskit")
 
 OPTION = "--without-native"
 SCAN = "--scan"
+NIGHTLY = "--nightly"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,6 +39,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         SCAN,
         action="store_true",
         help="have testssl.sh scan a server, which takes half a minute",
+    )
+    parser.addoption(
+        NIGHTLY,
+        action="store_true",
+        help="run all cases of the tests that otherwise run a sample",
     )
 
 
@@ -65,6 +72,13 @@ def pytest_collection_modifyitems(
         for marker, reason in skips.items():
             if item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def nightly(request: pytest.FixtureRequest) -> bool:
+    """Whether there is time for all cases, and not only for a sample."""
+    asked = request.config.getoption(NIGHTLY)
+    return bool(asked or os.environ.get("TLSKIT_NIGHTLY"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from tlskit.errors import ClosedError
 from tlskit.files import InputFile, OutputFile, RawInput, RawOutput
 
 from .peers import PATIENCE, Task
@@ -20,6 +21,7 @@ class FakePort:
         self.written: list[bytes] = []
         self.ended: list[str] = []
         self.blocks = False
+        self.closing = False
 
     def read_plain(self, buffer: memoryview) -> int:
         """Give the next piece."""
@@ -49,7 +51,13 @@ class FakePort:
         return OutputFile(
             RawOutput(self, lambda: self.ended.append("output")),
             lambda: self.ended.append("abandon"),
+            self.check,
         )
+
+    def check(self) -> None:
+        """Refuse what would never go out."""
+        if self.closing:
+            raise ClosedError("closing")
 
 
 def test_input_is_a_buffered_binary_file():
@@ -191,3 +199,53 @@ def test_one_file_reads_and_the_other_writes():
     assert (False, True) == (writer.readable(), writer.writable())
     assert 99 == reader.fileno() == writer.fileno()
     writer.close()
+
+
+def test_nothing_is_gathered_for_a_port_that_closes():
+    """It would never go out, so it is refused at once."""
+    port = FakePort()
+    file = port.output()
+    port.closing = True
+    with pytest.raises(ClosedError):
+        file.write(b"late")
+    port.closing = False
+    file.close()
+
+    assert [] == port.written
+
+
+def test_flush_of_a_closed_file():
+    """Reading from a port flushes; a closed file is nothing to flush."""
+    port = FakePort()
+    file = port.output()
+    file.write(b"one")
+    file.flush_if_open()
+    assert [b"one"] == port.written
+    file.write(b"two")
+    broken, port.write_plain = port.write_plain, None
+    with pytest.raises(TypeError):
+        file.close()
+    port.write_plain = broken
+    assert file.closed
+    file.flush_if_open()
+    file.flush_if_idle()
+
+    assert [b"one"] == port.written
+    with pytest.raises(ValueError, match="closed"):
+        file.flush()
+
+
+def test_other_complaints_of_a_flush():
+    """What is wrong with an open file is raised."""
+
+    class Odd(FakePort):
+        def write_plain(self, data):
+            raise ValueError("odd")
+
+    file = Odd().output()
+    file.write(b"one")
+    for flush in (file.flush_if_idle, file.flush_if_open):
+        with pytest.raises(ValueError, match="odd"):
+            flush()
+    with pytest.raises(ValueError, match="odd"):
+        file.close()

@@ -23,26 +23,27 @@ PACKAGE = Path(SPEC.origin).parent
 # for a module, or for a package with all that is in it.  Some are not written
 # yet; their places are taken.
 LADDER = (
-    "_der _forks _inspection _pem _version codes deadline dh files",
+    "_der _forks _inspection _pem _version codes deadline dh files metrics",
     "_alerts _glimpse _oneline _stories _versioned errors pipes transport",
     (
-        "_cases _dialogues _hostname _scene _stdlib_certificate _stdlib_errors"
-        " _streams _trust_files _trust_macos _trust_windows facts keylog sniff"
+        "_cases _dialogues _hostname _scene _stdlib_certificate"
+        " _stdlib_errors _streams _tally _trust_files _trust_macos"
+        " _trust_windows facts keylog proxy_protocol sniff"
     ),
-    "_closing _mismatch _reasons channel_binding revocation",
+    "_closing _mismatch _reasons _sources channel_binding revocation",
     "_diagnosis _openssl ocsp",
     "_native hashing stapling",
     "_trust_sources credentials identity library protocols verification",
-    "certificates trust",
-    "_evidence _offline sessions settings",
+    "_plain_http certificates trust",
+    "_evidence _offline _preface sessions settings",
     "_callbacks _store _verdict _verifying",
     "_build _resumption",
     "engine reloading",
     "driver view",
     "_stdlib_session ports",
-    "_stdlib_socket context",
-    "_stdlib_alpn sides",
-    "_handshakes _stdlib_material client wrapping",
+    "_events _handshakes _stdlib_socket context",
+    "_reception _service _stdlib_alpn sides",
+    "_stdlib_material client wrapping",
     "_stdlib_policy listener starttls",
     "aio stdlib",
     "__init__ testing",
@@ -74,8 +75,10 @@ FENCES = {
     "service_identity": {"identity"},
     "socket": {
         "_handshakes",
+        "_reception",
         "_stdlib_socket",
         "_streams",
+        "_tally",
         "cli",
         "client",
         "listener",

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import tlskit
+from tlskit.deadline import Deadline
 from tlskit.listener import Listener
 
 from .engines import authority, client_context, server_context
@@ -38,6 +39,14 @@ def good(listener, context=None):
 def raw(listener) -> socket.socket:
     """Connect by TCP, and say nothing."""
     return socket.create_connection((LOCAL, listener.port), PATIENCE)
+
+
+def turn(listener, until, *, shake=True):
+    """Take turns until something is so."""
+    deadline = Deadline.after(PATIENCE)
+    with listener._reception.entered(deadline):
+        while not until():
+            listener._reception.turn(deadline, shake=shake)
 
 
 def test_accept(listener):
@@ -120,12 +129,12 @@ def test_refused_client_is_heard_out(listener):
         sock.sendall(b"more")
         with pytest.raises(TimeoutError):
             listener.accept(0.01)
-        assert 1 == len(listener._handshakes)
+        assert 1 == len(listener._reception.handshakes)
         sock.shutdown(socket.SHUT_WR)
         with pytest.raises(TimeoutError):
             listener.accept(0.05)
 
-        assert not listener._handshakes
+        assert not listener._reception.handshakes
 
 
 def test_handshake_left_to_the_port(listener):
@@ -162,11 +171,8 @@ def test_finished_client_makes_ready(listener):
     with raw(listener) as one, raw(listener) as two:
         for sock in (one, two):
             sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
-        while len(listener._done) < 2:
-            listener._turn(
-                tlskit.listener.Deadline.after(PATIENCE), handshake=True
-            )
-        assert 2 == len(listener._done)
+        turn(listener, lambda: len(listener._reception.done) == 2)
+        assert 2 == len(listener._reception.done)
 
         assert listener.accept_ready()
         assert listener is listener.wait(0)
@@ -181,7 +187,7 @@ def test_not_more_handshakes_than_allowed(listener):
     with raw(listener) as first:
         with pytest.raises(TimeoutError):
             listener.accept(0.01)
-        assert 1 == len(listener._handshakes)
+        assert 1 == len(listener._reception.handshakes)
         client = good(listener)
         with pytest.raises(TimeoutError):
             listener.accept(0.05)
@@ -202,13 +208,13 @@ def test_gone_before_it_was_accepted(listener, monkeypatch):
         def __getattr__(self, name):
             return getattr(real, name)
 
-    real = listener._sock
+    real = listener._reception._sock
     with raw(listener):
-        monkeypatch.setattr(listener, "_sock", Vanishing())
-        listener._take(handshake=True)
+        monkeypatch.setattr(listener._reception, "_sock", Vanishing())
+        assert not listener._reception._take(shake=True)
         monkeypatch.undo()
 
-    assert not listener._done
+    assert not listener._reception.done
 
 
 def test_no_port_can_be_made(listener, monkeypatch):
@@ -217,7 +223,7 @@ def test_no_port_can_be_made(listener, monkeypatch):
     def broken(*_):
         raise OSError("no more")
 
-    monkeypatch.setattr("tlskit.listener.tune", broken)
+    monkeypatch.setattr("tlskit._reception.tune", broken)
     with raw(listener) as sock:
         with pytest.raises(OSError, match="no more"):
             listener.accept(PATIENCE)
@@ -226,7 +232,7 @@ def test_no_port_can_be_made(listener, monkeypatch):
     def wrong(*_):
         raise LookupError("a bug")
 
-    monkeypatch.setattr("tlskit.listener.tune", wrong)
+    monkeypatch.setattr("tlskit._reception.tune", wrong)
     with raw(listener), pytest.raises(LookupError):
         listener.accept(PATIENCE)
 
@@ -353,12 +359,7 @@ def test_closed():
         with pytest.raises(tlskit.NotTLSError):
             listener.accept(PATIENCE)
         client = raw(listener)
-        while not any(
-            isinstance(each, tlskit.SSLPort) for each in listener._done
-        ):
-            listener._turn(
-                tlskit.listener.Deadline.after(PATIENCE), handshake=False
-            )
+        turn(listener, lambda: listener._reception.done, shake=False)
         listener.close()
         listener.close()
         assert b"" == client.recv(10)
@@ -373,27 +374,24 @@ def test_closed():
     assert [] == list(listener)
 
 
-def test_waiting_for_a_slow_client(listener):
-    """A piece of a handshake is not worth waking up for; its end is."""
+def test_closed_with_failures_that_nobody_heard():
+    """What was not accepted goes with the listener, failures as well."""
+    listener = tlskit.listen(hostname=LOCAL, context=server_context())
     with raw(listener) as sock:
-        with pytest.raises(TimeoutError):
-            listener.accept(0.01)
-        sock.sendall(b"\x16\3\1")
-        assert listener.wait(0.05) is None
-        sock.shutdown(socket.SHUT_WR)
-        assert listener is listener.wait(PATIENCE)
-
-
-def test_close_forgets_failures(listener):
-    """A failure that nobody asked for ends with the listener."""
-    with raw(listener) as sock:
-        with pytest.raises(TimeoutError):
-            listener.accept(0.01)
         sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
-        assert listener is listener.wait(PATIENCE)
-    listener.close()
+        turn(listener, lambda: listener._reception.done)
+        listener.close()
 
-    assert not listener._done
+    assert not listener._reception.done
+
+
+def test_waiting_while_a_handshake_goes_on(listener):
+    """A client that says something is not yet one that is done."""
+    with raw(listener) as sock:
+        with pytest.raises(TimeoutError):
+            listener.accept(0.01)
+        sock.sendall(b"\x16")
+        assert listener.wait(0.05) is None
 
 
 def test_close_wakes_who_accepts(listener):
@@ -437,7 +435,7 @@ def test_two_threads_accept(listener):
 
 def test_waiting_for_another_thread(listener):
     """A time-out holds also while another thread is inside."""
-    with listener._lock:
+    with listener._reception.entered(Deadline()):
         with pytest.raises(TimeoutError, match="another thread"):
             listener.accept(0.01)
         assert listener.wait(0.01) is None
@@ -496,11 +494,12 @@ def test_full_socket(listener, monkeypatch):
     def full(*_):
         raise tlskit.WantWriteError("full")
 
-    with raw(listener):
+    with raw(listener) as sock:
+        sock.sendall(b"\x16")
         monkeypatch.setattr("tlskit.driver.Driver.handshake", full)
         with pytest.raises(TimeoutError):
             listener.accept(0.05)
-        (handshake,) = listener._handshakes.values()
+        (handshake,) = listener._reception.handshakes.values()
 
         assert handshake.interest & selectors.EVENT_WRITE
 
@@ -516,4 +515,4 @@ def test_talker_is_not_heard_for_ever(listener, monkeypatch):
         with pytest.raises(TimeoutError):
             listener.accept(0.05)
 
-        assert not listener._handshakes
+        assert not listener._reception.handshakes

@@ -1130,3 +1130,62 @@ def test_what_is_decrypted_needs_no_waiting(memory):
     assert (True, False) == client._driver.wait(
         read=True, write=False, deadline=Deadline.now()
     )
+
+
+class _Torn:
+    """An input file that another thread closes in the middle of a read."""
+
+    def __init__(self, *, ends: bool):
+        self.closed = False
+        self._ends = ends
+
+    def readinto1(self, view):
+        """Fail as CPython's buffers do then."""
+        self.closed = self._ends
+        raise ValueError("info->buf must not be NULL")
+
+
+def test_input_closed_in_the_middle_of_recv(monkeypatch):
+    """A file that is closed meanwhile is passed by; other faults are told."""
+    ours, other = over_sockets()
+    with ours, other:
+        other.sendall(b"hello")
+        monkeypatch.setattr(ours, "_input", _Torn(ends=False))
+        with pytest.raises(ValueError, match="NULL"):
+            ours.recv(10)
+        monkeypatch.setattr(ours, "_input", _Torn(ends=True))
+        assert b"hello" == ours.recv(10)
+        monkeypatch.undo()
+
+
+def test_output_of_a_closed_port():
+    """What would never go out is refused, and nothing is printed later."""
+    ours, other = over_sockets()
+    ours.close()
+    other.close()
+
+    with pytest.raises(tlskit.ClosedError):
+        ours.output.write(b"late")
+
+
+def test_send_after_the_output_was_closed():
+    """The port says so itself, not its file."""
+    ours, other = over_sockets()
+    with ours, other:
+        ours.output.write(b"hello")
+        ours.output.close()
+        with pytest.raises(tlskit.ClosedError):
+            ours.sendall(b"late")
+        assert b"hello" == other.recv(10)
+
+
+def test_two_threads_make_the_files():
+    """Both get the same file; none is collected, which would end it."""
+    for _ in range(20):
+        ours, other = over_sockets()
+        with ours, other:
+            tasks = [Task(tuple, ours) for _ in range(4)]
+            assert 1 == len({task.result() for task in tasks})
+            ours.output.write(b"hello")
+            ours.output.flush()
+            assert b"hello" == other.recv(10)

@@ -34,6 +34,7 @@ from .errors import (
 )
 from .facts import Facts
 from .listener import Listener, listen
+from .metrics import ListenerStatistics, prometheus_text
 from .ports import SSLPort
 from .protocols import (
     TLSVersion,
@@ -42,6 +43,7 @@ from .protocols import (
     supported_client_protocols,
     supported_server_protocols,
 )
+from .proxy_protocol import ProxyHeader
 from .reloading import ReloadableCredentials, ReloadableRoots
 from .sessions import SessionCache
 from .sides import ClientContext, ServerContext
@@ -68,9 +70,11 @@ __all__ = [
     "IdentityError",
     "InsecureProtocolWarning",
     "Listener",
+    "ListenerStatistics",
     "NegotiationError",
     "NotTLSError",
     "PrivateKey",
+    "ProxyHeader",
     "ReloadableCredentials",
     "ReloadableRoots",
     "SSLPort",
@@ -100,6 +104,7 @@ __all__ = [
     "max_client_protocol",
     "max_server_protocol",
     "ports_to_ssl_ports",
+    "prometheus_text",
     "set_default_verify_sources",
     "supported_client_protocols",
     "supported_server_protocols",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from . import _native
 from ._evidence import UNREADABLE, scene_of
 from ._openssl import SSL, crypto
+from ._scene import NAME_FAULTS
 from .codes import Alert, VerifyReason
 from .errors import (
     HandshakeError,
@@ -47,11 +48,6 @@ __all__ = [
     "on_staple",
     "on_status_request",
 ]
-
-_NAME_FAULTS = (
-    VerifyReason.HOSTNAME_MISMATCH,
-    VerifyReason.IP_ADDRESS_MISMATCH,
-)
 
 
 class Hooks(Protocol):
@@ -157,13 +153,8 @@ class Record:
             fault = Fault(code, depth, der)
             if fault not in self.faults:
                 self.faults.append(fault)
-        if code in _NAME_FAULTS and not ok:
-            if not self.settings.verify_hostname:
-                return 0
-            if len(self.faults) > 1:
-                # Those before were tolerated; it is the name that decides.
-                self._identify(der)
-            return code
+        if code in NAME_FAULTS and not ok:
+            return code if self.settings.verify_hostname else 0
         refusal = self._opinion(der, code, depth, ok)
         if refusal == 0 and ok and depth == 0:
             return self._identify(der)

@@ -16,7 +16,7 @@ from ._evidence import (
 )
 from ._openssl import SSL
 from ._reasons import describe_failure
-from ._scene import refusal
+from ._scene import NAME_FAULTS, refusal
 from ._stories import Story
 from .codes import VerifyReason
 from .errors import HandshakeError, IdentityError, TLSError, VerificationError
@@ -75,7 +75,10 @@ def failure_of(
     reasons = {entry[2] for entry in stack}
     if "certificate verify failed" in reasons and record.faults:
         scene = scene_of(connection, record)
-        error = explain_faults(tuple(record.faults), scene)
+        # If a name comes last, it decides: those before were tolerated.
+        last = record.faults[-1]
+        decisive = [last] if last.code in NAME_FAULTS else record.faults
+        error = explain_faults(tuple(decisive), scene)
         return _compared(error, record, scene)
     if _UNREADABLE_STAPLE in reasons and len(stack) > 1:
         return malformed_staple(stack[0][2], scene_of(connection, record))

@@ -124,19 +124,28 @@ class OutputFile(io.BufferedWriter):
     Args:
         raw: Where to.
         on_abandon: Called before ``abandon`` closes.
+        check: Raises if the port is being closed; what is gathered then
+            would never go out.
     """
 
     raw: RawOutput
 
-    def __init__(self, raw: RawOutput, on_abandon: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        raw: RawOutput,
+        on_abandon: Callable[[], None],
+        check: Callable[[], None],
+    ) -> None:
         super().__init__(raw, _BUFFER)
         self._on_abandon = on_abandon
+        self._check = check
         self._gathered = False
         self._busy = threading.Lock()
 
     def write(self, data: Any) -> int:
         """Gather *data*, and send when it gets much."""
         with self._busy:
+            self._check()
             self._gathered = True
             return super().write(data)
 
@@ -145,13 +154,25 @@ class OutputFile(io.BufferedWriter):
         with self._busy:
             self._send()
 
+    def flush_if_open(self) -> None:
+        """Send what was gathered, unless the file is closed."""
+        with self._busy:
+            self._send_if_open()
+
     def flush_if_idle(self) -> None:
         """Send what was gathered, unless a writer is at work right now."""
         if self._gathered and self._busy.acquire(blocking=False):
             try:
-                self._send()
+                self._send_if_open()
             finally:
                 self._busy.release()
+
+    def _send_if_open(self) -> None:
+        try:
+            self._send()
+        except ValueError:  # Perhaps another thread has just closed it.
+            if not self.closed:
+                raise
 
     def _send(self) -> None:
         super().flush()

@@ -1,29 +1,24 @@
-"""``listen`` and ``Listener``: handshakes off the accept path.
-
-No client can keep another one waiting, because nobody waits for a client:
-all handshakes go on at once, in whatever thread is inside ``accept`` (or
-``wait``), each by as much as its bytes allow.  ``accept`` returns the first
-that is done.
-"""
+"""``listen`` and ``Listener``: accept TLS clients, or have them served."""
 
 from __future__ import annotations
 
-import logging
+import ipaddress
 import select
-import selectors
 import socket
 import threading
-from collections import deque
-from collections.abc import Iterator
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Literal
 
-from ._handshakes import Handshake
+from ._plain_http import PlainHTTP
+from ._reception import Reception
+from ._service import Service
 from .deadline import Deadline
-from .errors import ClosedError
+from .errors import ClosedError, ConfigurationError
+from .identity import Identity
+from .metrics import ListenerStatistics
 from .ports import SSLPort
+from .proxy_protocol import ProxyRules
 from .sides import ServerContext, server_context
-from .transport import tune
 
 if TYPE_CHECKING:
     import os
@@ -35,14 +30,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Listener", "check_credentials", "listen", "listening_socket"]
 
-_log = logging.getLogger("tlskit.listener")
-
-#: So many handshakes may go on at once; later clients wait in the backlog.
-_MOST_HANDSHAKES = 512
+#: How long, in seconds, handlers may go on after Ctrl-C; a second one does
+#: not wait for them.
+_HURRY = 5.0
 
 
 class Listener:
     """Accepts TLS clients on a TCP port.
+
+    Handshakes go on in whatever thread is inside ``accept``, ``wait`` or
+    ``serve``, all at once: a silent client delays nobody.  Hooks of the
+    context run there, too, and should not wait for anything.
 
     Args:
         sock: A listening socket; the listener takes it over.
@@ -51,25 +49,26 @@ class Listener:
 
     #: How long one client's handshake may take, in seconds.
     handshake_timeout: float = 10.0
-    #: How many handshakes may go on at once.
-    max_handshakes: int = _MOST_HANDSHAKES
+    #: How many handshakes may go on at once; later clients wait in the
+    #: backlog.
+    max_handshakes: int = 512
+    #: How many of them may come from one address (from one /64 in IPv6);
+    #: further ones are refused.
+    max_handshakes_per_source: int = 256
+    #: How many connections may be open at once, handshakes included; later
+    #: clients wait in the backlog.  None is no limit.
+    max_connections: int | None = None
 
     def __init__(self, sock: socket.socket, context: ServerContext) -> None:
-        sock.setblocking(False)
+        self._name: tuple[str, int] = sock.getsockname()[:2]
         self._sock = sock
         self._context = context
-        self._lock = threading.Lock()
-        self._handshakes: dict[int, Handshake] = {}
-        self._done: deque[SSLPort | BaseException] = deque()
         self._closed = False
-        self._selector = selectors.DefaultSelector()
-        # Readable while something is in _done, or after close().
-        self._bell, self._ringer = socket.socketpair()
-        self._bell.setblocking(False)
-        self._ringer.setblocking(False)
-        self._selector.register(self._bell, selectors.EVENT_READ)
-        self._selector.register(sock, selectors.EVENT_READ)
-        self._name: tuple[str, int] = sock.getsockname()[:2]
+        self._service: Service | None = None
+        self._lock = threading.Lock()  # Around beginning to serve.
+        self.proxies: ProxyRules | None = None
+        self.plain_http: PlainHTTP | None = None
+        self._reception = Reception(sock, self, "{}:{}".format(*self._name))
 
     def __repr__(self) -> str:
         """Tell address and context."""
@@ -92,8 +91,7 @@ class Listener:
             handshake: False gives the next client at once, and leaves the
                 handshake to its port's ``handshake()``.
             raise_error: Whether to raise what went wrong with a client; if
-                not, it is logged and skipped.  The listener goes on in both
-                cases.
+                not, it is only logged.  The listener goes on in both cases.
 
         Raises:
             TimeoutError: No client was done in time; or, with the attribute
@@ -101,30 +99,34 @@ class Listener:
             HandshakeError: A client's handshake failed; ``peer`` is its
                 address.
             CredentialError: The context has no certificate.
+            ConfigurationError: The listener is in ``serve()``.
             ClosedError: The listener is closed.
 
         Source: ``ssl-accept``, ``tls-socket-accept``.
         """
         deadline = Deadline.after(timeout)
         self._check_credentials()
-        with self._turn_taken(deadline):
+        self._check_free()
+        with self._reception.entered(deadline):
             while True:
                 found = self._next(raise_error=raise_error)
                 if found is not None:
                     return found
-                self._turn(deadline, handshake=handshake)
+                self._reception.turn(deadline, shake=handshake)
 
     def _next(self, *, raise_error: bool) -> SSLPort | None:
-        while self._done:
-            outcome = self._done.popleft()
-            if not self._done:
-                self._hush()
+        while (outcome := self._reception.pop()) is not None:
             if isinstance(outcome, SSLPort):
                 return outcome
             if raise_error or not isinstance(outcome, Exception):
                 raise outcome
-            _log.info("a client failed: %s", outcome)
         return None
+
+    def _check_free(self) -> None:
+        if self._service is not None:
+            raise ConfigurationError(
+                "this listener is in serve(), which gets all clients"
+            )
 
     def _check_credentials(self) -> None:
         """Complain now about what no client could survive."""
@@ -139,97 +141,200 @@ class Listener:
             except ClosedError:
                 return
 
-    # -- one turn of the wheel ----------------------------------------------
+    # -- serving ------------------------------------------------------------
 
-    def _turn(
-        self, deadline: Deadline, *, handshake: bool, accept: bool = True
-    ) -> bool:
-        """Wait for something to happen, and have it happen.
+    def serve(
+        self,
+        handler: Callable[[SSLPort], object],
+        *,
+        workers: int = 32,
+        timeout: float | None = 60.0,
+        handshake_timeout: float = 10.0,
+        max_handshakes: int = 512,
+        max_handshakes_per_source: int = 256,
+        max_connections: int | None = 1024,
+    ) -> None:
+        """Serve clients until ``shutdown()`` or ``close()``.
 
-        Returns:
-            Whether a TCP client is pending.
+        Handshakes go on in this thread, handlers in others; so neither a
+        silent client nor a slow handler keeps a handshake waiting.  What a
+        handler raises is logged (``tlskit.listener.handler``), and the
+        server goes on.  Ctrl-C shuts down, with five seconds for handlers,
+        and is raised again; a second one does not wait for them.
+
+        The listener is closed when this returns.
+
+        Args:
+            handler: Called with each client's port, in a thread of its own;
+                the port is closed afterwards.
+            workers: How many handlers may be at work at once; clients whose
+                handshake is done wait for one of them.
+            timeout: The time-out of the ports that handlers get, in seconds;
+                None for ever.  A handler may change it.
+            handshake_timeout: As the attribute; so are the others.
+            max_handshakes: See there.
+            max_handshakes_per_source: See there.
+            max_connections: See there.
+
+        Raises:
+            CredentialError: The context has no certificate.
+            ConfigurationError: The listener is in ``serve()`` already.
+            ClosedError: The listener is closed.
+            ValueError: A number is not positive.
         """
-        self._check_open()
-        self._admit()
-        until = deadline
-        for each in self._handshakes.values():
-            until = until.earlier(each.deadline)
-        events = self._selector.select(until.left())
-        self._check_open()
-        pending = False
-        for key, _ in events:
-            if key.fileobj is self._sock:
-                pending = True
-            elif isinstance(key.data, Handshake):
-                self._advance(key.data)
-        if pending and accept:
-            self._take(handshake=handshake)
-        for each in list(self._handshakes.values()):
-            if each.deadline.left() == 0:
-                self._advance(each)
-        # Busy clients are no reason to stay longer than was asked for.
-        if not self._done and (accept or not pending):
-            deadline.check("waiting for a client")
-        return pending
-
-    def _admit(self) -> None:
-        """Listen for clients only while there is room for a handshake."""
-        room = len(self._handshakes) < self.max_handshakes
-        listening = self._sock.fileno() in self._selector.get_map()
-        if room and not listening:
-            self._selector.register(self._sock, selectors.EVENT_READ)
-        elif listening and not room:
-            self._selector.unregister(self._sock)
-
-    def _take(self, *, handshake: bool) -> None:
+        for number in (
+            workers,
+            max_handshakes,
+            max_handshakes_per_source,
+            1 if max_connections is None else max_connections,
+        ):
+            if number < 1:
+                raise ValueError(f"there must be room for one, not {number!r}")
+        self._check_credentials()
+        events = self._reception.events
+        service = Service(handler, events, workers=workers, timeout=timeout)
+        with self._lock:
+            self._check_free()
+            self._service = service
+        self.handshake_timeout = handshake_timeout
+        self.max_handshakes = max_handshakes
+        self.max_handshakes_per_source = max_handshakes_per_source
+        self.max_connections = max_connections
         try:
-            sock, address = self._sock.accept()
-        except (BlockingIOError, ConnectionAbortedError):
-            return  # It has gone again.
+            events.state("serving")
+            self._run(service)
+        except BaseException:
+            service.drain(Deadline.after(_HURRY))
+            raise
+        finally:
+            self._closed = True
+            try:
+                self._reception.close()
+            finally:
+                service.finish()
+            events.state("ended", cut_off=service.cut_off)
+
+    def _run(self, service: Service) -> None:
+        """Have clients served, until the service drains and all are done."""
+        reception = self._reception
+        with reception.entered(Deadline()):
+            while service.deadline is None:
+                self._turn_for(service, Deadline())
+            reception.events.state("draining")
+            reception.stop_listening()
+            reception.drop_silent()
+            while any(each.begun for each in reception.handshakes.values()):
+                if service.deadline.left() == 0:
+                    return
+                self._turn_for(service, service.deadline)
+
+    def _turn_for(self, service: Service, deadline: Deadline) -> None:
+        reception = self._reception
         try:
-            tune(sock)
-            made = Handshake(
-                sock, self._context, address[:2], self.handshake_timeout
-            )
-        except BaseException as error:
-            sock.close()
-            if not isinstance(error, OSError):
+            reception.turn(deadline)
+        except TimeoutError:
+            return
+        except OSError as error:
+            if not reception.resting:
                 raise
-            self._finish(error)
+            reception.events.scarce(error)
+        while (port := self._next(raise_error=False)) is not None:
+            service.take(port)
+
+    def shutdown(self, timeout: float | None = 10.0) -> None:
+        """End ``serve()``: accept no more, and let handlers finish.
+
+        Those who have begun a handshake are still served; those who have
+        said nothing are dropped.  Call it from any thread, from a handler,
+        or from a signal's handler.  In a handler, and in the thread that
+        serves, it can't wait for the end, and returns at once.  A second
+        call waits as well; the earlier deadline counts.
+
+        Without ``serve()`` it is ``close()``.
+
+        Args:
+            timeout: How long handlers may go on, in seconds; after that
+                their ports are closed under them.  None for ever.
+
+        Raises:
+            TimeoutError: Handlers were not done in time, and were cut off.
+        """
+        deadline = Deadline.after(timeout)
+        service = self._service
+        if service is None:
+            self.close()
             return
-        if not handshake:
-            self._finish(made.port)
-            return
-        self._handshakes[sock.fileno()] = made
-        self._selector.register(sock, selectors.EVENT_READ, made)
-        self._advance(made)
+        service.drain(deadline)
+        self._reception.ring()
+        service.wait(deadline)
 
-    def _advance(self, handshake: Handshake) -> None:
-        """Let one handshake go on, and act on what came of it."""
-        outcome = handshake.advance()
-        if outcome is not None:
-            self._finish(outcome)
-        sock = handshake.sock
-        if handshake.over:
-            number = handshake.number
-            del self._handshakes[number]
-            self._selector.unregister(sock)
-            handshake.leave()
-        else:
-            self._selector.modify(sock, handshake.interest, handshake)
+    # -- before TLS ---------------------------------------------------------
 
-    def _finish(self, outcome: SSLPort | BaseException) -> None:
-        self._done.append(outcome)
-        with suppress(BlockingIOError):
-            self._ringer.send(b"!")
+    def set_proxy_protocol(
+        self,
+        trusted: Iterable[str | ipaddress.IPv4Network | ipaddress.IPv6Network]
+        | None,
+        *,
+        required: bool = True,
+    ) -> None:
+        """Let proxies say whom they forward, by the PROXY protocol.
 
-    def _hush(self) -> None:
-        with suppress(BlockingIOError):
-            while self._bell.recv(64):
-                pass
+        Its header tells the client's address, of which ``port.peer`` and the
+        like then speak; ``port.proxy`` and ``port.proxy_header`` tell the
+        rest.  Version 1 and 2 are found out.  The header has to arrive
+        within the time-out of the handshake.
 
-    def _turn_taken(self, deadline: Deadline) -> _Taken:
-        return _Taken(self._lock, deadline)
+        Args:
+            trusted: The proxies' networks, such as ``"10.0.0.0/8"``, or
+                single addresses.  Whoever may send a header may claim any
+                address.  None switches it off again.
+            required: Whether everybody has to come by way of a trusted proxy,
+                with a header.  If not, others may come without one, and so
+                may the proxies.
+
+        Raises:
+            ValueError: One of *trusted* is no network, or there is none.
+
+        Source: ``doc/proxy-protocol.txt`` of HAProxy's.
+        """
+        self.proxies = (
+            None
+            if trusted is None
+            else ProxyRules.parse(trusted, required=required)
+        )
+
+    def set_plain_http(
+        self,
+        answer: Literal["error", "redirect"] | None,
+        *,
+        hosts: Iterable[str] | None = None,
+    ) -> None:
+        """Answer those who speak plain HTTP to this port.
+
+        They are refused with a ``NotTLSError`` in any case.
+
+        Args:
+            answer: ``"error"`` sends status 400 and a sentence;
+                ``"redirect"`` sends 308 to the same place by https, if the
+                request names one of *hosts*, or else 400.  None sends TLS's
+                alert, which browsers show as an empty page.
+            hosts: Host names and addresses; by default those of the
+                context's certificate.
+
+        Raises:
+            ValueError: There is no such answer, or a host is empty.
+            ConfigurationError: One of *hosts* can be no host name.
+
+        Source: RFC 9110, sections 15.4.9 and 15.5.1.
+        """
+        if answer not in {None, "error", "redirect"}:
+            raise ValueError(
+                f"the answer is 'error', 'redirect' or None, not {answer!r}"
+            )
+        known = None if hosts is None else tuple(map(Identity.parse, hosts))
+        self.plain_http = (
+            None if answer is None else PlainHTTP(answer == "redirect", known)
+        )
 
     # -- waiting ------------------------------------------------------------
 
@@ -239,7 +344,7 @@ class Listener:
         Source: ``ssl-listener-accept-ready?``.
         """
         self._check_open()
-        if self._done:
+        if self._reception.done:
             return True
         return bool(select.select([self._sock], [], [], 0)[0])
 
@@ -255,10 +360,12 @@ class Listener:
         Source: a listener as an event (``sync``).
         """
         deadline = Deadline.after(timeout)
+        self._check_free()
+        reception = self._reception
         try:
-            with self._turn_taken(deadline):
-                while not self._done:
-                    if self._turn(deadline, handshake=True, accept=False):
+            with reception.entered(deadline):
+                while not reception.done:
+                    if reception.turn(deadline, accept=False):
                         break
         except ClosedError:
             raise
@@ -275,7 +382,7 @@ class Listener:
         Source: ``ssl-listener-fileno``.
         """
         self._check_open()
-        selector = self._selector
+        selector = self._reception.selector
         if hasattr(selector, "fileno"):
             return int(selector.fileno())
         return self._sock.fileno()  # pragma: no cover - Windows
@@ -303,6 +410,11 @@ class Listener:
     def closed(self) -> bool:
         """Whether the listener was closed."""
         return self._closed
+
+    @property
+    def statistics(self) -> ListenerStatistics:
+        """What was counted so far; see also ``prometheus_text()``."""
+        return self._reception.statistics
 
     def addresses(
         self, port_numbers: bool = False
@@ -359,26 +471,19 @@ class Listener:
     def close(self) -> None:
         """Accept no more, and drop clients that were not accepted.
 
-        Accepted ones live on.  A second call is harmless.
+        Accepted ones live on; ``serve()`` ends when they do.  A second call
+        is harmless.
 
         Source: ``ssl-close``.
         """
         if self._closed:
             return
         self._closed = True
-        with suppress(OSError):
-            self._ringer.send(b"!")
-        with self._lock:  # Whoever was inside has seen the flag.
-            for each in self._handshakes.values():
-                each.abort()
-            for outcome in self._done:
-                if isinstance(outcome, SSLPort):
-                    outcome.close()
-            self._handshakes.clear()
-            self._done.clear()
-            self._selector.close()
-            for sock in (self._sock, self._bell, self._ringer):
-                sock.close()
+        if self._service is None:
+            self._reception.close()
+            return
+        self._service.drain(Deadline())
+        self._reception.ring()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -396,22 +501,6 @@ class Listener:
     ) -> None:
         """Close it."""
         self.close()
-
-
-class _Taken:
-    """Holds a lock that was waited for no longer than a deadline allows."""
-
-    def __init__(self, lock: threading.Lock, deadline: Deadline) -> None:
-        self._lock = lock
-        self._deadline = deadline
-
-    def __enter__(self) -> None:
-        left = self._deadline.left()
-        if not self._lock.acquire(timeout=-1 if left is None else left):
-            raise TimeoutError("timed out while another thread accepted")
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
 
 
 def listen(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
@@ -61,6 +62,7 @@ class SSLPort(SessionView):
         self._notify = shutdown_on_close
         self._input: InputFile | None = None
         self._output: OutputFile | None = None
+        self._making = threading.Lock()  # Around making these two.
         self._close_wanted = False  # Perhaps while files are still open.
         self._closing = False
         self._files = 0  # Made by makefile(), and still open.
@@ -212,7 +214,12 @@ class SSLPort(SessionView):
         if self._input is None or self._input.closed:
             return self.read_plain(view)
         # Part of the stream may be in the file's buffer.
-        size = self._input.readinto1(view)
+        try:
+            size = self._input.readinto1(view)
+        except ValueError:  # Another thread has just closed it.
+            if not self._input.closed:
+                raise
+            size = None
         if size is None:
             return self.read_plain(view)
         return size
@@ -247,8 +254,7 @@ class SSLPort(SessionView):
         Source: ``tls-socket-send``.
         """
         _no_flags(flags)
-        if self._output is not None:
-            self._output.flush()
+        self._send_gathered()
         return self.write_plain(memoryview(data).cast("B"))
 
     def sendall(self, data: Buffer, flags: int = 0) -> None:
@@ -259,8 +265,7 @@ class SSLPort(SessionView):
                 still sent, before anything else.
         """
         _no_flags(flags)
-        if self._output is not None:
-            self._output.flush()
+        self._send_gathered()
         view = memoryview(data).cast("B")
         while True:
             sent = self.write_plain(view)
@@ -281,11 +286,13 @@ class SSLPort(SessionView):
     @property
     def input(self) -> InputFile:
         """The decrypted stream as a buffered binary file."""
-        if self._input is None:
-            self._input = InputFile(
-                RawInput(self, lambda: self._close_half("input"))
-            )
-        return self._input
+        # Of two files one would be collected, and so end its direction.
+        with self._making:
+            if self._input is None:
+                self._input = InputFile(
+                    RawInput(self, lambda: self._close_half("input"))
+                )
+            return self._input
 
     @property
     def output(self) -> OutputFile:
@@ -294,12 +301,14 @@ class SSLPort(SessionView):
         Small writes are gathered until ``flush()``, ``close()``, or until
         the port is read.
         """
-        if self._output is None:
-            self._output = OutputFile(
-                RawOutput(self, lambda: self._close_half("output")),
-                self._keep_quiet,
-            )
-        return self._output
+        with self._making:
+            if self._output is None:
+                self._output = OutputFile(
+                    RawOutput(self, lambda: self._close_half("output")),
+                    self._keep_quiet,
+                    self._check_not_closing,
+                )
+            return self._output
 
     def __iter__(self) -> Iterator[InputFile | OutputFile]:
         """Unpack as ``input, output = port``."""
@@ -365,6 +374,8 @@ class SSLPort(SessionView):
         if self.closed or self._closing or self._files > 0:
             return
         self._closing = True
+        with self._making:
+            pass  # Whoever makes a file now finds that it is too late.
         try:
             if self._output is not None and "output" in self._halves:
                 self._output.close()
@@ -419,12 +430,19 @@ class SSLPort(SessionView):
         if not isinstance(transport, SocketTransport):
             raise UnsupportedError("this port does not run over a socket")
         self._driver.release()
-        return transport.sock.detach()
+        return transport.detach()
 
     def _end_output(self) -> None:
-        if self._output is not None and not self._output.closed:
-            self._output.flush()
+        self._send_gathered()
         self._driver.finish(self._deadline())
+
+    def _send_gathered(self) -> None:
+        if self._output is not None:
+            self._output.flush_if_open()
+
+    def _check_not_closing(self) -> None:
+        if self.closed or self._closing:
+            raise ClosedError("this port was closed")
 
     def _keep_quiet(self) -> None:
         self._notify = False

@@ -79,6 +79,7 @@ class Reloadable(ABC, Generic[T]):
         self._lock = ForkLock()
         self._told: object = None
         self._seen: object = None
+        self._looked_at: object = None
         self._next = 0.0
         self._generation = 1
         self._refused = False
@@ -145,14 +146,15 @@ class Reloadable(ABC, Generic[T]):
     def _refuse(self, error: ConfigurationError) -> None:
         """Note that a context can't use the newest value, and why."""
         self._refused = True
-        self._tell(error)
+        self._tell(error, self._signature())
 
-    def _tell(self, error: ConfigurationError) -> None:
+    def _tell(self, error: ConfigurationError, signature: object) -> None:
+        """Tell *error* once for the files that have this signature."""
         self._last_error = error
-        signature = self._signature(), str(error)
-        if signature == self._told:
+        told = signature, str(error)
+        if told == self._told:
             return
-        self._told = signature
+        self._told = told
         _logger.error("%s: the old one stays in use: %s", self, error)
         if self._on_failure is None:
             return
@@ -171,7 +173,7 @@ class Reloadable(ABC, Generic[T]):
         try:
             value = self._read_settled()
         except ConfigurationError as error:
-            self._tell(error)
+            self._tell(error, self._looked_at)
             return
         if value != self._value:
             self._value = value
@@ -185,7 +187,8 @@ class Reloadable(ABC, Generic[T]):
         """Read the files in a state in which nobody is changing them."""
         self._seen = None  # What is bad is read again next time.
         for _ in range(_TRIES):
-            before = self._signature()
+            # By the time that it is told, they may be others already.
+            before = self._looked_at = self._signature()
             try:
                 value = self._read_or_tell()
             except ConfigurationError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .errors import NotTLSError
 
-__all__ = ["SNIFF_BYTES", "not_tls"]
+__all__ = ["SNIFF_BYTES", "not_tls", "speaks_http"]
 
 #: How many first bytes are worth keeping.
 SNIFF_BYTES = 64
@@ -30,6 +30,19 @@ _GREETINGS = (
     (b"RFB ", "VNC"),
 )
 _STARTTLS = ("SMTP", "POP3", "IMAP")
+
+
+def speaks_http(first: bytes) -> bool | None:
+    """Say whether a client's *first* bytes are a request of plain HTTP.
+
+    Returns:
+        None if there are too few of them to tell.
+    """
+    if first.startswith(_HTTP_METHODS):
+        return True
+    if any(method.startswith(first) for method in _HTTP_METHODS):
+        return None
+    return False
 
 
 def not_tls(first: bytes) -> NotTLSError | None:

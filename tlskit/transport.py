@@ -139,6 +139,10 @@ class SocketTransport:
         self.sock.settimeout(timeout)
         return self.sock
 
+    def detach(self) -> int:
+        """Give the descriptor away, and be without a socket."""
+        return self.sock.detach()
+
     def fileno(self) -> int:
         """See ``Transport``."""
         return self.sock.fileno()

@@ -19,6 +19,8 @@ from .protocols import TLSVersion
 if TYPE_CHECKING:
     from cryptography import x509
 
+    from .proxy_protocol import ProxyHeader
+
 __all__ = ["Endpoints", "InfoValues", "SessionView"]
 
 
@@ -37,6 +39,9 @@ class Endpoints(NamedTuple):
     remote: tuple[str, int]
     #: The name by which the remote end was looked up, if it was.
     hostname: str | None = None
+    #: What a proxy said of the connection, and where that proxy is.
+    header: ProxyHeader | None = None
+    proxy: tuple[str, int] | None = None
 
 
 class _Closable(Protocol):
@@ -287,7 +292,7 @@ class SessionView:
         """
         if self._endpoints is None:
             raise UnsupportedError("this port does not run over TCP")
-        local, remote, _ = self._endpoints
+        local, remote, *_ = self._endpoints
         if port_numbers:
             return (*local, *remote)
         return local[0], remote[0]
@@ -302,6 +307,20 @@ class SessionView:
         """Our own ``(host, port)``; None if not over TCP."""
         return None if self._endpoints is None else self._endpoints.local
 
+    @property
+    def proxy(self) -> tuple[str, int] | None:
+        """The ``(host, port)`` of the proxy in between; None without one.
+
+        ``peer``, ``name`` and ``addresses()`` are then what it said of the
+        client.  See ``Listener.set_proxy_protocol()``.
+        """
+        return None if self._endpoints is None else self._endpoints.proxy
+
+    @property
+    def proxy_header(self) -> ProxyHeader | None:
+        """All that the proxy in between said; None without one."""
+        return None if self._endpoints is None else self._endpoints.header
+
     def info_values(self) -> InfoValues:
         """Give the peer's host name, IP address and TCP port.
 
@@ -312,5 +331,5 @@ class SessionView:
         """
         if self._endpoints is None:
             raise UnsupportedError("this port does not run over TCP")
-        _, (ip, port), hostname = self._endpoints
+        _, (ip, port), hostname, *_ = self._endpoints
         return InfoValues(hostname or ip, ip, port)

@@ -151,6 +151,21 @@ def listening(context: tlskit.ServerContext) -> None:
             port.close()
 
 
+def serving(listener: tlskit.Listener) -> None:
+    """Serve, behind a proxy, and count."""
+    listener.set_proxy_protocol(["10.0.0.0/8"], required=False)
+    listener.set_plain_http("redirect", hosts=["a.example"])
+    listener.serve(lambda port: port.sendall(b"hello"), workers=2)
+    listener.serve(print, max_connections=None, timeout=None)
+    listener.shutdown(timeout=5)
+    assert_type(listener.statistics, tlskit.ListenerStatistics)
+    assert_type(listener.statistics.refused, Mapping[str, int])
+    assert_type(tlskit.prometheus_text(listener.statistics), str)
+    with listener.accept() as port:
+        assert_type(port.proxy, tuple[str, int] | None)
+        assert_type(port.proxy_header, tlskit.ProxyHeader | None)
+
+
 def errors() -> None:
     """Sort errors by blame."""
     try:

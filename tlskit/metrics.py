@@ -1,0 +1,146 @@
+"""What a listener counts, as one value and as text for Prometheus.
+
+Serving that text over HTTP is not our business: give ``prometheus_text()``
+to whatever answers your monitoring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["ListenerStatistics", "prometheus_text"]
+
+
+@dataclass(frozen=True)
+class ListenerStatistics:
+    """A listener's counts at one moment, since it was made.
+
+    Each client that was accepted is either among the handshakes, or it was
+    handshaken or refused; clients of ``accept(handshake=False)`` are neither.
+    """
+
+    #: Where the listener listens, as ``host:port``.
+    address: str
+    #: TCP connections that were accepted.
+    accepted: int = 0
+    #: Handshakes that were completed.
+    handshaken: int = 0
+    #: Clients that were refused, by the error's ``code``; ``"timed-out"``,
+    #: ``"connection-lost"`` and ``"system-error"`` where it has none,
+    #: ``"hook-failed"`` after an exception of yours, ``"closed"`` when the
+    #: listener closed first.
+    refused: Mapping[str, int] = field(default_factory=dict)
+    #: Handshakes going on now, with those whose refused client is heard out.
+    handshakes: int = 0
+    #: Connections that are open now, handshakes not counted.
+    active: int = 0
+    #: Bytes from clients, as they were on the network.
+    received: int = 0
+    #: Bytes to clients, as they were on the network.
+    sent: int = 0
+    #: Handlers of ``serve()`` that raised an exception.
+    failed_handlers: int = 0
+
+
+def prometheus_text(*statistics: ListenerStatistics) -> str:
+    """Show counts in the text format of Prometheus.
+
+    Args:
+        *statistics: One for each listener; their address is the label
+            ``listener``.
+
+    Returns:
+        What an HTTP server has to send as ``text/plain; version=0.0.4``.
+
+    Source: https://prometheus.io/docs/instrumenting/exposition_formats/
+    """
+    return "".join(
+        line for metric in _METRICS for line in _show(*metric, statistics)
+    )
+
+
+_Samples = Callable[[ListenerStatistics], Iterable[tuple[str, int]]]
+
+
+def _plain(name: str) -> _Samples:
+    return lambda statistics: [("", getattr(statistics, name))]
+
+
+def _by_reason(statistics: ListenerStatistics) -> Iterator[tuple[str, int]]:
+    for reason, count in sorted(statistics.refused.items()):
+        yield f',reason="{_escaped(reason)}"', count
+
+
+_METRICS: tuple[tuple[str, str, str, _Samples], ...] = (
+    (
+        "tlskit_connections_accepted_total",
+        "counter",
+        "TCP connections that were accepted.",
+        _plain("accepted"),
+    ),
+    (
+        "tlskit_handshakes_completed_total",
+        "counter",
+        "TLS handshakes that were completed.",
+        _plain("handshaken"),
+    ),
+    (
+        "tlskit_connections_refused_total",
+        "counter",
+        "Clients that were refused, by reason.",
+        _by_reason,
+    ),
+    (
+        "tlskit_handshakes_active",
+        "gauge",
+        "TLS handshakes going on.",
+        _plain("handshakes"),
+    ),
+    (
+        "tlskit_connections_active",
+        "gauge",
+        "Connections that are open, handshakes not counted.",
+        _plain("active"),
+    ),
+    (
+        "tlskit_received_bytes_total",
+        "counter",
+        "Bytes received, as they were on the network.",
+        _plain("received"),
+    ),
+    (
+        "tlskit_sent_bytes_total",
+        "counter",
+        "Bytes sent, as they were on the network.",
+        _plain("sent"),
+    ),
+    (
+        "tlskit_handlers_failed_total",
+        "counter",
+        "Handlers that raised an exception.",
+        _plain("failed_handlers"),
+    ),
+)
+
+
+def _show(
+    name: str,
+    kind: str,
+    words: str,
+    samples: _Samples,
+    statistics: Iterable[ListenerStatistics],
+) -> Iterator[str]:
+    yield f"# HELP {name} {words}\n"
+    yield f"# TYPE {name} {kind}\n"
+    for each in statistics:
+        where = f'listener="{_escaped(each.address)}"'
+        for labels, value in samples(each):
+            yield f"{name}{{{where}{labels}}} {value}\n"
+
+
+def _escaped(text: str) -> str:
+    """Escape a label's value."""
+    for old, new in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n")):
+        text = text.replace(old, new)
+    return text
