@@ -820,6 +820,21 @@ def test_a_name_that_is_no_text_is_told(put, root):
     assert "(unreadable)" in json.dumps(data)
 
 
+def test_what_no_parser_can_describe_is_told(put, root, monkeypatch, capsys):
+    """Whatever a parser thinks of, it is no traceback."""
+
+    def refuse(*_):
+        raise ValueError("of a kind that nobody has seen")
+
+    monkeypatch.setattr("tlskit.cli._inspection.certificate_object", refuse)
+    data = put("c.pem", root.issue("a.example").chain_pem)
+    run(["inspect", "--json", str(data)])
+    told = capsys.readouterr()
+
+    assert "of a kind that nobody has seen" in told.out
+    assert not told.err
+
+
 def test_rare_usages_and_lines(put):
     """What hardly any certificate says is shown, too, in every style."""
     usage = x509.KeyUsage(

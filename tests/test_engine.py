@@ -347,6 +347,18 @@ def test_pending():
     assert 5 == server.pending
 
 
+def test_cipher():
+    """Suite, protocol and bits; nothing before the handshake."""
+    assert client_engine().cipher() is None
+    client, server = pair()
+    name, protocol, bits = client.cipher()
+
+    assert client.facts.cipher == name
+    assert "TLSv1.3" == protocol
+    assert bits in (128, 256)
+    assert client.cipher() == server.cipher()
+
+
 def test_export():
     """Both ends derive the same secret; label and context matter."""
     client, server = pair()

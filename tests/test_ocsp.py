@@ -30,6 +30,7 @@ from .peers import (
     PATIENCE,
     VERSIONS,
     Files,
+    Task,
     Vault,
     gnutls_serv,
     needs,
@@ -113,6 +114,27 @@ def refuses(
     with pytest.raises(tlskit.VerificationError) as caught:
         memory_pair(asking, theirs)
     return caught.value
+
+
+@pytest.mark.native
+def test_a_resumed_session_was_judged_before(
+    root: OpenSSLCA, leaf: Leaf, version: str
+) -> None:
+    """Nothing is stapled to a session whose server was accepted before."""
+    asking = client(root)
+    asking.set_session_cache(tlskit.SessionCache())
+    theirs = server(leaf, root.ocsp(leaf), version)
+    reused = []
+    with tlskit.listen(hostname="127.0.0.1", context=theirs) as listener:
+        for _ in range(2):
+            task = Task(connect, asking, listener.port)
+            with listener.accept(PATIENCE) as two, task.result() as one:
+                two.sendall(b"hello")
+                assert b"hello" == one.recv(5)
+                assert one.peer_verified
+                reused.append(one.session_reused)
+
+    assert [False, True] == reused
 
 
 # -- what a client says of what it gets -------------------------------------

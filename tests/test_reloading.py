@@ -508,6 +508,26 @@ def test_a_context_refuses_what_others_take(tmp_path: Path):
     assert credentials.last_error is None
 
 
+def test_only_what_changed_is_blamed(tmp_path: Path):
+    """Of two sources, the one that did not change is no part of the fault."""
+    put(issue(1), tmp_path)
+    (tmp_path / "roots.pem").write_bytes(authority().pem)
+    credentials = watch(tmp_path)
+    roots = ReloadableRoots(
+        tlskit.VerifySource.file(tmp_path / "roots.pem"), interval=0
+    )
+    context = serving(credentials, seal=False)
+    context.load_verify_source(roots)
+    context.set_ciphers("ECDHE+AESGCM:@SECLEVEL=3")
+    context.seal()
+    assert "number 1" == shown(context)
+    put(issue(2, key_type="rsa"), tmp_path)
+
+    assert "number 1" == shown(context)
+    assert credentials.last_error is not None
+    assert roots.last_error is None
+
+
 def test_a_context_that_never_could(tmp_path: Path):
     """Without anything older to keep, the fault is raised."""
     put(issue(1, key_type="rsa"), tmp_path)

@@ -26,7 +26,13 @@ __all__ = [
 ]
 
 #: What ``cryptography`` raises for what OpenSSL may read.
-UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    Warning,  # Where warnings are errors.
+)
 
 
 def scene_of(connection: SSL.Connection, record: Record) -> VerificationScene:

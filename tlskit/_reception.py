@@ -324,7 +324,7 @@ class Reception:
             for _ in range(self._rules.max_handshakes):
                 if not (self._has_room() and self._take(shake=True)):
                     break
-        if self._sock.fileno() in self.selector.get_map():
+        with suppress(KeyError):  # It is out while there is no room.
             self.selector.unregister(self._sock)
         self._sock.close()
 
