@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import nullcontext
 from importlib.metadata import version
@@ -23,7 +25,26 @@ settings.register_profile(
 )
 settings.load_profile("tlskit")
 
+# A job in the background, as CI may be, has them ignored, and so would all
+# that is started here.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
 OPTION = "--without-native"
+SHORT = "--short"
+#: Which files take long, and what they test is not of one Python: they start
+#: programs, or talk to the libraries of others.
+LONG = (
+    "test_cli_*.py",
+    "test_crowd.py",
+    "test_haproxy.py",
+    "test_reload_under_load.py",
+    "test_soak.py",
+    "test_stdlib_*_clients.py",
+    "test_stdlib_servers.py",
+)
 SCAN = "--scan"
 NIGHTLY = "--nightly"
 
@@ -34,6 +55,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         OPTION,
         action="store_true",
         help="switch off all that pyOpenSSL's public interface can't do",
+    )
+    parser.addoption(
+        SHORT,
+        action="store_true",
+        help="leave out the files that take long",
     )
     parser.addoption(
         SCAN,
@@ -72,6 +98,15 @@ def pytest_collection_modifyitems(
         for marker, reason in skips.items():
             if item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_ignore_collect(
+    collection_path: Path, config: pytest.Config
+) -> bool | None:
+    """Leave out what takes long, if that was asked for."""
+    if config.getoption(SHORT) and any(map(collection_path.match, LONG)):
+        return True
+    return None
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 
 import pytest
 
@@ -22,6 +23,7 @@ from .engines import authority, client_context, server_context
 from .looping import LOOPS, run_on, serving, stdlib_contexts, until
 from .peers import (
     HOST,
+    PATIENCE,
     VERSIONS,
     Task,
     TcpServer,
@@ -346,12 +348,13 @@ def test_a_silent_server_meets_the_deadline(run):
 
 def test_cancelling_leaves_no_socket(run):
     """Who cancels a handshake hangs up."""
+    heard = threading.Event()
 
     def talk(sock):
         sock.settimeout(10)
         try:
             while sock.recv(10000):
-                pass
+                heard.set()
         except ConnectionResetError:
             pass
         return "gone"
@@ -362,9 +365,8 @@ def test_cancelling_leaves_no_socket(run):
                 "127.0.0.1", number, client_context(), hostname=HOST
             )
         )
-        while not connecting.done():
-            await asyncio.sleep(0.01)
-            connecting.cancel()
+        assert await asyncio.to_thread(heard.wait, PATIENCE)
+        connecting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await connecting
 

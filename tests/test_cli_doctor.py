@@ -90,8 +90,8 @@ def test_no_source_at_all(monkeypatch):
 
 def test_a_broken_binding_is_status_1(monkeypatch):
     """When pyOpenSSL can't be loaded, the doctor still works."""
-    monkeypatch.setattr(doctor, "available", False)
-    monkeypatch.setattr(doctor, "load_fail_reason", "it is broken")
+    monkeypatch.setattr(doctor, "is_available", lambda: False)
+    monkeypatch.setattr(doctor, "why_unavailable", lambda: "it is broken")
     monkeypatch.setattr(doctor, "supported_client_protocols", lambda: ())
     status, text = examined(monkeypatch)
 

@@ -27,7 +27,7 @@ FUNCTIONS = [sha1, sha1_bytes, md5, md5_bytes]
 @pytest.fixture(params=[True, False], ids=["openssl", "hashlib"])
 def available(request, monkeypatch) -> bool:
     """With OpenSSL and without."""
-    monkeypatch.setattr(hashing, "available", request.param)
+    monkeypatch.setattr(hashing, "is_available", lambda: request.param)
     found: bool = request.param
     return found
 
@@ -102,7 +102,7 @@ def test_warns_without_openssl(monkeypatch, caplog):
         sha1(io.BytesIO(b""))
         assert not caplog.records
 
-        monkeypatch.setattr(hashing, "available", False)
+        monkeypatch.setattr(hashing, "is_available", lambda: False)
         md5(io.BytesIO(b""))
 
     assert ["WARNING"] == [each.levelname for each in caplog.records]

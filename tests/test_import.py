@@ -6,6 +6,7 @@ import importlib.machinery
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -69,7 +70,7 @@ def watched(statement: str) -> Watched:
         check=True,
     )
     said: dict[str, Any] = json.loads(done.stdout)
-    folders = {*said["path"], "."}
+    folders = {*said["path"], ".", str(Path.cwd())}
     folders.update(*said["modules"].values())
     deeds = []
     for event, *arguments in said["events"]:

@@ -23,7 +23,11 @@ PACKAGE = Path(SPEC.origin).parent
 # for a module, or for a package with all that is in it.  Some are not written
 # yet; their places are taken.
 LADDER = (
-    "_der _forks _inspection _pem _version codes deadline dh files metrics",
+    (
+        "_der _forks _inspection _lazy _pem _version codes deadline dh files"
+        " metrics"
+    ),
+    "_cryptography",
     "_alerts _glimpse _oneline _stories _versioned errors pipes transport",
     (
         "_cases _dialogues _hostname _scene _stdlib_certificate"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
+import tlskit
 from tlskit import library
 
 
@@ -34,7 +37,11 @@ def test_versions():
 
 def test_without(monkeypatch):
     """Without a library there is no version."""
-    monkeypatch.setattr(library, "available", False)
+    monkeypatch.setattr(library, "is_available", lambda: False)
 
     assert library.version() is None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = library.nothing
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = tlskit.nothing
     assert ("",) == library._linked()

@@ -254,7 +254,7 @@ def test_newest(newest):
 )
 def test_the_library_is_asked(monkeypatch, versions, names, newest):
     """Only what this build of OpenSSL has is called supported."""
-    monkeypatch.setattr(SSL, "Context", library_with(*versions))
+    monkeypatch.setattr(protocols.SSL, "Context", library_with(*versions))
 
     assert [names, names] == [each() for each in SUPPORTED]
     assert [newest, newest] == [each() for each in NEWEST]
@@ -263,7 +263,7 @@ def test_the_library_is_asked(monkeypatch, versions, names, newest):
 @pytest.mark.usefixtures("asked_again")
 def test_nothing_without_openssl(monkeypatch):
     """Without OpenSSL nothing is supported, and asking is no error."""
-    monkeypatch.setattr(protocols, "available", False)
+    monkeypatch.setattr(protocols, "is_available", lambda: False)
 
     assert [(), ()] == [each() for each in SUPPORTED]
     assert [None, None] == [each() for each in NEWEST]
@@ -274,6 +274,6 @@ def test_nothing_without_openssl(monkeypatch):
 def test_asked_once(monkeypatch, supported: Callable[[], tuple[str, ...]]):
     """The answer is kept: the library can't change under a process."""
     first = supported()
-    monkeypatch.setattr(SSL, "Context", library_with())
+    monkeypatch.setattr(protocols.SSL, "Context", library_with())
 
     assert first is supported()

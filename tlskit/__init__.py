@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from . import library
 from ._native import capabilities
-from ._openssl import available, load_fail_reason
 from ._version import __version__
 from .certificates import CertificateInfo, fingerprint
 from .client import connect
@@ -109,3 +110,13 @@ __all__ = [
     "supported_client_protocols",
     "supported_server_protocols",
 ]
+
+if TYPE_CHECKING:
+    from .library import available, load_fail_reason
+else:
+
+    def __getattr__(name: str) -> object:
+        """Give what can be known only once the libraries are loaded."""
+        if name in {"available", "load_fail_reason"}:
+            return getattr(library, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,11 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from . import _callbacks, _native
+from ._cryptography import ec, hashes, x509
 from ._openssl import SSL, translated
 from ._store import fill_store
 from .errors import ConfigurationError, CredentialError, UnsupportedError

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from . import _native
-from ._evidence import UNREADABLE, scene_of
+from ._evidence import scene_of, unreadable
 from ._openssl import SSL, crypto
 from ._scene import NAME_FAULTS
 from .codes import Alert, VerifyReason
@@ -312,7 +312,7 @@ def parsed(der: bytes) -> x509.Certificate:
 
     try:
         return x509.load_der_x509_certificate(der)
-    except UNREADABLE as error:
+    except unreadable() as error:
         raise VerificationError(
             f"the peer's certificate is malformed: {error}",
             code="malformed-certificate",

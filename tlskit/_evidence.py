@@ -7,10 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding
-
+from ._cryptography import Encoding, exceptions, x509
 from ._openssl import SSL
 from .verification import VerificationScene
 
@@ -18,21 +15,23 @@ if TYPE_CHECKING:
     from ._callbacks import Record
 
 __all__ = [
-    "UNREADABLE",
     "certificates_of",
     "ders_of",
     "presented_by",
     "scene_of",
+    "unreadable",
 ]
 
-#: What ``cryptography`` raises for what OpenSSL may read.
-UNREADABLE = (
-    ValueError,
-    TypeError,
-    UnsupportedAlgorithm,
-    x509.InvalidVersion,
-    Warning,  # Where warnings are errors.
-)
+
+def unreadable() -> tuple[type[Exception], ...]:
+    """Give what ``cryptography`` raises for what OpenSSL may read."""
+    return (
+        ValueError,
+        TypeError,
+        exceptions.UnsupportedAlgorithm,
+        x509.InvalidVersion,
+        Warning,  # Where warnings are errors.
+    )
 
 
 def scene_of(connection: SSL.Connection, record: Record) -> VerificationScene:
@@ -60,7 +59,7 @@ def _presented_ders(
 ) -> tuple[bytes, ...]:
     try:
         return ders_of(presented_by(connection, record))
-    except UNREADABLE:  # Malformed; what the callbacks saw has to do.
+    except unreadable():  # Malformed; what the callbacks saw has to do.
         return _built_ders(record)
 
 
@@ -82,7 +81,7 @@ def presented_by(
     In a resumed session that is what it sent in the first handshake.
 
     Raises:
-        Exception: One of ``UNREADABLE``, if a certificate is.
+        Exception: One of ``unreadable()``, if a certificate is.
     """
     if record.earlier is not None:
         return certificates_of(record.earlier.peer_chain)

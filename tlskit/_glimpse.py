@@ -9,36 +9,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from ipaddress import IPv4Address, IPv6Address
 from typing import TypeVar
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import (
-    AuthorityInformationAccessOID,
-    ExtendedKeyUsageOID,
-    NameOID,
-)
-
+from ._cryptography import Encoding, oid, rsa, x509
 from ._der import fields
 
 __all__ = ["Glimpse", "shown", "stamp"]
 
 T = TypeVar("T")
-X = TypeVar("X", bound=x509.ExtensionType)
+X = TypeVar("X", bound="x509.ExtensionType")
 
 _LONGEST = 80
-_PURPOSES = {
-    ExtendedKeyUsageOID.SERVER_AUTH: "serverAuth",
-    ExtendedKeyUsageOID.CLIENT_AUTH: "clientAuth",
-    ExtendedKeyUsageOID.CODE_SIGNING: "codeSigning",
-    ExtendedKeyUsageOID.EMAIL_PROTECTION: "emailProtection",
-    ExtendedKeyUsageOID.TIME_STAMPING: "timeStamping",
-    ExtendedKeyUsageOID.OCSP_SIGNING: "OCSPSigning",
-    ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE: "any",
-}
+
+
+@cache
+def _purposes() -> dict[x509.ObjectIdentifier, str]:
+    """Name the extended key usages, as OpenSSL's configuration does."""
+    known = oid.ExtendedKeyUsageOID
+    return {
+        known.SERVER_AUTH: "serverAuth",
+        known.CLIENT_AUTH: "clientAuth",
+        known.CODE_SIGNING: "codeSigning",
+        known.EMAIL_PROTECTION: "emailProtection",
+        known.TIME_STAMPING: "timeStamping",
+        known.OCSP_SIGNING: "OCSPSigning",
+        known.ANY_EXTENDED_KEY_USAGE: "any",
+    }
 
 
 def shown(text: str, longest: int = _LONGEST) -> str:
@@ -182,7 +180,8 @@ class Glimpse:
         access = self._extension(x509.AuthorityInformationAccess) or ()
         for each in access:
             if (
-                each.access_method == AuthorityInformationAccessOID.CA_ISSUERS
+                each.access_method
+                == oid.AuthorityInformationAccessOID.CA_ISSUERS
                 and isinstance(
                     each.access_location, x509.UniformResourceIdentifier
                 )
@@ -194,7 +193,7 @@ class Glimpse:
     def purposes(self) -> tuple[str, ...]:
         """Its extended key usages; empty if it has none or they are bad."""
         return tuple(
-            _PURPOSES.get(each, each.dotted_string)
+            _purposes().get(each, each.dotted_string)
             for each in self._extension(x509.ExtendedKeyUsage) or ()
         )
 
@@ -248,7 +247,7 @@ class Glimpse:
 def _common_names(name: x509.Name) -> list[str]:
     return [
         str(each.value)
-        for each in name.get_attributes_for_oid(NameOID.COMMON_NAME)
+        for each in name.get_attributes_for_oid(oid.NameOID.COMMON_NAME)
     ]
 
 

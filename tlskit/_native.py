@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from ._openssl import SSL, available, translated
+from ._openssl import SSL, is_available, translated
 from .errors import (
     ConfigurationError,
     CredentialError,
@@ -98,7 +98,7 @@ _switched_off: set[str] = set()
 
 def library_handle() -> Any:
     """Give cffi's handle on the libraries, or None without them."""
-    if not available:
+    if not is_available():
         return None
     from OpenSSL import _util
 

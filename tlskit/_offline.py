@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding
-
+from ._cryptography import Encoding, dsa, ec, rsa, x509
 from ._glimpse import Glimpse
 from ._openssl import crypto, translated
 from ._scene import Fault, VerificationScene
@@ -24,9 +22,12 @@ from .identity import Identity
 from .trust import Roots
 from .verification import explain_faults, second_opinion
 
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
 __all__ = ["Policy", "judge"]
 
-Chain = tuple[x509.Certificate, ...]
+Chain: TypeAlias = "tuple[x509.Certificate, ...]"
 
 #: OpenSSL's security level 2, which contexts have: 112 bits.
 _LEAST_BITS = (

@@ -4,45 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
+from ._lazy import Lazy
 from ._reasons import describe_failure
 from .errors import TLSError, UnsupportedError
 
-if TYPE_CHECKING:
-    from OpenSSL import SSL, crypto
-
 __all__ = [
     "SSL",
-    "available",
     "check_available",
     "crypto",
-    "load_fail_reason",
+    "is_available",
     "translated",
+    "why_unavailable",
 ]
 
-load_fail_reason: str | None = None
 
-
-class _Missing:
-    """Stands in for a module that can't be imported; every use says why."""
-
-    def __getattr__(self, name: str) -> NoReturn:
-        if name.startswith("__"):  # Introspection is not use.
-            raise AttributeError(name)
-        raise _unavailable()
-
-
-if not TYPE_CHECKING:
+@cache
+def why_unavailable() -> str | None:
+    """Say why pyOpenSSL can't be loaded; None if it can."""
     try:
-        from OpenSSL import SSL, crypto
+        import_module("OpenSSL.SSL")
     except Exception as error:  # noqa: BLE001 - a broken binding raises anything
-        load_fail_reason = (
-            f"pyOpenSSL can't be loaded ({type(error).__name__}: {error})"
-        )
-        SSL = crypto = _Missing()
+        return f"pyOpenSSL can't be loaded ({type(error).__name__}: {error})"
+    return None
 
-available: bool = load_fail_reason is None
+
+def is_available() -> bool:
+    """Say whether there is a library to speak TLS with."""
+    return why_unavailable() is None
 
 
 def check_available() -> None:
@@ -51,16 +43,19 @@ def check_available() -> None:
     Raises:
         UnsupportedError: pyOpenSSL can't be loaded; it says why.
     """
-    if not available:
-        raise _unavailable()
+    if not is_available():
+        raise UnsupportedError(
+            f"TLS is not available: {why_unavailable()}",
+            hint="reinstall pyOpenSSL and cryptography: "
+            "python -m pip install --force-reinstall pyOpenSSL",
+        )
 
 
-def _unavailable() -> UnsupportedError:
-    return UnsupportedError(
-        f"TLS is not available: {load_fail_reason}",
-        hint="reinstall pyOpenSSL and cryptography: "
-        "python -m pip install --force-reinstall pyOpenSSL",
-    )
+if TYPE_CHECKING:
+    from OpenSSL import SSL, crypto
+else:
+    SSL = Lazy("OpenSSL.SSL", check=check_available)
+    crypto = Lazy("OpenSSL.crypto", check=check_available)
 
 
 @contextmanager

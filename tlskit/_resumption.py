@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from . import _native
 from ._callbacks import Record
+from ._cryptography import Encoding
 from .sessions import Session, SessionCache, SessionKey
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from cryptography import x509
-
+from ._cryptography import x509
 from ._glimpse import Glimpse, shown
 from ._stories import Story
 from .codes import VerifyReason

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Union
 
-from cryptography import x509
-
 from . import _trust_files, _trust_macos, _trust_windows
+from ._cryptography import x509
 from ._openssl import crypto
 from ._versioned import VersionedCache
 from .errors import TrustSourceError, UnsupportedError

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cryptography import x509
-
 from . import _native
+from ._cryptography import x509
 from ._evidence import (
-    UNREADABLE,
     certificates_of,
     ders_of,
     presented_by,
     scene_of,
+    unreadable,
 )
 from ._openssl import SSL
 from ._reasons import describe_failure
@@ -121,7 +120,7 @@ def settle(connection: SSL.Connection, record: Record) -> Facts:
     """
     try:
         return _settle(connection, record)
-    except UNREADABLE as error:  # What OpenSSL reads, but cryptography not.
+    except unreadable() as error:  # What OpenSSL reads, but cryptography not.
         raise refusal(
             VerifyReason.CERT_REJECTED,
             _MALFORMED,

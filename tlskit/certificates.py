@@ -6,20 +6,14 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-
+from ._cryptography import hashes, x509
 from ._glimpse import Glimpse, stamp
 from .identity import presented_names
 from .verification import pin_of
 
 __all__ = ["CertificateInfo", "fingerprint"]
 
-_DIGESTS: dict[str, type[hashes.HashAlgorithm]] = {
-    "sha256": hashes.SHA256,
-    "sha384": hashes.SHA384,
-    "sha512": hashes.SHA512,
-}
+_DIGESTS = ("sha256", "sha384", "sha512")
 
 
 def fingerprint(certificate: x509.Certificate, digest: str = "sha256") -> str:
@@ -39,7 +33,8 @@ def fingerprint(certificate: x509.Certificate, digest: str = "sha256") -> str:
         raise ValueError(
             f"{digest!r} is no digest; there are: {', '.join(_DIGESTS)}"
         )
-    return certificate.fingerprint(_DIGESTS[digest]()).hex(":").upper()
+    algorithm = getattr(hashes, digest.upper())()
+    return certificate.fingerprint(algorithm).hex(":").upper()
 
 
 @dataclass(frozen=True)

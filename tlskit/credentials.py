@@ -12,17 +12,27 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
-from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-from cryptography.hazmat.primitives.serialization import pkcs12
+from typing import TYPE_CHECKING, Any
 
 from . import _pem
+from ._cryptography import (
+    dsa,
+    ec,
+    exceptions,
+    pkcs12,
+    rsa,
+    serialization,
+    x509,
+)
 from .errors import CredentialError
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from cryptography.hazmat.primitives.asymmetric.types import (
+        PrivateKeyTypes,
+        PublicKeyTypes,
+    )
 
 __all__ = [
     "CertificateChain",
@@ -37,12 +47,11 @@ __all__ = [
 
 Bytes = bytes | bytearray | memoryview
 AnyPath = str | os.PathLike[str]
-Source = AnyPath | Bytes | x509.Certificate | Sequence[x509.Certificate]
-KeySource = AnyPath | Bytes | PrivateKeyTypes
+Source: TypeAlias = (
+    "AnyPath | Bytes | x509.Certificate | Sequence[x509.Certificate]"
+)
+KeySource: TypeAlias = "AnyPath | Bytes | PrivateKeyTypes"
 Password = str | bytes | Callable[[], str | bytes] | None
-
-_DER = serialization.Encoding.DER
-_SPKI = serialization.PublicFormat.SubjectPublicKeyInfo
 
 
 @dataclass(frozen=True)
@@ -117,7 +126,7 @@ class PrivateKey:
     @cached_property
     def public_bytes(self) -> bytes:
         """The public key as SubjectPublicKeyInfo, DER."""
-        return self._key.public_key().public_bytes(_DER, _SPKI)
+        return _spki(self._key.public_key())
 
     @property
     def kind(self) -> str:
@@ -250,7 +259,7 @@ def _certificate(der: bytes, complaint: str) -> x509.Certificate:
     except (
         ValueError,
         TypeError,
-        UnsupportedAlgorithm,
+        exceptions.UnsupportedAlgorithm,
         x509.InvalidVersion,
     ) as error:
         raise CredentialError(
@@ -332,7 +341,7 @@ def _decoded(
         return load(data, password=password)
     except TypeError as error:
         raise _password_needed(name) from error
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except (ValueError, exceptions.UnsupportedAlgorithm) as error:
         if encrypted:
             raise CredentialError(
                 f"the private key in {name} can't be decrypted: "
@@ -400,10 +409,7 @@ def check_pair(chain: CertificateChain, key: PrivateKey) -> None:
     Raises:
         CredentialError: It doesn't; the message names both.
     """
-    keys = [
-        each.public_key().public_bytes(_DER, _SPKI)
-        for each in chain.certificates
-    ]
+    keys = [_spki(each.public_key()) for each in chain.certificates]
     if keys[0] == key.public_bytes:
         return
     leaf = chain.leaf
@@ -442,7 +448,7 @@ def load_pkcs12(
     except (
         ValueError,
         TypeError,
-        UnsupportedAlgorithm,
+        exceptions.UnsupportedAlgorithm,
         UserWarning,  # "Not DER", where warnings are errors.
         x509.InvalidVersion,
     ) as error:
@@ -459,3 +465,11 @@ def load_pkcs12(
         )
     found = _checked_kind(PrivateKey(key), False, name)
     return found, CertificateChain((leaf, *others))
+
+
+def _spki(key: PublicKeyTypes) -> bytes:
+    """Encode a public key, to be compared with others."""
+    return key.public_bytes(
+        serialization.Encoding.DER,
+        serialization.PublicFormat.SubjectPublicKeyInfo,
+    )

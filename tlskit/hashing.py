@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from ._openssl import available
+from ._openssl import is_available
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives import hashes
@@ -100,7 +100,7 @@ def _digest(name: str, stream: _Stream) -> bytes:
 
 def _state(name: str) -> tuple[_Update, _Finish]:
     """Begin to hash: by OpenSSL, or else by what Python has itself."""
-    state = _openssl_state(name) if available else None
+    state = _openssl_state(name) if is_available() else None
     if state is not None:
         return state.update, state.finalize
     _log.warning("OpenSSL can't be used for %s; hashlib makes it", name)

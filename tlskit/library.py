@@ -4,13 +4,17 @@ The libraries are linked into the wheel of ``cryptography``; nothing is
 searched on disk.  So both handles are the same object (cffi's), and the list
 of versions that are tried has the linked one only.
 
+Nothing is loaded before one of these names is used.
+
 Source: ``openssl/libcrypto`` and ``openssl/libssl``.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ._native import library_handle
-from ._openssl import SSL, available, load_fail_reason
+from ._openssl import SSL, is_available, why_unavailable
 
 __all__ = [
     "available",
@@ -23,19 +27,10 @@ __all__ = [
     "version",
 ]
 
-#: cffi's handle, or None.
-libcrypto: object | None = library_handle()
-#: The same handle.
-libssl: object | None = libcrypto
-#: None, or a sentence that says why there is no handle.
-libcrypto_load_fail_reason: str | None = load_fail_reason
-#: The same reason.
-libssl_load_fail_reason: str | None = load_fail_reason
-
 
 def version() -> str | None:
     """Give OpenSSL's own version text, or None without it."""
-    if not available:
+    if not is_available():
         return None
     return SSL.SSLeay_version(SSL.SSLEAY_VERSION).decode("ascii")
 
@@ -45,5 +40,36 @@ def _linked() -> tuple[str, ...]:
     return ("", words[1]) if len(words) > 1 else ("",)
 
 
-#: The versions that are tried; ``""`` stands for whatever is linked.
-openssl_lib_versions: tuple[str, ...] = _linked()
+if TYPE_CHECKING:
+    #: Whether there is a library to speak TLS with.
+    available: bool
+    #: None, or a sentence that says why there is none.
+    load_fail_reason: str | None
+    #: cffi's handle, or None.
+    libcrypto: object | None
+    #: The same handle.
+    libssl: object | None
+    #: None, or a sentence that says why there is no handle.
+    libcrypto_load_fail_reason: str | None
+    #: The same reason.
+    libssl_load_fail_reason: str | None
+    #: The versions that are tried; ``""`` stands for whatever is linked.
+    openssl_lib_versions: tuple[str, ...]
+else:
+    _VALUES = {
+        "available": is_available,
+        "load_fail_reason": why_unavailable,
+        "libcrypto": library_handle,
+        "libssl": library_handle,
+        "libcrypto_load_fail_reason": why_unavailable,
+        "libssl_load_fail_reason": why_unavailable,
+        "openssl_lib_versions": _linked,
+    }
+
+    def __getattr__(name: str) -> object:
+        try:
+            return _VALUES[name]()
+        except KeyError:
+            raise AttributeError(
+                f"module {__name__!r} has no attribute {name!r}"
+            ) from None

@@ -6,18 +6,17 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import (
+from ._cryptography import (
     ec,
     ed448,
     ed25519,
+    exceptions,
+    ocsp,
+    oid,
     padding,
     rsa,
+    x509,
 )
-from cryptography.x509 import ocsp
-from cryptography.x509.oid import ExtendedKeyUsageOID
-
 from ._glimpse import Glimpse, shown, stamp
 from ._scene import VerificationScene, refusal
 from ._stories import verification_story
@@ -274,10 +273,18 @@ def _may_answer(
         usages = delegate.extensions.get_extension_for_class(
             x509.ExtendedKeyUsage
         ).value
-    except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
+    except (
+        ValueError,
+        TypeError,
+        exceptions.InvalidSignature,
+        x509.ExtensionNotFound,
+    ):
         return False
     begins, ends = delegate.not_valid_before_utc, delegate.not_valid_after_utc
-    return ExtendedKeyUsageOID.OCSP_SIGNING in usages and begins <= now <= ends
+    return (
+        oid.ExtendedKeyUsageOID.OCSP_SIGNING in usages
+        and begins <= now <= ends
+    )
 
 
 def _check_signature(
@@ -305,5 +312,5 @@ def _check_signature(
                 "came with an OCSP response whose kind of signature is "
                 "unknown here",
             )
-    except InvalidSignature:
+    except exceptions.InvalidSignature:
         raise _UnfitError(R.OCSP_SIGNATURE_FAILURE) from None

@@ -11,7 +11,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from ._openssl import SSL, available
+from ._openssl import SSL, is_available
 from .errors import InsecureProtocolWarning, UnsupportedError
 
 __all__ = [
@@ -129,7 +129,7 @@ def _is_ours(names: Mapping[str, Any]) -> bool:
 
 @lru_cache(maxsize=2)
 def _supported(*, server_side: bool) -> tuple[str, ...]:
-    if not available:
+    if not is_available():
         return ()
     method = SSL.TLS_SERVER_METHOD if server_side else SSL.TLS_CLIENT_METHOD
     pinned = [each for each in _PINNED if _works(each, method)]

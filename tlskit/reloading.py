@@ -19,11 +19,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-
 from . import _pem
 from ._build import build
+from ._cryptography import exceptions, x509
 from ._forks import ForkLock
 from .credentials import CertificateChain, Password, PrivateKey, check_pair
 from .errors import ConfigurationError, CredentialError, TrustSourceError
@@ -433,7 +431,7 @@ def _check_order(chain: CertificateChain, path: str) -> None:
 def _issued(below: x509.Certificate, above: x509.Certificate) -> bool:
     try:
         below.verify_directly_issued_by(above)
-    except (ValueError, TypeError, InvalidSignature):
+    except (ValueError, TypeError, exceptions.InvalidSignature):
         return False
     return True
 

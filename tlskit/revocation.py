@@ -6,17 +6,19 @@ import os
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
-
-from cryptography import x509
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import _pem
+from ._cryptography import x509
 from .errors import TrustSourceError
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 __all__ = ["CrlSource", "Revocation", "load_crls", "renewed", "revocation_of"]
 
-Crl = x509.CertificateRevocationList
-CrlSource = str | os.PathLike[str] | bytes | Crl | Iterable[Crl]
+Crl: TypeAlias = "x509.CertificateRevocationList"
+CrlSource: TypeAlias = "str | os.PathLike[str] | bytes | Crl | Iterable[Crl]"
 
 _LABELS = ("X509 CRL", "CRL")
 _HINT = "look at it with: openssl crl -text -noout -in FILE"
@@ -46,7 +48,7 @@ def load_crls(source: CrlSource) -> tuple[Crl, ...]:
         TrustSourceError: There is none, or one is malformed.
         TypeError: *source* can't be one.
     """
-    if isinstance(source, Crl):
+    if isinstance(source, x509.CertificateRevocationList):
         return (_usable(source, "the revocation list"),)
     if isinstance(source, bytes | bytearray | memoryview):
         return _parsed(bytes(source), "the data given")
@@ -54,7 +56,7 @@ def load_crls(source: CrlSource) -> tuple[Crl, ...]:
         return _parsed(_read(source), repr(os.fspath(source)))
     found = tuple(source)
     for each in found:
-        if not isinstance(each, Crl):
+        if not isinstance(each, x509.CertificateRevocationList):
             raise TypeError(f"a revocation list is wanted, found {each!r}")
     if not found:
         raise TrustSourceError(

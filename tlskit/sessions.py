@@ -21,9 +21,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, NamedTuple
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-
+from ._cryptography import Encoding, x509
 from ._forks import ForkLock, tell_child
 from .credentials import PrivateKey
 
@@ -51,7 +49,6 @@ _MALFORMED = (
     RecursionError,
     TypeError,
     ValueError,
-    x509.InvalidVersion,
 )
 
 
@@ -231,7 +228,7 @@ class SessionCache:
                 for key, session in _entries(data)
                 if session.usable(self.max_age)
             ]
-        except _MALFORMED as error:
+        except (*_MALFORMED, x509.InvalidVersion) as error:
             _logger.warning("ignored the sessions to load: %s", error)
             return 0
         for key, session in found:

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from cryptography import x509
-
+from ._cryptography import x509
 from .errors import CredentialError
 from .ocsp import parse_response
 

@@ -11,9 +11,8 @@ from datetime import datetime
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
-from cryptography import x509
-from cryptography.x509 import verification as second
-
+from ._cryptography import verification as second
+from ._cryptography import x509
 from ._der import fields
 from ._diagnosis import Case, diagnose
 from ._glimpse import Glimpse, shown

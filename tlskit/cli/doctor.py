@@ -14,7 +14,7 @@ from rich.text import Text
 
 from .. import library
 from .._native import capabilities
-from .._openssl import available, load_fail_reason
+from .._openssl import is_available, why_unavailable
 from .._version import __version__
 from ..errors import ConfigurationError
 from ..protocols import (
@@ -99,7 +99,7 @@ def command(*, as_json: bool) -> ExitCode:
         show_json(console, data)
     else:
         _show(console, data)
-    if not available:
+    if not is_available():
         return ExitCode.USAGE
     return ExitCode.UNTRUSTED if data["problems"] else ExitCode.GOOD
 
@@ -137,8 +137,8 @@ def _source(source: VerifySource) -> SourceData:
 
 
 def _problems(trust: list[SourceData]) -> Iterator[str]:
-    if not available:
-        yield f"TLS is not available: {load_fail_reason}"
+    if not is_available():
+        yield f"TLS is not available: {why_unavailable()}"
     if not any(each["roots"] or each["directories"] for each in trust):
         yield (
             "nobody is trusted by default: no source of roots can be loaded; "
@@ -151,7 +151,7 @@ def _versions() -> dict[str, str | None]:
         "tlskit": __version__,
         "Python": platform.python_version(),
         "platform": platform.platform(),
-        "OpenSSL": library.version() if available else None,
+        "OpenSSL": library.version() if is_available() else None,
     }
     for name in _PACKAGES:
         try:
