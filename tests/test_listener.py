@@ -394,6 +394,15 @@ def test_waiting_while_a_handshake_goes_on(listener):
         assert listener.wait(0.05) is None
 
 
+def test_close_after_an_interrupt_at_a_bad_moment():
+    """A lock that an interrupt has left behind keeps no socket open."""
+    listener = tlskit.listen(hostname=LOCAL, context=server_context())
+    listener._reception._lock.acquire()
+    listener.close()
+
+    assert -1 == listener._sock.fileno()
+
+
 def test_close_wakes_who_accepts(listener):
     """Closing ends an accept in another thread."""
     waiting = Task(listener.accept)

@@ -44,6 +44,8 @@ _SCARCE = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _REST = 0.5
 #: How long, in seconds, closing waits for a thread to look up.
 _PATIENCE = 5.0
+#: How long, in seconds, a lock may be held by nobody who is at work.
+_MOMENT = 0.2
 
 
 class Reception:
@@ -112,11 +114,16 @@ class Reception:
             self._leave(_PATIENCE)
 
     def _leave(self, seconds: float) -> None:
+        if self._inside is None:
+            seconds = min(seconds, _MOMENT)
         if self._lock.acquire(timeout=seconds):
             try:
                 self._release()
             finally:
                 self._lock.release()
+        elif self._inside is None:
+            # An interrupt has come between the lock and whoever took it.
+            self._release()
 
     def _release(self) -> None:
         """Give everything back; a second call is harmless."""
@@ -133,7 +140,9 @@ class Reception:
         self.handshakes.clear()
         self.done.clear()
         self.selector.close()
-        for sock in (self._sock, self._bell, self._ringer):
+        # The bell comes last: an interrupt before it leaves all this to the
+        # next call.
+        for sock in (self._sock, self._ringer, self._bell):
             sock.close()
 
     @property

@@ -210,6 +210,9 @@ class Listener:
             self._closed = True
             try:
                 self._reception.close()
+            except BaseException:  # A second Ctrl-C must not leave it open.
+                self._reception.close()
+                raise
             finally:
                 service.finish()
             events.state("ended", cut_off=service.cut_off)
