@@ -163,3 +163,12 @@ def test_blocking():
 def test_no_number():
     """There is nothing that select() could look at."""
     assert [-1, -1] == [each.fileno() for each in pipe()]
+
+
+def test_nothing_is_asked_for():
+    """Reading no bytes takes none, and waits for none."""
+    one, other = pipe()
+    one.sendall(b"x")
+
+    assert b"" == other.recv(0)
+    assert b"x" == other.recv(1)

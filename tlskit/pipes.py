@@ -135,26 +135,24 @@ class PipeEnd:
 
     def recv(self, size: int) -> bytes:
         """Read at most *size* bytes, at least one; none at the end."""
+        if not size:
+            return b""
         buffer = memoryview(bytearray(size))
-        while True:
-            got = self.read_into(buffer)
-            if got is not None:
-                return bytes(buffer[:got])
-            self.wait(
-                read=True, write=False, deadline=Deadline.after(self._timeout)
-            )
+        deadline = Deadline.after(self._timeout)
+        while (got := self.read_into(buffer)) is None:
+            self.wait(read=True, write=False, deadline=deadline)
+        return bytes(buffer[:got])
 
     def sendall(self, data: bytes) -> None:
         """Write all of *data*."""
         rest = memoryview(data)
+        deadline = Deadline.after(self._timeout)
         while rest:
             put = self.write(rest)
-            if put is not None:
+            if put is None:
+                self.wait(read=False, write=True, deadline=deadline)
+            else:
                 rest = rest[put:]
-                continue
-            self.wait(
-                read=False, write=True, deadline=Deadline.after(self._timeout)
-            )
 
 
 def pipe(capacity: int | None = None) -> tuple[PipeEnd, PipeEnd]:
