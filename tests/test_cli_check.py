@@ -10,8 +10,10 @@ import socket
 import subprocess
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
+from cryptography.x509 import load_pem_x509_certificate
 
 from tlskit import VerificationError
 from tlskit.cli import _exit, _finding, _formats, run
@@ -123,6 +125,34 @@ def test_bad_certificates_have_their_status(vault, kind, status):
     assert host["error"]["message"].partition("it is ")[0] in text.stdout
     assert host["certificate"] is not None
     assert (host["days_left"] < 0) == (kind == "expired")
+
+
+@needs("openssl")
+def test_revocation_lists(vault, tmp_path):
+    """--crl refuses what the list takes back, and what none covers."""
+    files = vault.leaf()
+    leaf = load_pem_x509_certificate(Path(files.chain).read_bytes())
+    made = {
+        "revoking": vault.ca.crl([leaf]),
+        "empty": vault.ca.crl(),
+        "foreign": vault.stranger.crl(),
+    }
+    for name, data in made.items():
+        (tmp_path / name).write_bytes(data)
+    with s_server(files) as (_, port):
+        arguments = ("check", f"localhost:{port}", "--ca", vault.roots)
+        told = {
+            name: tlskit(*arguments, "--crl", str(tmp_path / name))
+            for name in made
+        }
+
+    assert ExitCode.REVOKED == told["revoking"].returncode
+    assert told["revoking"].stdout.startswith("revoked")
+    assert ExitCode.GOOD == told["empty"].returncode
+    assert told["foreign"].returncode not in (0, ExitCode.REVOKED)
+    assert "revocation list" in told["foreign"].stdout
+    for done in told.values():
+        assert not done.stderr
 
 
 @needs("nginx")

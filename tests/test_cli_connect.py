@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import ssl
+import stat
 import subprocess
 import sys
 
@@ -411,6 +412,41 @@ def test_keylog(vault, good, tmp_path):
     assert 0 == status
     assert "CLIENT_TRAFFIC_SECRET_0" in {line.split()[0] for line in lines}
     assert all(line.split()[-1].encode() not in err for line in lines)
+
+
+def test_session(vault, good, tmp_path):
+    """--session keeps a session for the next time; it is a secret."""
+    path = tmp_path / "session"
+    arguments = ("--json", "--session", str(path))
+    target = (f"localhost:{good}", "--ca", vault.roots)
+    resumed = []
+    for _ in range(2):
+        status, _, err = talk(b"hello\n", *target, *arguments)
+        assert 0 == status, err
+        event = json.loads(err.splitlines()[0])
+        resumed.append(event["session"]["resumed"])
+        assert 0o600 == stat.S_IMODE(path.stat().st_mode)
+    path.write_bytes(b"damaged")
+    status, _, _ = talk(b"hello\n", *target, *arguments)
+
+    assert [False, True] == resumed
+    assert 0 == status
+    assert path.read_bytes() != b"damaged"
+
+
+def test_session_that_can_not_be(vault, good, tmp_path):
+    """What can't be read is said, and what can't work is refused."""
+    target = (f"localhost:{good}", "--ca", vault.roots)
+    both = tlskit(
+        *("connect", *target, "--starttls", "imap"),
+        *("--session", str(tmp_path / "session")),
+    )
+    shut = tlskit("connect", *target, "--session", "/proc/self/mem")
+
+    assert (1, 1) == (both.returncode, shut.returncode)
+    assert "--starttls" in both.stderr
+    assert "can't read" in shut.stderr
+    assert "Traceback" not in shut.stderr
 
 
 def test_starttls(vault):

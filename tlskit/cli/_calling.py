@@ -20,7 +20,13 @@ from ..sides import ClientContext
 from ..trust import VerifySource
 from ._target import Target, parse_target
 
-__all__ = ["Amount", "Caller", "calling_options", "trusting"]
+__all__ = [
+    "Amount",
+    "Caller",
+    "calling_options",
+    "crl_option",
+    "trusting",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -75,6 +81,21 @@ _OPTIONS = (
 )
 
 
+_CRL = click.option(
+    "--crl",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Refuse what this revocation list takes back, and what no list "
+    "covers; may be repeated.",
+)
+
+
+def crl_option(function: F) -> F:
+    """Give a subcommand the option for revocation lists."""
+    return _CRL(function)
+
+
 def calling_options(function: F) -> F:
     """Give a subcommand the options that ``Caller`` is made of."""
     for option in reversed(_OPTIONS):
@@ -82,17 +103,21 @@ def calling_options(function: F) -> F:
     return function
 
 
-def trusting(ca: tuple[Path, ...]) -> ClientContext:
+def trusting(
+    ca: tuple[Path, ...], crl: tuple[Path, ...] = ()
+) -> ClientContext:
     """Make a context that verifies certificate and host name.
 
     Args:
         ca: Whose roots to trust; this machine's, if there is none.
+        crl: Revocation lists; without any, nobody asks for revocations.
 
     Returns:
         The context; not sealed.
 
     Raises:
-        TrustSourceError: One of *ca* can't be read, or holds no root.
+        TrustSourceError: One of *ca* can't be read, or holds no root; or
+            one of *crl*, and no list.
     """
     context = ClientContext("auto")
     for path in ca:
@@ -101,6 +126,8 @@ def trusting(ca: tuple[Path, ...]) -> ClientContext:
         context.load_verify_source(kind(path))
     if not ca:
         context.load_default_verify_sources()
+    for path in crl:
+        context.load_crls(path)
     context.set_verify()
     context.set_verify_hostname()
     return context

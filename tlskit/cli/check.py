@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from ._calling import Amount, Caller, calling_options, trusting
+from ._calling import Amount, Caller, calling_options, crl_option, trusting
 from ._console import open_console
 from ._exit import SEVERITY, ExitCode
 from ._finding import Finding, examine
@@ -43,6 +43,7 @@ certificate expires soon, else 2."""
     "comment; - is stdin.",
 )
 @calling_options
+@crl_option
 @click.option(
     "--min-days",
     type=Amount(0, 36500),
@@ -82,6 +83,7 @@ def command(
     starttls: str | None,
     name: str | None,
     ca: tuple[Path, ...],
+    crl: tuple[Path, ...],
     timeout: float,
     min_days: float,
     alpn: tuple[str, ...],
@@ -98,7 +100,7 @@ def command(
     Nothing is sent but the handshake.  Where something is wrong, tlskit
     explain tells the whole story.
     """
-    context = trusting(ca)
+    context = trusting(ca, crl)
     context.seal()
     if not alpn and starttls is None:
         alpn = _ALPN

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, TypedDict
 import click
 from rich.text import Text
 
-from ._calling import Amount, Caller, calling_options, trusting
+from ..sessions import SessionCache
+from ._calling import (
+    Amount,
+    Caller,
+    calling_options,
+    crl_option,
+    trusting,
+)
 from ._console import complain, open_console, printable, show_json, show_rows
 from ._data import (
     SCHEMA,
@@ -20,6 +27,7 @@ from ._data import (
     session_data,
     verification_data,
 )
+from ._disk import File, write_all
 from ._exit import ExitCode, exit_code
 from ._pipe import Pipe
 
@@ -37,6 +45,8 @@ Examples:
   tlskit connect --starttls smtp --crlf mail.example.org
   tlskit connect --cert me.pem --key me.key --report api.example:8443"""
 _FILE = click.Path(dir_okay=False, path_type=Path)
+#: Bytes; a session has about two thousand.
+_MOST_SESSIONS = 1 << 20
 
 
 class ConnectedData(TypedDict):
@@ -65,6 +75,7 @@ class EndedData(TypedDict):
 @click.command("connect", epilog=_EPILOG)
 @click.argument("host", metavar="HOST[:PORT]")
 @calling_options
+@crl_option
 @click.option(
     "--alpn",
     multiple=True,
@@ -86,6 +97,12 @@ class EndedData(TypedDict):
     type=_FILE,
     help="Add the session's secrets to this file, for Wireshark and others "
     "to decrypt what they captured.",
+)
+@click.option(
+    "--session",
+    type=_FILE,
+    help="Resume the session in this file, if it can be, and keep the new "
+    "one there.  It is as secret as a private key.",
 )
 @click.option(
     "--crlf", is_flag=True, help="End stdin's lines with CR LF, not LF."
@@ -110,11 +127,13 @@ def command(
     starttls: str | None,
     name: str | None,
     ca: tuple[Path, ...],
+    crl: tuple[Path, ...],
     timeout: float,
     alpn: tuple[str, ...],
     cert: Path | None,
     key: Path | None,
     keylog: Path | None,
+    session: Path | None,
     crlf: bool,
     idle: float,
     report: bool,
@@ -126,8 +145,12 @@ def command(
     direction, and the server's end ends the command.  Stdout has nothing but
     the server's bytes; notes are on stderr.
     """
-    context = trusting(ca)
+    if session is not None and starttls is not None:
+        raise click.UsageError("--session works without --starttls only")
+    context = trusting(ca, crl)
     _identify(context, cert, key)
+    cache = _recalled(session)
+    context.set_session_cache(cache)
     if keylog is not None:
         context.set_keylog(keylog)
     context.seal()
@@ -144,6 +167,8 @@ def command(
         notes.connected(target, port, caller.expected(target))
         pipe = Pipe(port, idle=idle, crlf=crlf)
         failure = pipe.run()
+    if session is not None and cache is not None:
+        write_all([File(session, cache.dump(), private=True)], force=True)
     notes.ended(pipe.sent, pipe.received, failure)
     return ExitCode.GOOD if failure is None else exit_code(failure)
 
@@ -157,6 +182,20 @@ def _identify(
         return
     context.load_certificate_chain(cert)
     context.load_private_key(cert if key is None else key)
+
+
+def _recalled(path: Path | None) -> SessionCache | None:
+    """Read the sessions that were kept; None keeps none."""
+    if path is None:
+        return None
+    cache = SessionCache()
+    if path.exists():
+        try:
+            with path.open("rb") as file:
+                cache.load(file.read(_MOST_SESSIONS))
+        except OSError as error:
+            raise click.BadParameter(f"can't read {path}: {error}") from None
+    return cache
 
 
 class _Notes:
