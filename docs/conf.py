@@ -68,6 +68,7 @@ _UNIONS = (
     "KeySource",
     "KeylogTarget",
     "Password",
+    "PrivateKeyTypes",
     "Source",
     "StapleSource",
     "Verifier",
