@@ -313,7 +313,8 @@ def test_a_terminal_that_hangs_up_ends_the_server():
         process.kill()
         process.wait(PATIENCE)
 
-    assert status == 1
+    # Python itself adds a status if stdout can't be flushed at the end.
+    assert status in {1, 120}
 
 
 # -- usage ------------------------------------------------------------------

@@ -1097,6 +1097,31 @@ def test_closing_is_the_reason_for_what_breaks_then(memory, monkeypatch):
         memory[0].recv(1)
 
 
+def test_a_peer_that_never_stops_sending_meets_the_deadline(
+    memory, monkeypatch
+):
+    """Bytes that never make a record do not put the deadline off."""
+    client, server = memory
+    server.sendall(bytes(16384))
+    driver = client._driver
+    record = memoryview(bytearray(16384))
+    size = driver.transport.read_into(record)
+    given = []
+
+    def dribble(buffer):
+        """Give one byte of the record at a time."""
+        buffer[:1] = record[len(given) : len(given) + 1]
+        given.append(1)
+        return 1
+
+    monkeypatch.setattr(driver.transport, "read_into", dribble)
+    client.settimeout(1e-9)
+    with pytest.raises(TimeoutError, match="waiting for the peer"):
+        client.recv(1)
+
+    assert 1 == len(given) < size
+
+
 def test_what_a_reader_owes_is_sent_by_the_writer(memory, monkeypatch):
     """Who wrote while a reader had to answer looks once more."""
     engine = memory[0]._driver.engine

@@ -138,11 +138,7 @@ def _curve(name: str) -> type[ec.EllipticCurve]:
     """Find a curve by OpenSSL's name for it."""
     aliases = {"prime192v1": "secp192r1", "prime256v1": "secp256r1"}
     kinds: dict[object, type[ec.EllipticCurve]] = {
-        kind.name: kind
-        for kind in vars(ec).values()
-        if isinstance(kind, type)
-        and issubclass(kind, ec.EllipticCurve)
-        and kind is not ec.EllipticCurve
+        kind.name: kind for kind in ec.EllipticCurve.__subclasses__()
     }
     found = kinds.get(aliases.get(name, name))
     if found is None:

@@ -70,6 +70,12 @@ def _chunk() -> memoryview:
     return view
 
 
+def _check_time(deadline: Deadline) -> None:
+    """Stop at the deadline, also if the peer never stops sending."""
+    if not deadline.is_now:
+        deadline.check("waiting for the peer")
+
+
 class Driver:
     """Runs an engine over a transport, for threads.
 
@@ -137,6 +143,7 @@ class Driver:
                 self._heard = True
                 if size is not None:
                     return size
+                _check_time(deadline)
         except OSError as error:
             self._surface(error)
             raise
@@ -237,6 +244,7 @@ class Driver:
             if result is not None:
                 return result
             self._fill(deadline)
+            _check_time(deadline)
 
     def _fill(self, deadline: Deadline) -> None:
         """Wait for ciphertext and feed it."""

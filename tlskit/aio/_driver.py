@@ -205,6 +205,7 @@ class AsyncDriver(asyncio.BufferedProtocol):
         self, step: Callable[[], T | None], deadline: Deadline
     ) -> T:
         """Repeat *step* until it yields, moving ciphertext in between."""
+        waited = False
         while True:
             try:
                 result = step()
@@ -216,7 +217,10 @@ class AsyncDriver(asyncio.BufferedProtocol):
             self._send()
             if result is not None:
                 return result
+            if waited:
+                deadline.check("waiting for the peer")
             await self._fill(deadline)
+            waited = True
 
     def read_now(self, buffer: memoryview) -> int | None:
         """Read what is there; 0 is the end of the file, None nothing."""
@@ -231,11 +235,13 @@ class AsyncDriver(asyncio.BufferedProtocol):
 
     async def read_into(self, buffer: memoryview, deadline: Deadline) -> int:
         """Read at least a byte; 0 is the end of the file."""
-        while True:
-            size = self.read_now(buffer)
-            if size is not None:
-                return size
+        waited = False
+        while (size := self.read_now(buffer)) is None:
+            if waited:  # A peer that never stops sending meets it, too.
+                deadline.check("waiting for the peer")
             await self._fill(deadline)
+            waited = True
+        return size
 
     def write(self, data: Buffer) -> None:
         """Take all of *data*; it leaves at the loop's next turn at latest.

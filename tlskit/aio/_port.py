@@ -53,6 +53,7 @@ class AsyncSSLPort(SessionView):
         self._endpoints = endpoints
         self._notify = shutdown_on_close
         self._ahead = bytearray()  # Decrypted, and not read yet.
+        self._latest: Deadline | None = None  # Of the latest wait to read.
 
     def _deadline(self, timeout: float | None) -> Deadline:
         seconds = self.timeout if timeout is None else timeout
@@ -269,6 +270,9 @@ class AsyncSSLPort(SessionView):
 
     async def _more(self, deadline: Deadline) -> int:
         """Decrypt ahead; what a cancelled reader leaves is for the next."""
+        if deadline is self._latest:  # Not the first time for this reader.
+            deadline.check("waiting for the peer")
+        self._latest = deadline
         view = scratch()
         size = await self._driver.read_into(view, deadline)
         self._ahead += view[:size]
