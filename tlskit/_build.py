@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -288,6 +287,8 @@ def _set_dh_parameters(context: SSL.Context, pem: bytes) -> None:
     if _native.has("dh-parameters-from-memory"):
         _native.set_dh_parameters(context, pem)
         return
+    import tempfile
+
     descriptor, name = tempfile.mkstemp()
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-import plistlib
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _pem
 from .errors import TrustSourceError, UnsupportedError
+
+if TYPE_CHECKING:
+    import subprocess
 
 __all__ = ["certificates", "keychains"]
 
@@ -80,6 +80,8 @@ def certificates(path: str | None) -> tuple[bytes, ...]:
 
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    import subprocess
+
     try:
         return subprocess.run(  # noqa: S603 - the program is a fixed one
             [_SECURITY, *arguments],
@@ -107,6 +109,8 @@ def _fingerprint(der: bytes) -> str:
 
 def _denied() -> frozenset[str]:
     """Give the fingerprints of what must not be trusted for TLS."""
+    import tempfile
+
     found: set[str] = set()
     with tempfile.TemporaryDirectory() as folder:
         for name, *options in (("user",), ("admin", "-d")):
@@ -119,6 +123,8 @@ def _denied() -> frozenset[str]:
 
 
 def _denied_in(path: Path) -> set[str]:
+    import plistlib
+
     try:
         settings = plistlib.loads(path.read_bytes())["trustList"]
         return {
