@@ -30,6 +30,7 @@ from tlskit.identity import (
     presented_names,
     subject_oneline,
 )
+from tlskit.testing import CA
 
 
 @cache
@@ -490,3 +491,14 @@ def test_imported_when_needed():
     )
 
     assert "[]" == done.stdout.strip()
+
+
+def test_name_of_one_label_beside_a_wildcard():
+    """A wildcard is passed by; the name itself is found behind it."""
+    ca = CA()
+    wild = ca.issue("*.right.example").certificate
+    both = ca.issue("*.right.example", "localhost").certificate
+
+    with pytest.raises(IdentityError):
+        Identity.parse("localhost").check(wild)
+    Identity.parse("localhost").check(both)

@@ -231,6 +231,9 @@ CURVES = re.findall(
 
 
 @pytest.mark.native
+@pytest.mark.skipif(
+    not tlskit.capabilities()["groups"], reason="the binding has no groups"
+)
 @pytest.mark.parametrize("curve", CURVES)
 def test_every_curve_is_used_or_refused(curve: str) -> None:
     """A curve that this library can't do a handshake with says so at once."""

@@ -372,6 +372,9 @@ def test_things_are_loaded(tmp_path):
 
 
 @pytest.mark.native
+@pytest.mark.skipif(
+    not tlskit.capabilities()["groups"], reason="the binding has no groups"
+)
 def test_a_client_chooses_a_curve():
     """What servers call a curve is a group to clients."""
     context = loose()
@@ -470,6 +473,17 @@ HARMLESS = {
     "set_servername_callback",
     "wrap_bio",
 }
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_no_pre_shared_keys(side):
+    """There are none, and who asks for some is told."""
+    adapter = tlskit.ClientContext("auto").as_ssl_context()
+    setter = getattr(adapter, f"set_psk_{side}_callback")
+    setter(None)
+
+    with pytest.raises(tlskit.UnsupportedError, match="pre-shared keys"):
+        setter(lambda *_: b"")
 
 
 def test_nothing_of_the_context_beneath_shows_through():

@@ -566,7 +566,8 @@ def test_a_forgotten_socket_is_closed():
     one, two = ours()
     with pytest.warns(ResourceWarning, match="unclosed"):
         del one
-    with two:
+    # What it had not read may make a reset of the end.
+    with two, suppress(ConnectionResetError):
         assert b"" == two.recv(1)
 
 

@@ -258,6 +258,10 @@ class _Stanzas:
         self._whole = False
         self._seen = 0
         self._parser = expat.ParserCreate(namespace_separator=" ")
+        # Newer ones wait for more before they parse what they have.
+        defer = getattr(self._parser, "SetReparseDeferralEnabled", None)
+        if defer is not None:
+            defer(False)
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
         self._parser.StartDoctypeDeclHandler = self._refuse

@@ -100,6 +100,22 @@ class Policy(Material):
         if wanted and self.verify_mode == ssl.CERT_NONE:
             self._tlskit.set_verify()
 
+    def set_psk_client_callback(self, callback: object) -> None:
+        """Refuse: pyOpenSSL has no pre-shared keys; None is none."""
+        self._refuse_psk(callback)
+
+    def set_psk_server_callback(
+        self,
+        callback: object,
+        identity_hint: str | None = None,  # noqa: ARG002 - the same shape
+    ) -> None:
+        """Refuse: pyOpenSSL has no pre-shared keys; None is none."""
+        self._refuse_psk(callback)
+
+    def _refuse_psk(self, callback: object) -> None:
+        if callback is not None:
+            self._refuse("pre-shared keys", "use certificates")
+
     @property
     def hostname_checks_common_name(self) -> bool:
         """False: the common name is never looked at (RFC 9525)."""

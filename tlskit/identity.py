@@ -168,10 +168,13 @@ class Identity:
         patterns: list[hazmat.CertificatePattern]
         if isinstance(self.host, bytes):
             wanted = hazmat.DNS_ID(self.host.decode("ascii"))
+            # A wildcard has two labels and more; service-identity 24.2 can't
+            # compare it with a name of one.
+            one_label = b"." not in self.host
             patterns = [
                 hazmat.DNSPattern.from_bytes(name.encode("ascii"))
                 for name in found.dns
-                if is_pattern(name)
+                if is_pattern(name) and not (one_label and "*" in name)
             ]
         else:
             wanted = hazmat.IPAddress_ID(str(self.host))
