@@ -403,6 +403,16 @@ def test_close_after_an_interrupt_at_a_bad_moment():
     assert -1 == listener._sock.fileno()
 
 
+def test_close_while_another_thread_is_at_work(listener):
+    """What a thread inside still uses is left to it."""
+    reception = listener._reception
+    with reception.entered(Deadline()):
+        reception._inside = -1  # Some other thread's number.
+        reception._leave(0)
+
+        assert -1 != listener._sock.fileno()
+
+
 def test_close_wakes_who_accepts(listener):
     """Closing ends an accept in another thread."""
     waiting = Task(listener.accept)

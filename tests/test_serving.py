@@ -625,6 +625,29 @@ def test_second_keyboard_interrupt():
         assert 1 == listener._service.cut_off
 
 
+def test_interrupt_while_closing(monkeypatch):
+    """A Ctrl-C in the middle of closing closes once more."""
+    listener = tlskit.listen(hostname=LOCAL, context=server_context())
+    reception, closed = listener._reception, []
+
+    def run(service):
+        raise ZeroDivisionError
+
+    def close():
+        closed.append(1)
+        if len(closed) == 1:
+            raise KeyboardInterrupt
+        type(reception).close(reception)
+
+    monkeypatch.setattr(listener, "_run", run)
+    monkeypatch.setattr(reception, "close", close)
+    with pytest.raises(KeyboardInterrupt):
+        listener.serve(echo)
+
+    assert 2 == len(closed)
+    assert -1 == listener._sock.fileno()
+
+
 def test_shutdown_by_a_signal():
     """A signal's handler, in the serving thread, can shut down."""
 
