@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import selectors
+import signal
 import socket
 import threading
 from pathlib import Path
@@ -411,6 +412,22 @@ def test_close_while_another_thread_is_at_work(listener):
         reception._leave(0)
 
         assert -1 != listener._sock.fileno()
+
+
+def test_a_signal_wakes_who_accepts(listener):
+    """One that comes just before the wait is not slept over."""
+    reception = listener._reception
+    before = signal.signal(signal.SIGUSR1, lambda *_: None)
+    try:
+        with reception.entered(Deadline()):
+            signal.raise_signal(signal.SIGUSR1)
+            [(key, _)] = reception.selector.select(PATIENCE)
+
+            assert key.fileobj is reception._bell
+
+        assert -1 == signal.set_wakeup_fd(-1)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_close_wakes_who_accepts(listener):

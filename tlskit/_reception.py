@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import selectors
+import signal
 import socket
 import threading
 from collections import deque
@@ -46,6 +47,27 @@ _REST = 0.5
 _PATIENCE = 5.0
 #: How long, in seconds, a lock may be held by nobody who is at work.
 _MOMENT = 0.2
+
+
+@contextmanager
+def _signals_ring(ringer: socket.socket) -> Iterator[None]:
+    """Have a signal ring too, if its handler runs in this thread.
+
+    A signal that arrives when Python has looked for one, but is not waiting
+    yet, would else be handled only after the next client has come: Ctrl-C
+    on an idle server might do nothing.
+    """
+    try:
+        before = signal.set_wakeup_fd(
+            ringer.fileno(), warn_on_full_buffer=False
+        )
+    except ValueError:  # Not the main thread: no handler runs here.
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
 
 
 class Reception:
@@ -95,7 +117,8 @@ class Reception:
             raise TimeoutError("timed out while another thread accepted")
         self._inside = threading.get_ident()
         try:
-            yield
+            with _signals_ring(self._ringer):
+                yield
         finally:
             self._inside = None
             self._lock.release()
