@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.machinery
 import json
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+
+import tlskit
 
 # Python tells an audit hook of every file that it opens, every socket that it
 # makes and so on.  Reading modules is what an import is for, and that goes by
@@ -90,14 +93,60 @@ def watched(statement: str) -> Watched:
 
 @pytest.fixture(scope="module")
 def imported() -> Watched:
-    """What ``import tlskit`` did."""
-    return watched("import tlskit")
+    """What loading every module behind the usual names did."""
+    return watched("from tlskit import connect, listen, ports_to_ssl_ports")
 
 
 def test_no_io(imported: Watched) -> None:
-    """Importing reads modules: no other file, no socket, no program."""
+    """Loading reads modules: no other file, no socket, no program."""
     assert [] == imported.deeds
     assert "tlskit.engine" in imported.modules
+
+
+def test_next_to_nothing() -> None:
+    """Importing the package alone loads nothing but its version."""
+    alone = watched("import tlskit")
+
+    assert [] == alone.deeds
+    assert {"tlskit", "tlskit._version"} == {
+        name for name in alone.modules if name.startswith("tlskit")
+    }
+    assert "OpenSSL" not in alone.modules
+
+
+def told() -> dict[str, str]:
+    """Give the home of each public name, as type checkers are told it."""
+    tree = ast.parse(Path(tlskit.__file__).read_text())
+    [branch] = [node for node in tree.body if isinstance(node, ast.If)]
+    return {
+        name.name: node.module
+        for node in branch.body
+        if isinstance(node, ast.ImportFrom) and node.module
+        for name in node.names
+    }
+
+
+def test_type_checkers_are_told_the_same() -> None:
+    """Each public name comes from where type checkers believe it does."""
+    assert told() == vars(tlskit)["_HOMES"]
+    assert {*told(), "library", "__version__"} == set(tlskit.__all__)
+
+
+@pytest.mark.parametrize("name", sorted(tlskit.__all__))
+def test_public_names(name: str) -> None:
+    """Each of them is there, and stays what it is."""
+    assert name in dir(tlskit)
+    assert getattr(tlskit, name) is getattr(tlskit, name)
+
+
+def test_modules() -> None:
+    """The public modules are there without an import of their own."""
+    seen = watched("import tlskit; tlskit.errors.TLSError, tlskit.stapling")
+
+    assert {"tlskit.errors", "tlskit.stapling"} <= set(seen.modules)
+    for name in ("nonsense", "_nonsense", "__nonsense__"):
+        with pytest.raises(AttributeError, match=name):
+            getattr(tlskit, name)
 
 
 @pytest.mark.parametrize(
