@@ -344,7 +344,76 @@ def test_pending():
     move(client, server)
     assert b"123" == read(server, 3)
 
-    assert 5 == server.pending
+    assert 5 == server.decrypted == server.pending()
+
+
+def test_pending_looks_ahead():
+    """Records that were fed and not read yet are counted, as far as fits."""
+    client, server = pair()
+    for text in (b"one", b"three", bytes(16384)):
+        client.write(memoryview(text))
+    move(client, server)
+
+    assert 0 == server.decrypted
+    assert 16384 == server.pending()
+    # The rest of the record that did not fit is there as well.
+    assert 16392 == server.decrypted == server.pending()
+    assert b"o" == read(server, 1)
+    assert 16391 == server.pending()
+    assert b"nethree" == read(server, 20000)[:7]
+    assert 8 == server.pending()
+    assert bytes(8) == read(server, 20000)
+    assert (0, None) == (server.pending(), read(server, 9))
+
+
+def test_pending_end():
+    """The end counts until it is told; then nothing does."""
+    client, server = pair()
+    client.write(memoryview(b"x"))
+    client.finish()
+    move(client, server)
+
+    assert (1, b"x") == (server.pending(), read(server, 9))
+    assert 1 == server.pending() == server.pending()
+    assert (b"", 0, b"") == (
+        read(server, 9),
+        server.pending(),
+        read(server, 9),
+    )
+
+
+def test_pending_failure():
+    """What the next read raises counts as well, and is raised there."""
+    _, server = pair()
+    server.receive(b"\x17\x03\x03\x00\x20" + bytes(32))
+
+    assert (1, 1) == (server.pending(), server.pending())
+    with pytest.raises(tlskit.TLSError) as caught:
+        read(server, 9)
+    assert "bad-record" == caught.value.code
+    assert 1 == server.pending()
+
+
+def test_pending_before_the_handshake():
+    """There is nothing to look at yet."""
+    assert 0 == client_engine().pending()
+
+
+def test_pending_is_interrupted(monkeypatch):
+    """Ctrl-C while looking ahead is no failure of the session."""
+    client, server = pair()
+    client.write(memoryview(b"x"))
+    move(client, server)
+
+    def interrupt(_buffer):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(server, "_read_records", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            server.pending()
+
+    assert (1, b"x") == (server.pending(), read(server, 9))
 
 
 def test_cipher():
@@ -411,7 +480,7 @@ def test_ask_again(version, verify):
     assert read(client) is None
     if version == "tls13":
         assert b"mean" == read(server, 4)
-        assert len(b"while") == server.pending
+        assert len(b"while") == server.pending()
         assert b"while" == read(server)
     assert b"go on" == exchange(client, server, b"go on")
 

@@ -160,21 +160,72 @@ def test_non_blocking_recv_wants_to_read(pair):
     assert b"x" == client.recv(1)
 
 
-def test_non_blocking_send_wants_to_write(pair):
-    """When the peer reads nothing, send raises; what it took arrives."""
-    client, server = pair
+def filled(client, data):
+    """Send the same again and again until nothing more is taken."""
     client.setblocking(False)
-    data = bytes(range(251)) * 400
     taken = bytearray()
     with pytest.raises(WantWriteError) as caught:
         while True:
             taken += data[: client.send(data)]
-    client.setblocking(True)
-    task = Task(client.shutdown, socket.SHUT_WR)
-
     assert isinstance(caught.value, BlockingIOError)
-    assert taken == read_to_end(server)
-    task.result()
+    return taken
+
+
+def test_non_blocking_send(pair):
+    """What is not taken is to be sent again; each byte arrives once."""
+    client, server = pair
+    data = bytes(range(251)) * 400
+    taken = filled(client, data)
+    reader = Task(read_to_end, server)
+    while True:
+        _, [room], _ = select.select([], [client], [], PATIENCE)
+        with suppress(WantWriteError):
+            taken += data[: room.send(data)]
+            break
+    client.setblocking(True)
+    client.shutdown(socket.SHUT_WR)
+
+    assert taken == reader.result()
+
+
+def test_nothing_is_left_behind(pair):
+    """Who sees all sent, and waits for the answer, gets it."""
+    client, server = pair
+    data = bytes(range(251)) * 4000
+    answer = Task(
+        lambda: (server.input.read(len(data)), server.sendall(b"done"))
+    )
+    client.setblocking(False)
+    rest = memoryview(data)
+    while rest:
+        select.select([], [client], [], PATIENCE)
+        with suppress(WantWriteError):
+            rest = rest[client.send(rest) :]
+    while not client.pending():
+        [_], _, _ = select.select([client], [], [], PATIENCE)
+        with suppress(WantReadError):
+            assert b"done" == client.recv(9)
+            break
+
+    assert data == answer.result()[0]
+
+
+def test_non_blocking_send_of_something_else(pair):
+    """It is refused, since the former may be on its way; nothing is lost."""
+    client, server = pair
+    data = bytes(range(251)) * 400
+    taken = filled(client, data)
+    client.setblocking(True)
+    reader = Task(read_to_end, server)
+    for call in (client.send, client.sendall):
+        with pytest.raises(tlskit.ConfigurationError) as caught:
+            call(b"else")
+        assert "bad-write-retry" == caught.value.code
+    assert 0 == client.send(b"")
+    client.sendall(data)
+    client.shutdown(socket.SHUT_WR)
+
+    assert taken + data == reader.result()
 
 
 def test_non_blocking_sendall_repeats(memory):

@@ -230,7 +230,7 @@ class Session:
 
     def pending(self) -> int:
         """Say how many decrypted bytes are there."""
-        return self.engine.pending
+        return self.engine.decrypted
 
 
 class MemorySession(Session):

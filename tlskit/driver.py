@@ -54,6 +54,8 @@ T = TypeVar("T")
 _CHUNK = 262144
 #: Larger writes go in slices, or one huge write would double its memory.
 _SLICE = 262144
+#: A port that must not wait takes no more at once.
+_PIECE = 65536
 #: A writer takes in no more than this while nobody reads.
 _MOST_AHEAD = 1048576
 
@@ -103,6 +105,7 @@ class Driver:
         self._reading = threading.Lock()
         self._writing = threading.Lock()
         self._unsent = memoryview(b"")
+        self._unclaimed = b""  # Made into ciphertext, and not yet reported.
         self._ahead = 0  # Ciphertext fed by writers since the last read.
         self._input_ended = False
         self._heard = False  # Bytes came in after the handshake.
@@ -163,7 +166,7 @@ class Driver:
         try:
             if self._unsent:
                 self._flush(deadline)
-            for start in range(0, len(data), _SLICE):
+            for start in range(self._claim(data), len(data), _SLICE):
                 self._encrypt(data[start : start + _SLICE], deadline)
                 self._flush(deadline)
         except OSError as error:
@@ -178,19 +181,45 @@ class Driver:
     def write_some(self, data: memoryview) -> int:
         """Send what is taken now, for a port that must not wait.
 
+        What was made into ciphertext counts as sent only when all of it has
+        gone: else a caller who now waits for the peer's answer would wait
+        for ever, as nobody sends the rest.  Meanwhile the same data is to be
+        given again, as OpenSSL wants it too.
+
         Raises:
-            WantWriteError: Nothing is taken now.
+            WantWriteError: Nothing is taken now, or not all has gone yet.
+            ConfigurationError: This is not what was given before.
         """
         now = Deadline.now()
         with self._locked(self._writing, now, WantWriteError):
             with self._surfacing():
                 self._flush(now)
-                piece = data[:_SLICE]
+                claimed = self._claim(data)
+                if claimed:
+                    return claimed
+                piece = data[:_PIECE]
                 self._encrypt(piece, now)
-                # What doesn't fit is queued, and counts as sent.
-                with suppress(WantWriteError):
+                try:
                     self._flush(now)
+                except WantWriteError:
+                    self._unclaimed = bytes(piece)
+                    raise
         return len(piece)
+
+    def _claim(self, data: memoryview) -> int:
+        """Say how much of *data* was sent for a call that did not say so."""
+        size = len(self._unclaimed)
+        if not size or not len(data):
+            return 0
+        if data[:size] != self._unclaimed:
+            raise ConfigurationError(
+                "after WantWriteError the same data is to be sent again: "
+                f"{size} bytes of it are on their way",
+                code="bad-write-retry",
+                hint="keep what send() did not take, and give it again",
+            )
+        self._unclaimed = b""
+        return size
 
     def encrypt(self, data: memoryview, deadline: Deadline) -> None:
         """Encrypt *data* behind what was left to send; ``flush_rest`` sends.
@@ -378,7 +407,7 @@ class Driver:
         self, *, read: bool, write: bool, deadline: Deadline
     ) -> tuple[bool, bool]:
         """Wait as a transport does, for a port that runs over this one."""
-        if read and self.engine.pending:
+        if read and self.engine.pending():
             return True, False
         # What we have not sent yet is what the other port is waiting for.
         ready, room = self.transport.wait(

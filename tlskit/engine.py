@@ -67,6 +67,9 @@ __all__ = ["Engine", "State"]
 
 T = TypeVar("T")
 
+#: The most plaintext that a record holds (RFC 8446, section 5.1).
+_RECORD = 16384
+
 
 class State(Enum):
     """Where a session stands."""
@@ -189,7 +192,8 @@ class Engine:
         self.hungry = False
         #: Whether there may be ciphertext for ``outgoing`` to give.
         self.owes = False
-        self._early: list[bytes] = []  # Plaintext met by reauthenticated().
+        self._early: list[bytes] = []  # Plaintext met before its read.
+        self._end_told = False  # To whom reads.
         self._old_finished: bytes | None = None
         self._direct = (
             _native.DirectIO(self._connection)
@@ -340,6 +344,10 @@ class Engine:
             return self._end()
         if not len(buffer):
             return 0
+        size = self._decrypt(buffer)
+        return self._end() if size == 0 else size
+
+    def _decrypt(self, buffer: memoryview) -> int | None:
         size = self._read_records(buffer)
         if self._resumption is not None:
             self._resumption.look(self._connection)
@@ -364,7 +372,7 @@ class Engine:
         while total < len(buffer):
             rest = buffer[total:]
             # More than a record is never returned, and recv_into allocates.
-            size = min(len(rest), 16384)
+            size = min(len(rest), _RECORD)
             try:
                 got = self._run(
                     self._connection.recv_into, StreamError, rest, size
@@ -381,6 +389,10 @@ class Engine:
             total += got
         return total
 
+    def _keep_early(self, plaintext: memoryview) -> None:
+        self._early.append(bytes(plaintext))
+        self.hungry = False
+
     def _take_early(self, buffer: memoryview) -> int:
         piece = self._early.pop(0)
         size = min(len(buffer), len(piece))
@@ -390,6 +402,7 @@ class Engine:
         return size
 
     def _end(self) -> int:
+        self._end_told = True
         if self.state is State.CLOSED and not self._got_close_notify:
             raise ClosedError("this port was closed; nothing can be read")
         return 0
@@ -510,7 +523,7 @@ class Engine:
         """
         with self._step():
             self._what("read")
-            buffer = bytearray(16384)
+            buffer = bytearray(_RECORD)
             while not self._answered():
                 size = self._run(
                     self._connection.recv_into, StreamError, buffer
@@ -521,7 +534,7 @@ class Engine:
                     raise StreamError(
                         "the peer closed instead of giving its certificate"
                     )
-                self._early.append(bytes(buffer[:size]))
+                self._keep_early(memoryview(buffer)[:size])
             if not self._answered():
                 return None
             self.facts = settle(self._connection, self.record)
@@ -553,12 +566,41 @@ class Engine:
             return None
         return name, protocol, bits
 
-    @property
     def pending(self) -> int:
-        """How many decrypted bytes OpenSSL holds ready."""
+        """Say how many bytes the next read may give without being fed.
+
+        Drivers feed more than one record at a time, so what came in is
+        decrypted here as far as it takes to know.  The end counts as one byte
+        until a read has told it, and a failure does for ever.
+        """
         with self._step():
-            early = sum(map(len, self._early))
-            return early + self._connection.pending()
+            return self._decrypted() or self._look_ahead()
+
+    @property
+    def decrypted(self) -> int:
+        """How many bytes are decrypted already; nothing is done to know."""
+        with self._step():
+            return self._decrypted()
+
+    def _decrypted(self) -> int:
+        return sum(map(len, self._early)) + self._connection.pending()
+
+    def _look_ahead(self) -> int:
+        if _TABLE[self.state]["read"] is _Do.RUN and not self.hungry:
+            buffer = bytearray(_RECORD)
+            try:
+                size = self._decrypt(memoryview(buffer))
+            except BaseException:
+                if self.state is not State.FAILED:
+                    raise
+            else:
+                if size:
+                    self._keep_early(memoryview(buffer)[:size])
+                    return size
+        what = _TABLE[self.state]["read"]
+        return int(
+            what is _Do.REPEAT or (what is _Do.END and not self._end_told)
+        )
 
     # -- the one place where OpenSSL is called ------------------------------
 

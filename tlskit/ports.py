@@ -235,20 +235,30 @@ class SSLPort(SessionView):
         return self._driver.read_into(buffer, self._deadline())
 
     def pending(self) -> int:
-        """Say how many bytes can be read without waiting for the peer."""
-        return 0 if self.closed else self._engine.pending
+        """Say how many bytes can be read without waiting for the peer.
+
+        About a record's worth is counted at most.  An end that ``recv``
+        would tell at once counts as one byte until it is told, and so does
+        an error.  Wait for the descriptor only while this is 0: what has
+        come already does not make it readable.
+
+        Source: ``tls-socket-pending?``.
+        """
+        return 0 if self.closed else self._engine.pending()
 
     # -- writing ------------------------------------------------------------
 
     def send(self, data: Buffer, flags: int = 0) -> int:
         """Send *data*, and say how much was taken.
 
-        A blocking port takes all of it.
+        A blocking port takes all of it.  After a ``WantWriteError``, wait
+        until the descriptor is writable, and give the same data again.
 
         Raises:
             ClosedError: The output was closed.
             TimeoutError: The port's time-out passed.
             WantWriteError: The port is non-blocking and takes nothing now.
+            ConfigurationError: After that error, other data were given.
             OSError: The transport broke.
 
         Source: ``tls-socket-send``.
