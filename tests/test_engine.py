@@ -409,7 +409,7 @@ def test_pending_is_interrupted(monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(server, "_read_records", interrupt)
+        patch.setattr(server, "_decrypt", interrupt)
         with pytest.raises(KeyboardInterrupt):
             server.pending()
 

@@ -448,6 +448,7 @@ class DirectIO:
         "_place",
         "_ssl",
         "hungry",
+        "owes",
     )
 
     def __init__(self, connection: Connection) -> None:
@@ -459,13 +460,15 @@ class DirectIO:
         self._into, self._from = connection._into_ssl, connection._from_ssl
         #: Whether a read would only ask to be fed.
         self.hungry = False
+        #: Whether reading has made ciphertext that is to go out.
+        self.owes = False
 
     def feed(self, data: bytes | bytearray | memoryview) -> None:
         """Take ciphertext."""
         self.hungry = False
-        source = self._buffer(data)
-        done = self._lib.BIO_write(self._into, source, len(source))
-        assert done == len(source)  # Memory grows.
+        size = len(data)
+        done = self._lib.BIO_write(self._into, self._buffer(data), size)
+        assert done == size  # Memory grows.
 
     def read_into(self, buffer: memoryview) -> tuple[int, bool]:
         """Decrypt as many records as *buffer* has room for.
@@ -476,37 +479,36 @@ class DirectIO:
             called next: it tells what is the matter.
         """
         lib, ssl = self._lib, self._ssl
+        size, total = len(buffer), 0
         target = self._buffer(buffer)
-        size, total = len(target), 0
         while total < size:
             done = lib.SSL_read(ssl, target + total, size - total)
             if done <= 0:
                 self.hungry = (
                     lib.SSL_get_error(ssl, done) == lib.SSL_ERROR_WANT_READ
                 )
-                return total, self.hungry
+                break
             total += done
-        self.hungry = (
-            lib.SSL_pending(ssl) <= 0
-            and lib.BIO_get_mem_data(self._into, self._place) <= 0
-        )
-        return total, True
+            # Asking is cheaper than a read in vain.
+            self.hungry = (
+                lib.BIO_get_mem_data(self._into, self._place) <= 0
+                and lib.SSL_pending(ssl) <= 0
+            )
+            if self.hungry:
+                break
+        self.owes = lib.BIO_get_mem_data(self._from, self._place) > 0
+        return total, self.hungry or total == size
 
     def write(self, data: memoryview) -> int:
         """Encrypt all of *data*; no more than 0 is for ``explain``."""
-        source = self._buffer(data)
-        done: int = self._lib.SSL_write(self._ssl, source, len(source))
+        done: int = self._lib.SSL_write(
+            self._ssl, self._buffer(data), len(data)
+        )
         return done
 
     def explain(self, done: int) -> None:
         """Raise what pyOpenSSL does for this result."""
         self._connection._raise_ssl_error(self._ssl, done)
-
-    @property
-    def owes(self) -> bool:
-        """Whether ciphertext waits to go out."""
-        size: int = self._lib.BIO_get_mem_data(self._from, self._place)
-        return size > 0
 
     def drain(self) -> bytes | bytearray:
         """Take all ciphertext that waits to go out."""

@@ -60,6 +60,7 @@ _PIECE = 65536
 _MOST_AHEAD = 1048576
 
 _TLS_1_3 = 0x0304
+_NOTHING = memoryview(b"")
 
 _local = threading.local()
 
@@ -104,7 +105,7 @@ class Driver:
         self._error = error
         self._reading = threading.Lock()
         self._writing = threading.Lock()
-        self._unsent = memoryview(b"")
+        self._unsent = _NOTHING
         self._unclaimed = b""  # Made into ciphertext, and not yet reported.
         self._ahead = 0  # Ciphertext fed by writers since the last read.
         self._input_ended = False
@@ -166,9 +167,14 @@ class Driver:
         try:
             if self._unsent:
                 self._flush(deadline)
-            for start in range(self._claim(data), len(data), _SLICE):
-                self._encrypt(data[start : start + _SLICE], deadline)
+            size = len(data)
+            if size <= _SLICE and not self._unclaimed:
+                self._encrypt(data, deadline)
                 self._flush(deadline)
+            else:
+                for start in range(self._claim(data), size, _SLICE):
+                    self._encrypt(data[start : start + _SLICE], deadline)
+                    self._flush(deadline)
         except OSError as error:
             self._surface(error)
             raise
@@ -176,7 +182,7 @@ class Driver:
             self._writing.release()
         if self.engine.owes:
             self._offer()
-        return len(data)
+        return size
 
     def write_some(self, data: memoryview) -> int:
         """Send what is taken now, for a port that must not wait.
@@ -269,7 +275,7 @@ class Driver:
                 self._flush(deadline, reading=True)
             except ConnectionError as error:
                 # The peer is gone, but its reason may still be in our queue.
-                self._unsent, self._broken = memoryview(b""), error
+                self._unsent, self._broken = _NOTHING, error
             if result is not None:
                 return result
             self._fill(deadline)
@@ -284,7 +290,8 @@ class Driver:
         assert self._reading.locked()
         chunk = _chunk()
         while True:
-            self._check_open()
+            if self.closed:
+                self._check_open()
             size = self.transport.read_into(chunk)
             if size is not None:
                 if not size:
@@ -336,7 +343,9 @@ class Driver:
             sent = self.transport.write(self._unsent)
             if sent is None:
                 return True
-            self._unsent = self._unsent[sent:]
+            self._unsent = (
+                self._unsent[sent:] if sent < len(self._unsent) else _NOTHING
+            )
         return False
 
     def _enqueue(self, fresh: bytes | bytearray) -> None:

@@ -128,6 +128,9 @@ _TABLE: dict[State, dict[str, _Do]] = {
         "write": _Do.REPEAT,
     },
 }
+# On some Pythons, asking an Enum for a member is slow too.
+_HANDSHAKE = State.HANDSHAKE
+_OPEN = State.OPEN
 #: What our close_notify makes of a state; the others stay as they are.
 _FINISHED = {
     State.HANDSHAKE: State.CLOSED,
@@ -239,7 +242,7 @@ class Engine:
             self._receive(data)
 
     def _receive(self, data: bytes | bytearray | memoryview) -> None:
-        if len(self._first) < SNIFF_BYTES:
+        if self.state is _HANDSHAKE and len(self._first) < SNIFF_BYTES:
             self._first += bytes(data[: SNIFF_BYTES - len(self._first)])
         if self._ended:
             return
@@ -337,35 +340,33 @@ class Engine:
             return self._read(buffer)
 
     def _read(self, buffer: memoryview) -> int | None:
-        what = self._what("read")
-        if self._early:
-            return self._take_early(buffer)
-        if what is _Do.END:
-            return self._end()
+        if self.state is not _OPEN or self._early:
+            what = self._what("read")
+            if self._early:
+                return self._take_early(buffer)
+            if what is _Do.END:
+                return self._end()
         if not len(buffer):
             return 0
         size = self._decrypt(buffer)
         return self._end() if size == 0 else size
 
     def _decrypt(self, buffer: memoryview) -> int | None:
-        size = self._read_records(buffer)
+        direct = self._direct
+        if direct is None:
+            size = self._read_publicly(buffer)
+        else:
+            size, healthy = direct.read_into(buffer)
+            if healthy:
+                self._check_hooks()
+                self.hungry = direct.hungry and not self._ended
+                self.owes = self.owes or direct.owes
+                size = size or None
+            else:
+                size = self._read_publicly(buffer, size)
         if self._resumption is not None:
             self._resumption.look(self._connection)
         return size
-
-    def _read_records(self, buffer: memoryview) -> int | None:
-        direct = self._direct
-        if direct is None:
-            return self._read_publicly(buffer)
-        total, healthy = direct.read_into(buffer)
-        if not healthy:
-            return self._read_publicly(buffer, total)
-        if self.record.error is not None:
-            self._check_hooks()
-        self.hungry = direct.hungry
-        if not self.owes:
-            self.owes = direct.owes
-        return total or None
 
     def _read_publicly(self, buffer: memoryview, total: int = 0) -> int | None:
         """Go on after *total* bytes, record by record."""
@@ -427,10 +428,17 @@ class Engine:
             The ciphertext, or None for "feed me", as ``write``.
         """
         with self._step():
-            return None if self._write(data) is None else self._drain()
+            if self._write(data) is None:
+                return None
+            direct = self._direct
+            if direct is None:
+                return self._drain()
+            self.owes = False
+            return direct.drain()
 
     def _write(self, data: memoryview) -> int | None:
-        self._what("write")
+        if self.state is not _OPEN:
+            self._what("write")
         if not len(data):  # OpenSSL would call that an error.
             return 0
         direct = self._direct
@@ -610,8 +618,7 @@ class Engine:
         The lock itself is what is entered: an interrupt then finds it held
         inside the block, or not at all.
         """
-        caller = self.record.caller
-        if caller is not None and caller == threading.get_ident():
+        if self.record.caller == threading.get_ident():
             raise ConfigurationError(
                 "a hook can't use the port that it is called for",
                 hint="decide by the hook's arguments",

@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from ._callbacks import Hooks
 from .deadline import NEVER, Deadline
@@ -207,8 +207,9 @@ class SSLPort(SessionView):
         Raises:
             OSError: As ``recv``.
         """
-        _no_flags(flags)
-        view = memoryview(buffer).cast("B")
+        if flags:
+            _refuse_flags(flags)
+        view = _bytes_of(buffer)
         if nbytes:
             view = view[:nbytes]
         if self._input is None or self._input.closed:
@@ -263,9 +264,11 @@ class SSLPort(SessionView):
 
         Source: ``tls-socket-send``.
         """
-        _no_flags(flags)
-        self._send_gathered()
-        return self.write_plain(memoryview(data).cast("B"))
+        if flags:
+            _refuse_flags(flags)
+        if self._output is not None:
+            self._send_gathered()
+        return self.write_plain(_bytes_of(data))
 
     def sendall(self, data: Buffer, flags: int = 0) -> None:
         """Send all of *data*.
@@ -274,9 +277,11 @@ class SSLPort(SessionView):
             OSError: As ``send``.  After a time-out, what was encrypted is
                 still sent, before anything else.
         """
-        _no_flags(flags)
-        self._send_gathered()
-        view = memoryview(data).cast("B")
+        if flags:
+            _refuse_flags(flags)
+        if self._output is not None:
+            self._send_gathered()
+        view = _bytes_of(data)
         while True:
             sent = self.write_plain(view)
             if sent == len(view):
@@ -575,9 +580,13 @@ class _Raw(io.RawIOBase):
             self._on_close()
 
 
-def _no_flags(flags: int) -> None:
-    if flags:
-        raise ValueError(f"TLS knows no flags, found {flags!r}")
+def _refuse_flags(flags: int) -> NoReturn:
+    raise ValueError(f"TLS knows no flags, found {flags!r}")
+
+
+def _bytes_of(data: Buffer) -> memoryview:
+    view = memoryview(data)
+    return view if view.format == "B" and view.ndim == 1 else view.cast("B")
 
 
 def endpoints_of(

@@ -166,12 +166,10 @@ def poll(
         TimeoutError: None was ready in time.
         OSError: A descriptor is closed.
     """
-    wanted: dict[int, int] = {}
-    for number in read:
-        wanted[number] = wanted.get(number, 0) | _IN
+    wanted = dict.fromkeys(read, _IN)
     for number in write:
         wanted[number] = wanted.get(number, 0) | _OUT
-    if any(number < 0 for number in wanted):
+    if min(wanted, default=0) < 0:
         raise OSError(errno.EBADF, "the stream is closed")
     ready = _poll(wanted, deadline.left())
     if not ready:
@@ -179,10 +177,13 @@ def poll(
             "timed out: the peer "
             + ("sent nothing" if read else "takes no more bytes")
         )
-    return (
-        any(wanted[n] & _IN and events & ~_OUT for n, events in ready),
-        any(wanted[n] & _OUT and events & ~_IN for n, events in ready),
-    )
+    readable = writable = False
+    for number, events in ready:
+        if wanted[number] & _IN and events & ~_OUT:
+            readable = True
+        if wanted[number] & _OUT and events & ~_IN:
+            writable = True
+    return readable, writable
 
 
 if hasattr(select, "poll"):
