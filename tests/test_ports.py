@@ -171,7 +171,7 @@ def filled(client, data):
     return taken
 
 
-def test_non_blocking_send(pair):
+def test_non_blocking_send_wants_to_write(pair):
     """What is not taken is to be sent again; each byte arrives once."""
     client, server = pair
     data = bytes(range(251)) * 400
