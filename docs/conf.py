@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import builtins
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tlskit
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
+
+# Where backstage.py is, which the examples use behind the scenes.
+sys.path.insert(0, str(Path(__file__).parent))
 
 project = "tlskit"
 author = "the tlskit developers"
@@ -20,6 +24,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.doctest",
     "sphinx.ext.napoleon",
+    "sphinxcontrib.svgbob",
 ]
 exclude_patterns = ["_build", "cli-*.rst"]  # Parts of cli.rst.
 default_role = "any"
