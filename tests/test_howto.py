@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 
+import tlskit
+
 pytest_plugins = ["pytester"]
 
 HOWTO = Path(__file__).parent.parent / "docs" / "howto"
 
 
-def test_the_example_of_tests(pytester: pytest.Pytester) -> None:
+def test_the_example_of_tests(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The tests that the guide shows pass, with what it says of conftest."""
     page = HOWTO.joinpath("testing.rst").read_text(encoding="utf-8")
     example = HOWTO.joinpath("testing_example.py").read_text(encoding="utf-8")
@@ -20,7 +24,10 @@ def test_the_example_of_tests(pytester: pytest.Pytester) -> None:
     assert f"    {conftest}\n" in page
     pytester.makeconftest(conftest)
     pytester.makepyfile(example)
-    done = pytester.runpytest_inprocess("-W", "error", "-p", "no:cov")
+    # The tlskit that is under test, be it the wheel or the checkout.
+    where = Path(tlskit.__file__).parent.parent
+    monkeypatch.setenv("PYTHONPATH", str(where))
+    done = pytester.runpytest_subprocess("-W", "error", "-p", "no:cov")
 
     done.assert_outcomes(passed=2)
 
