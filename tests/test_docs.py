@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import tlskit
@@ -124,3 +125,29 @@ def test_what_others_got_wrong_is_tested():
             source = tests.joinpath(name).read_text(encoding="utf-8")
             for function in re.findall(r"``(\w+)``", functions):
                 assert f"\ndef {function}(" in source, (name, function)
+
+
+def test_dead_links_are_found(tmp_path: Path):
+    """What fails the build over dead links sees them, and live ones."""
+    spec = spec_from_file_location("links", DOCS / "links.py")
+    links = module_from_spec(spec)
+    spec.loader.exec_module(links)
+    tmp_path.joinpath("sub").mkdir()
+    tmp_path.joinpath("sub", "b.html").write_text("<p id='here'>", "utf-8")
+    page = tmp_path.joinpath("a.html")
+    page.write_text(
+        "<i id='me'></i><a href='#me'></a><a href='sub/b.html#here'></a>"
+        "<a href='https://example.com/'></a>",
+        encoding="utf-8",
+    )
+
+    assert [] == list(links.broken(tmp_path))
+    page.write_text(
+        "<a href='#you'></a><a href='sub/b.html#there'></a><img src='c.svg'>",
+        encoding="utf-8",
+    )
+    assert [
+        "a.html: #you: there is no such place",
+        "a.html: sub/b.html#there: there is no such place",
+        "a.html: c.svg: there is no such file",
+    ] == list(links.broken(tmp_path))

@@ -72,10 +72,8 @@ def section(function: Callable[..., object], name: str) -> dict[str, str]:
     if found is None:
         return {}
     body = textwrap.dedent(found[1])
-    entries = re.findall(
-        r"^(\w+): ((?:.*\n)(?:    .*\n)*)", body, re.MULTILINE
-    )
-    return dict(entries)
+    entry = re.compile(r"^\**([\w.]+): (.*\n(?:    .*\n)*)", re.MULTILINE)
+    return dict(entry.findall(body))
 
 
 def raised(function: Callable[..., object]) -> set[str]:
