@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import builtins
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from sphinx.errors import SphinxError
 
 import tlskit
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
+
+# Where links.py is, and backstage.py, which the examples use unseen.
+sys.path.insert(0, str(Path(__file__).parent))
 
 project = "tlskit"
 author = "the tlskit developers"
@@ -20,6 +26,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.doctest",
     "sphinx.ext.napoleon",
+    "sphinxcontrib.svgbob",
 ]
 exclude_patterns = ["_build", "cli-*.rst"]  # Parts of cli.rst.
 default_role = "any"
@@ -107,6 +114,17 @@ def keep_first_line(
         lines[:0] = ["..", ""]  # An empty comment, which has no colon.
 
 
+def check_links(app: Sphinx, exception: Exception | None) -> None:
+    """Fail if a page has a link to what is not there."""
+    if exception is None and app.builder.format == "html":
+        from links import broken
+
+        found = "\n".join(broken(Path(app.outdir)))
+        if found:
+            raise SphinxError(found)
+
+
 def setup(app: Sphinx) -> None:
     """Come before napoleon, which listens with the usual priority, 500."""
     app.connect("autodoc-process-docstring", keep_first_line, priority=400)
+    app.connect("build-finished", check_links)

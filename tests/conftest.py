@@ -44,6 +44,7 @@ LONG = (
     "test_soak.py",
     "test_stdlib_*_clients.py",
     "test_stdlib_servers.py",
+    "test_tutorial.py",
 )
 SCAN = "--scan"
 NIGHTLY = "--nightly"

@@ -76,6 +76,12 @@ class VerifySource(ABC):
     def file(path: _StrPath) -> VerifySource:
         """Name a file of certificates: PEM, or a single one in DER.
 
+        Args:
+            path: Where it is; a relative one is made absolute now.
+
+        Returns:
+            The source; nothing is read before ``load()``.
+
         Raises:
             TrustSourceError: No file can have this name.
         """
@@ -87,6 +93,12 @@ class VerifySource(ABC):
 
         OpenSSL searches it when it needs a root, so it counts no roots.
 
+        Args:
+            path: Where it is; a relative one is made absolute now.
+
+        Returns:
+            The source.
+
         Raises:
             TrustSourceError: No directory can have this name.
         """
@@ -94,7 +106,17 @@ class VerifySource(ABC):
 
     @staticmethod
     def pem(data: bytes | str) -> VerifySource:
-        """Take the certificates in *data*: PEM, or a single one in DER."""
+        """Take the certificates in *data*: PEM, or a single one in DER.
+
+        Args:
+            data: Bytes, or text.
+
+        Returns:
+            The source.
+
+        Raises:
+            TypeError: *data* is something else.
+        """
         if isinstance(data, str):
             data = data.encode(errors="replace")
         if not isinstance(data, (bytes, bytearray, memoryview)):
@@ -113,7 +135,17 @@ class VerifySource(ABC):
 
     @staticmethod
     def windows_store(name: str = "ROOT") -> VerifySource:
-        """Take a system store of Windows; read once per process."""
+        """Take a system store of Windows; read once per process.
+
+        Args:
+            name: Such as ``"ROOT"`` or ``"CA"``.
+
+        Returns:
+            The source; elsewhere its ``load()`` raises.
+
+        Raises:
+            TrustSourceError: No store can have this name.
+        """
         if not isinstance(name, str):
             raise TypeError(f"expected the name of a store, found {name!r}")
         if not name or "\0" in name:
@@ -123,6 +155,12 @@ class VerifySource(ABC):
     @staticmethod
     def macos_keychain(path: _StrPath | None = None) -> VerifySource:
         """Take a keychain of macOS; None stands for the system's own.
+
+        Args:
+            path: The keychain's file, or None.
+
+        Returns:
+            The source; elsewhere its ``load()`` raises.
 
         Raises:
             TrustSourceError: No keychain can have this name.
@@ -134,6 +172,12 @@ class VerifySource(ABC):
     @staticmethod
     def of(source: AnySource) -> VerifySource:
         """Take *source* as it is, or the file that it names.
+
+        Args:
+            source: A source, or the path of a file of certificates.
+
+        Returns:
+            The source.
 
         Raises:
             TypeError: It is neither a source nor a path.

@@ -58,6 +58,9 @@ class VerificationRules:
         function or hook may refuse more, but not accept what one of the two
         refuses.
 
+        Args:
+            on: False leaves it to OpenSSL's usual rules.
+
         Raises:
             SealedError: The context is sealed.
         """
@@ -123,6 +126,9 @@ class VerificationRules:
 
         Without it a CA that is loaded as trusted, but was issued by another
         one, needs that other one, too.
+
+        Args:
+            on: False wants chains to end in a root.
 
         Raises:
             SealedError: The context is sealed.

@@ -69,7 +69,14 @@ class CertificateInfo:
 
     @classmethod
     def of(cls, certificate: x509.Certificate) -> CertificateInfo:
-        """Read a certificate."""
+        """Read a certificate.
+
+        Args:
+            certificate: One of ``cryptography``.
+
+        Returns:
+            What is in it.
+        """
         seen = Glimpse.of(certificate)
         return cls(
             subject=seen.name,

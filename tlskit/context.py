@@ -353,6 +353,8 @@ class Context(VerificationRules, ABC):
         Raises:
             SealedError: The context is sealed.
             CredentialError: The file is broken, or lacks one of the two.
+
+        Source: RFC 7292.
         """
         with self._unsealed():
             key, chain = load_pkcs12(source, password)
@@ -421,6 +423,9 @@ class Context(VerificationRules, ABC):
     def load_default_verify_sources(self) -> None:
         """Trust the default sources; those that can't be loaded are ignored.
 
+        Raises:
+            SealedError: The context is sealed.
+
         Source: ``ssl-load-default-verify-sources!``.
         """
         with self._unsealed():
@@ -487,6 +492,12 @@ class Context(VerificationRules, ABC):
     def set_verify(self, on: bool = True) -> None:
         """Require a certificate of later peers, and check it.
 
+        Args:
+            on: False demands none.
+
+        Raises:
+            SealedError: The context is sealed.
+
         Source: ``ssl-set-verify!``.
         """
         self._change(verify=Verify.REQUIRE if on else Verify.NONE)
@@ -495,6 +506,12 @@ class Context(VerificationRules, ABC):
         """Ask later peers for a certificate; tolerate none, or a bad one.
 
         ``peer_verified`` and ``verify_error`` of the port tell.
+
+        Args:
+            on: False asks for none.
+
+        Raises:
+            SealedError: The context is sealed.
 
         Source: ``ssl-try-verify!``.
         """
@@ -505,8 +522,12 @@ class Context(VerificationRules, ABC):
 
         It does not imply ``set_verify``, without which names prove nothing.
 
+        Args:
+            on: False takes any name.
+
         Raises:
             ConfigurationError: Servers don't know their clients' names.
+            SealedError: The context is sealed.
 
         Source: ``ssl-set-verify-hostname!``; RFC 9525.
         """
@@ -526,6 +547,9 @@ class Context(VerificationRules, ABC):
                 certificate, the root first, and again for each fault; what
                 it returns overrides *ok*.  True verifies without a function,
                 False doesn't verify.
+
+        Raises:
+            SealedError: The context is sealed.
 
         Source: ``:certificate-verifier``.
         """
@@ -547,6 +571,7 @@ class Context(VerificationRules, ABC):
 
         Raises:
             ConfigurationError: It selects none.
+            SealedError: The context is sealed.
 
         Source: ``ssl-set-ciphers!``.
         """
@@ -560,6 +585,9 @@ class Context(VerificationRules, ABC):
 
         Raises:
             ConfigurationError: A name is unknown.
+            SealedError: The context is sealed.
+
+        Source: RFC 8446, appendix B.4.
         """
         self._try_out(ciphersuites=_text(spec, "a list of cipher suites"))
 
@@ -573,6 +601,9 @@ class Context(VerificationRules, ABC):
         Raises:
             ConfigurationError: A name is unknown.
             UnsupportedError: The binding can't choose groups.
+            SealedError: The context is sealed.
+
+        Source: RFC 8446, section 4.2.7.
         """
         groups = names.split(":") if isinstance(names, str) else names
         self._try_out(groups=tuple(_text(each, "a group") for each in groups))
@@ -595,6 +626,7 @@ class Context(VerificationRules, ABC):
 
         Raises:
             ValueError: A name is empty, or longer than 255 bytes.
+            SealedError: The context is sealed.
 
         Source: ``#:alpn``, ``ssl-set-server-alpn!``.
         """
@@ -612,6 +644,7 @@ class Context(VerificationRules, ABC):
 
         Raises:
             ConfigurationError: The file can't be written.
+            SealedError: The context is sealed.
 
         Source: ``ssl-set-keylogger!``; the format is NSS's.
         """
@@ -656,6 +689,8 @@ class Context(VerificationRules, ABC):
         Returns:
             A ``ServerContext``, whose whole policy then applies, or None to
             go on with this one.
+
+        Source: RFC 6066, section 3.
         """
         if self._settings.choose is None:
             return None
@@ -664,8 +699,13 @@ class Context(VerificationRules, ABC):
     def select_alpn(self, offered: tuple[str, ...]) -> str | bytes | None:
         """Select one of the protocols that a client offers.
 
+        Args:
+            offered: The client's names, the preferred first.
+
         Returns:
             One of *offered*, or None if there is no match.
+
+        Source: RFC 7301, section 3.2.
         """
         for name in self._settings.alpn:
             if name.decode("utf-8", "replace") in offered:
@@ -700,10 +740,22 @@ class Context(VerificationRules, ABC):
 
         Called once in each handshake, when chain and name are settled and
         before our last flight leaves; also when a session is resumed.
+
+        Args:
+            verdict: What the handshake has established; ``peer_verified`` may
+                be False where it was not demanded.
+
+        Raises:
+            Exception: Whatever refuses the peer; ``handshake()`` raises it.
         """
 
     def log_key(self, line: str) -> None:
-        """Take one line of the key log."""
+        """Take one line of the key log.
+
+        Args:
+            line: In the format of NSS's key log; it holds a secret of the
+                session.
+        """
         if self._settings.keylog is not None:
             self._settings.keylog(line)
 

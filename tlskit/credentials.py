@@ -65,6 +65,13 @@ class CertificateChain:
     def load(cls, source: Source) -> CertificateChain:
         """Read a chain.
 
+        Args:
+            source: A path, bytes (PEM or DER), or certificates of
+                ``cryptography``, our own first.
+
+        Returns:
+            The chain.
+
         Raises:
             CredentialError: There is none, or it is malformed.
             TypeError: *source* can't be one.

@@ -58,7 +58,10 @@ def sha1(stream: _Stream) -> str:
 def sha1_bytes(stream: _Stream) -> bytes:
     """Hash a binary stream to its end; give 20 bytes.
 
-    Otherwise as ``sha1``.  Source: ``sha1-bytes`` (``openssl/sha1``).
+    Args:
+        stream: As for ``sha1``; so are the errors.
+
+    Source: ``sha1-bytes`` (``openssl/sha1``).
     """
     return _digest("sha1", stream)
 
@@ -66,7 +69,10 @@ def sha1_bytes(stream: _Stream) -> bytes:
 def md5(stream: _Stream) -> str:
     """Hash a binary stream to its end; give 32 hexadecimal digits.
 
-    Otherwise as ``sha1``.  Source: ``md5`` (``openssl/md5``).
+    Args:
+        stream: As for ``sha1``; so are the errors.
+
+    Source: ``md5`` (``openssl/md5``).
     """
     return bytes_to_hex_string(md5_bytes(stream))
 
@@ -74,7 +80,10 @@ def md5(stream: _Stream) -> str:
 def md5_bytes(stream: _Stream) -> bytes:
     """Hash a binary stream to its end; give 16 bytes.
 
-    Otherwise as ``sha1``.  Source: ``md5-bytes`` (``openssl/md5``).
+    Args:
+        stream: As for ``sha1``; so are the errors.
+
+    Source: ``md5-bytes`` (``openssl/md5``).
     """
     return _digest("md5", stream)
 
@@ -123,6 +132,9 @@ def _openssl_state(name: str) -> hashes.Hash | None:
 def bytes_to_hex_string(data: bytes) -> str:
     """Give lower-case hexadecimal digits, two a byte.
 
+    Args:
+        data: Any number of bytes.
+
     Raises:
         TypeError: *data* is not bytes.
 
@@ -135,6 +147,9 @@ def bytes_to_hex_string(data: bytes) -> str:
 
 def hex_string_to_bytes(text: str) -> bytes:
     """Give the bytes that hexadecimal digits stand for.
+
+    Args:
+        text: The digits, in either case.
 
     Raises:
         TypeError: *text* is not text.

@@ -424,6 +424,12 @@ class Listener:
     ) -> tuple[str, str] | tuple[str, int, str, int]:
         """Give our own address; the remote one is ``"0.0.0.0"``, port 0.
 
+        Args:
+            port_numbers: Whether to give the TCP ports, too.
+
+        Returns:
+            ``(local, remote)``, or ``(local, port, remote, port)``.
+
         Source: ``ssl-addresses``.
         """
         if port_numbers:
@@ -433,7 +439,17 @@ class Listener:
     # -- changing the context -----------------------------------------------
 
     def load_certificate_chain(self, source: Source) -> None:
-        """Change the context's certificates; see ``Context``."""
+        """Change the context's certificates; see ``Context``.
+
+        Args:
+            source: As for ``Context.load_certificate_chain``.
+
+        Raises:
+            SealedError: The context is sealed.
+            CredentialError: There is no certificate in *source*.
+
+        Source: ``ssl-load-certificate-chain!``.
+        """
         self._context.load_certificate_chain(source)
 
     def load_private_key(
@@ -444,7 +460,21 @@ class Listener:
         asn1: bool = False,
         password: Password = None,
     ) -> None:
-        """Change the context's private key; see ``Context``."""
+        """Change the context's private key; see ``Context``.
+
+        Args:
+            source: As for ``Context.load_private_key``; so are the others.
+            rsa: See there.
+            asn1: See there.
+            password: See there.
+
+        Raises:
+            SealedError: The context is sealed.
+            CredentialError: There is no such key, or it doesn't belong to
+                the certificate that is there.
+
+        Source: ``ssl-load-private-key!``.
+        """
         self._context.load_private_key(
             source, rsa=rsa, asn1=asn1, password=password
         )
@@ -454,19 +484,60 @@ class Listener:
         path: str | os.PathLike[str] | None,
         directory: str | os.PathLike[str] | None = None,
     ) -> None:
-        """Trust more roots; see ``Context``."""
+        """Trust more roots; see ``Context``.
+
+        Args:
+            path: As for ``Context.load_verify_root_certificates``.
+            directory: See there.
+
+        Raises:
+            SealedError: The context is sealed.
+            TrustSourceError: One can't be read.
+            ValueError: Both are None.
+
+        Source: ``ssl-load-verify-root-certificates!``.
+        """
         self._context.load_verify_root_certificates(path, directory)
 
     def load_suggested_certificate_authorities(self, source: Source) -> None:
-        """Suggest these authorities to clients; see ``Context``."""
+        """Suggest these authorities to clients; see ``Context``.
+
+        Args:
+            source: As for
+                ``Context.load_suggested_certificate_authorities``.
+
+        Raises:
+            SealedError: The context is sealed.
+            CredentialError: There is no certificate in *source*.
+
+        Source: ``ssl-load-suggested-certificate-authorities!``.
+        """
         self._context.load_suggested_certificate_authorities(source)
 
     def set_verify(self, on: bool = True) -> None:
-        """Require a certificate of later clients; see ``Context``."""
+        """Require a certificate of later clients; see ``Context``.
+
+        Args:
+            on: False demands none.
+
+        Raises:
+            SealedError: The context is sealed.
+
+        Source: ``ssl-set-verify!``.
+        """
         self._context.set_verify(on)
 
     def try_verify(self, on: bool = True) -> None:
-        """Ask later clients for a certificate; see ``Context``."""
+        """Ask later clients for a certificate; see ``Context``.
+
+        Args:
+            on: False asks for none.
+
+        Raises:
+            SealedError: The context is sealed.
+
+        Source: ``ssl-try-verify!``.
+        """
         self._context.try_verify(on)
 
     # -- the end ------------------------------------------------------------

@@ -95,6 +95,8 @@ class SSLPort(SessionView):
             HandshakeError: There is no session.
             TimeoutError: The socket's time-out passed.
             OSError: The socket broke.
+
+        Source: ``tcp-port->ssl-port``; RFC 3207 and its like.
         """
         timeout = sock.gettimeout()
         try:
@@ -157,6 +159,9 @@ class SSLPort(SessionView):
         """Ask for the peer's certificate now; tolerate what is wrong.
 
         Afterwards ``peer_verified`` and ``verify_error`` tell.
+
+        Args:
+            on: False asks for nothing from now on.
 
         Raises:
             UnsupportedError: This peer can't be asked now.
@@ -226,7 +231,18 @@ class SSLPort(SessionView):
         return size
 
     def read_plain(self, buffer: memoryview) -> int:
-        """Read past the input file's buffer; for the files themselves."""
+        """Read past the input file's buffer; for the files themselves.
+
+        Args:
+            buffer: Where to.
+
+        Returns:
+            How many bytes; 0 after close_notify.
+
+        Raises:
+            ClosedError: The port was closed.
+            OSError: As ``recv``.
+        """
         if self._output is not None:
             self._output.flush_if_idle()
         if self._driver.closed:
@@ -255,6 +271,13 @@ class SSLPort(SessionView):
         A blocking port takes all of it.  After a ``WantWriteError``, wait
         until the descriptor is writable, and give the same data again.
 
+        Args:
+            data: The bytes.
+            flags: Only 0; TLS knows none.
+
+        Returns:
+            How many bytes were taken.
+
         Raises:
             ClosedError: The output was closed.
             TimeoutError: The port's time-out passed.
@@ -273,6 +296,10 @@ class SSLPort(SessionView):
     def sendall(self, data: Buffer, flags: int = 0) -> None:
         """Send all of *data*.
 
+        Args:
+            data: The bytes.
+            flags: Only 0; TLS knows none.
+
         Raises:
             OSError: As ``send``.  After a time-out, what was encrypted is
                 still sent, before anything else.
@@ -289,7 +316,18 @@ class SSLPort(SessionView):
             view = view[sent:]
 
     def write_plain(self, data: memoryview) -> int:
-        """Write past the output file's buffer; for the files themselves."""
+        """Write past the output file's buffer; for the files themselves.
+
+        Args:
+            data: The bytes.
+
+        Returns:
+            How many were taken.
+
+        Raises:
+            ClosedError: The port was closed.
+            OSError: As ``send``.
+        """
         if self._driver.closed:
             raise ClosedError("this port was closed")
         if self._timeout == 0 and not self._closing:
@@ -343,6 +381,21 @@ class SSLPort(SessionView):
 
         Closing the file leaves the port open; closing the port takes effect
         when its files are closed, too.
+
+        Args:
+            mode: ``"r"``, ``"w"`` or ``"rw"``, for text; with a ``"b"`` for
+                bytes.
+            buffering: The size of its buffer in bytes; 0 is none, None is
+                16 KiB.
+            encoding: Of text, as for ``open``; so are the others.
+            errors: See there.
+            newline: See there.
+
+        Returns:
+            The file.
+
+        Raises:
+            ValueError: There is no such mode, or text without a buffer.
         """
         if not set(mode) <= set("rwb") or not set(mode) & set("rw"):
             raise ValueError(
@@ -411,6 +464,14 @@ class SSLPort(SessionView):
         """End one direction or both; ``socket.SHUT_RD``, ``_WR``, ``_RDWR``.
 
         Ending the output sends a close_notify; the peer may go on sending.
+
+        Args:
+            how: Which; reading, writing or both.
+
+        Raises:
+            OSError: As ``send``.
+
+        Source: RFC 8446, section 6.1.
         """
         if how in (socket.SHUT_WR, socket.SHUT_RDWR):
             self._end_output()
@@ -423,10 +484,15 @@ class SSLPort(SessionView):
         Our close_notify is sent and the peer's is waited for, within the
         port's time-out.
 
+        Returns:
+            The socket, open and with the port's time-out.
+
         Raises:
             UnsupportedError: The port does not run over a socket.
             TruncatedError: The peer sent no close_notify.
             OSError: As ``recv``.
+
+        Source: RFC 8446, section 6.1.
         """
         transport = self._driver.transport
         if not isinstance(transport, SocketTransport):
@@ -440,7 +506,14 @@ class SSLPort(SessionView):
         return transport.give_back(self._timeout)
 
     def detach(self) -> int:
-        """Close without closing the socket, and give its descriptor."""
+        """Close without closing the socket, and give its descriptor.
+
+        Returns:
+            The descriptor, which is the caller's now.
+
+        Raises:
+            UnsupportedError: The port does not run over a socket.
+        """
         transport = self._driver.transport
         if not isinstance(transport, SocketTransport):
             raise UnsupportedError("this port does not run over a socket")
@@ -497,8 +570,11 @@ class SSLPort(SessionView):
         """Set the deadline of later calls.
 
         Args:
-            seconds: How long a whole call may take; None for ever, 0 not to
-                wait at all.
+            seconds: How long a whole call may take, in seconds; None for
+                ever, 0 not to wait at all.
+
+        Raises:
+            ValueError: It is negative.
         """
         if seconds is not None and seconds < 0:
             raise ValueError(f"a time-out can't be negative: {seconds!r}")
@@ -509,7 +585,11 @@ class SSLPort(SessionView):
         return self._timeout
 
     def setblocking(self, flag: bool) -> None:
-        """Wait for ever, or not at all."""
+        """Wait for ever, or not at all.
+
+        Args:
+            flag: Whether to wait.
+        """
         self.settimeout(None if flag else 0.0)
 
     def fileno(self) -> int:
@@ -521,13 +601,21 @@ class SSLPort(SessionView):
         return -1 if self.closed else self._driver.transport.fileno()
 
     def getpeername(self) -> tuple[str, int]:
-        """Give the remote ``(host, port)``."""
+        """Give the remote ``(host, port)``.
+
+        Raises:
+            UnsupportedError: The port does not run over TCP.
+        """
         if self._endpoints is None:
             raise UnsupportedError("this port does not run over TCP")
         return self._endpoints.remote
 
     def getsockname(self) -> tuple[str, int]:
-        """Give our own ``(host, port)``."""
+        """Give our own ``(host, port)``.
+
+        Raises:
+            UnsupportedError: The port does not run over TCP.
+        """
         if self._endpoints is None:
             raise UnsupportedError("this port does not run over TCP")
         return self._endpoints.local

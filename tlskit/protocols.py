@@ -152,6 +152,9 @@ def _works(pinned: Protocol, method: int) -> bool:
 def supported_client_protocols() -> tuple[str, ...]:
     """Name what a client can speak, the worst first.
 
+    Returns:
+        Names of protocols; empty if there is no OpenSSL.
+
     Source: ``supported-client-protocols``.
     """
     return _supported(server_side=False)
@@ -159,6 +162,9 @@ def supported_client_protocols() -> tuple[str, ...]:
 
 def supported_server_protocols() -> tuple[str, ...]:
     """Name what a server can speak, the worst first.
+
+    Returns:
+        Names of protocols; empty if there is no OpenSSL.
 
     Source: ``supported-server-protocols``.
     """
@@ -168,6 +174,9 @@ def supported_server_protocols() -> tuple[str, ...]:
 def max_client_protocol() -> str | None:
     """Name the newest version that a client can speak, or give None.
 
+    Returns:
+        Such as ``"tls13"``; None if there is no OpenSSL.
+
     Source: ``ssl-max-client-protocol``.
     """
     return next(reversed(supported_client_protocols()), None)
@@ -175,6 +184,9 @@ def max_client_protocol() -> str | None:
 
 def max_server_protocol() -> str | None:
     """Name the newest version that a server can speak, or give None.
+
+    Returns:
+        Such as ``"tls13"``; None if there is no OpenSSL.
 
     Source: ``ssl-max-server-protocol``.
     """

@@ -328,6 +328,8 @@ class ServerContext(Context):
             SealedError: The context is sealed.
             TypeError: A value is no ``ServerContext``.
             ConfigurationError: A key can be no host name.
+
+        Source: RFC 6066, section 3.
         """
         with self._unsealed():
             self.set_server_name_callback(_NameTable(names, default))

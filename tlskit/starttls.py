@@ -83,6 +83,9 @@ class Dialogue:
     def receive(self, data: bytes) -> None:
         """Take bytes of the server's; none at all are its end of file.
 
+        Args:
+            data: What came; any part of an answer will do.
+
         Raises:
             NotTLSError: The server does not begin TLS, with the code
                 ``"no-starttls"``; speaks something else, ``"not-tls"``; or

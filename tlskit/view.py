@@ -204,7 +204,10 @@ class SessionView:
 
     @property
     def session_reused(self) -> bool:
-        """Whether an earlier session was resumed."""
+        """Whether an earlier session was resumed.
+
+        Source: RFC 8446, section 2.2.
+        """
         return self._facts is not None and self._facts.session_reused
 
     def channel_binding(self, type: str) -> bytes:
@@ -299,12 +302,18 @@ class SessionView:
 
     @property
     def peer(self) -> tuple[str, int] | None:
-        """The remote ``(host, port)``; None if not over TCP."""
+        """The remote ``(host, port)``; None if not over TCP.
+
+        Source: ``tls-socket-peer``.
+        """
         return None if self._endpoints is None else self._endpoints.remote
 
     @property
     def name(self) -> tuple[str, int] | None:
-        """Our own ``(host, port)``; None if not over TCP."""
+        """Our own ``(host, port)``; None if not over TCP.
+
+        Source: ``tls-socket-name``.
+        """
         return None if self._endpoints is None else self._endpoints.local
 
     @property

@@ -294,6 +294,9 @@ async def start_server(
         timeout: The time-out of the ports, in seconds; None is none.
         shutdown_on_close: Whether closing a port sends a close_notify.
 
+    Returns:
+        The server, which listens already.
+
     Raises:
         ValueError: An argument is out of its range.
         CredentialError: The context has no certificate.

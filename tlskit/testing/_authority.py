@@ -78,7 +78,14 @@ class CA:
         return (self.certificate, *self.parent.chain)
 
     def trust(self, context: Context) -> None:
-        """Have *context* trust this CA."""
+        """Have *context* trust this CA.
+
+        Args:
+            context: A client's, or a server's.
+
+        Raises:
+            SealedError: The context is sealed.
+        """
         from ..trust import VerifySource
 
         context.load_verify_source(VerifySource.pem(self.pem))
@@ -86,7 +93,15 @@ class CA:
     def intermediate(
         self, name: str = "tlskit test intermediate CA", **keywords: Any
     ) -> CA:
-        """Make a CA below this one; further keywords as for ``CA``."""
+        """Make a CA below this one; further keywords as for ``CA``.
+
+        Args:
+            name: Its common name.
+            keywords: As for ``CA``.
+
+        Returns:
+            The CA.
+        """
         return CA(name, parent=self, **keywords)
 
     def issue(
@@ -114,6 +129,9 @@ class CA:
             san: The subject alternative names, instead of *names*.
             with_san: False leaves them out.
             extensions: More of them, each with whether it is critical.
+
+        Returns:
+            The certificate, with key and issuers.
         """
         own = new_key(key_type) if key is None else key
         now = datetime.now(timezone.utc)

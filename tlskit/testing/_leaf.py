@@ -41,7 +41,11 @@ class Leaf:
         return self.encrypted_key_pem(None)
 
     def encrypted_key_pem(self, password: bytes | None) -> bytes:
-        """Give the private key as PEM, encrypted if there is a password."""
+        """Give the private key as PEM, encrypted if there is a password.
+
+        Args:
+            password: Any bytes; None does not encrypt.
+        """
         return self.key.private_bytes(
             PEM,
             serialization.PrivateFormat.PKCS8,
@@ -51,7 +55,17 @@ class Leaf:
         )
 
     def write(self, directory: str | Path) -> tuple[Path, Path]:
-        """Write ``chain.pem`` and ``key.pem``; give their paths."""
+        """Write ``chain.pem`` and ``key.pem``; give their paths.
+
+        Args:
+            directory: Where to; what is there is overwritten.
+
+        Returns:
+            The two paths.
+
+        Raises:
+            OSError: It can't be written.
+        """
         chain = Path(directory, "chain.pem")
         key = Path(directory, "key.pem")
         chain.write_bytes(self.chain_pem)
@@ -60,6 +74,13 @@ class Leaf:
         return chain, key
 
     def apply(self, context: Context) -> None:
-        """Load chain and key into *context*."""
+        """Load chain and key into *context*.
+
+        Args:
+            context: A server's, or a client's.
+
+        Raises:
+            SealedError: The context is sealed.
+        """
         context.load_certificate_chain(self.chain)
         context.load_private_key(self.key)

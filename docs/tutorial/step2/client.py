@@ -1,0 +1,31 @@
+"""Say what is typed, and print what others say, both at once."""
+
+import socket
+import sys
+import threading
+
+import tlskit
+
+
+def hear(port):
+    """Print lines until the server ends the stream."""
+    for line in port.input:
+        text = line.decode("utf-8", "replace").strip()
+        # Not what others may send to command our terminal.
+        print("".join(filter(str.isprintable, text)), flush=True)
+
+
+context = tlskit.ClientContext().copy()
+context.load_verify_source("chat-ca/ca.pem")
+context.seal()
+
+with tlskit.connect(
+    "localhost", int(sys.argv[1]), context, timeout=10
+) as port:
+    port.settimeout(None)  # From here on, others may take their time.
+    hearing = threading.Thread(target=hear, args=[port])
+    hearing.start()
+    for line in sys.stdin:
+        port.sendall(line.encode())
+    port.shutdown(socket.SHUT_WR)  # That was all from us.
+    hearing.join()
