@@ -14,6 +14,7 @@ __all__ = ["MIB", "check", "messages", "ring", "stretch"]
 
 MIB = 1 << 20
 _RING = random.Random(4).randbytes(MIB // 4)
+_TWICE = _RING * 2
 
 
 def ring(size: int) -> bytes:
@@ -44,7 +45,10 @@ def messages(size: int, total: int) -> Iterator[bytes]:
 def stretch(start: int, size: int) -> bytes:
     """Give *size* bytes of the stream from *start* on."""
     start %= len(_RING)
-    return (_RING * (2 + size // len(_RING)))[start : start + size]
+    source = _TWICE
+    if size > len(_RING):
+        source = _RING * (2 + size // len(_RING))
+    return source[start : start + size]
 
 
 def check(data: bytes | bytearray | memoryview, start: int) -> None:
