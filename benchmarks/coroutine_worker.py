@@ -130,8 +130,8 @@ async def bounce(connection: Connection, turns: int, size: int) -> None:
             raise ValueError("the echo is another one")
 
 
-SERVERS = {"receive": receive, "pong": pong}
-CLIENTS = {"send": send, "ping": ping}
+SERVERS: dict[str, Any] = {"receive": receive, "pong": pong}
+CLIENTS: dict[str, Any] = {"send": send, "ping": ping}
 
 
 def main() -> None:

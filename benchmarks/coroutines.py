@@ -18,8 +18,6 @@ from .credentials import HOST, Files
 __all__ = ["STACKS", "Connection", "Stack", "Talk", "available"]
 
 _LOCAL = "127.0.0.1"
-#: Twisted holds back nobody by itself; asyncio's streams do at this size.
-_MOST_AHEAD = 128 * 1024
 T = TypeVar("T")
 
 
@@ -95,9 +93,7 @@ class Asyncio:
         tls: bool = True,
         run: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run,
     ) -> None:
-        self._server, self._client = (
-            _contexts(files) if tls else (None, None)
-        )
+        self._server, self._client = _contexts(files) if tls else (None, None)
         self._run = run
 
     def serve(self, talk: Talk, announce: Callable[[int], None]) -> None:
@@ -296,168 +292,10 @@ class _TrioStream:
         self._waiting.clear()
 
 
-# -- Twisted ----------------------------------------------------------------
+def _twisted(files: Files) -> Stack:
+    from .twisted_stack import Twisted
 
-
-class Twisted:
-    """Twisted's TLS, which is pyOpenSSL's over memory."""
-
-    def __init__(self, files: Files) -> None:
-        from pathlib import Path
-
-        from twisted.internet import ssl
-
-        own = Path(files.key).read_bytes() + Path(files.chain).read_bytes()
-        root = ssl.Certificate.loadPEM(Path(files.root).read_bytes())
-        self._server = ssl.PrivateCertificate.loadPEM(own).options()
-        self._client = ssl.optionsForClientTLS(HOST, trustRoot=root)
-
-    def serve(self, talk: Talk, announce: Callable[[int], None]) -> None:
-        """Announce a TCP port, and talk to one client."""
-        from twisted.internet import defer, endpoints, protocol, reactor
-
-        async def main() -> None:
-            clients: Any = defer.DeferredQueue()
-
-            class Factory(protocol.Factory):
-                def buildProtocol(self, _address: Any) -> Any:  # noqa: N802
-                    return _protocol(clients.put)
-
-            endpoint = endpoints.SSL4ServerEndpoint(
-                reactor, 0, self._server, interface=_LOCAL
-            )
-            listening = await endpoint.listen(Factory())
-            announce(listening.getHost().port)
-            client = await clients.get()
-            await talk(client)
-            await client.close()
-
-        _run_reactor(main)
-
-    def connect(self, port: int, talk: Talk) -> None:
-        """Talk to the server."""
-        from twisted.internet import endpoints, reactor
-
-        async def main() -> None:
-            endpoint = endpoints.wrapClientTLS(
-                self._client,
-                endpoints.TCP4ClientEndpoint(reactor, _LOCAL, port),
-            )
-            made = _protocol(lambda _: None)
-            await endpoints.connectProtocol(endpoint, made)
-            await talk(made)
-            await made.close()
-
-        _run_reactor(main)
-
-
-def _run_reactor(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run *main* in the reactor, and raise what it raises."""
-    from twisted.internet import defer, reactor
-    from twisted.python.failure import Failure
-
-    outcome: list[object] = []
-
-    def begin() -> None:
-        deferred = defer.ensureDeferred(main())
-        deferred.addBoth(outcome.append)
-        deferred.addBoth(lambda _: reactor.stop())  # type: ignore[attr-defined]
-
-    reactor.callWhenRunning(begin)  # type: ignore[attr-defined]
-    reactor.run()  # type: ignore[attr-defined]
-    for each in outcome:
-        if isinstance(each, Failure):
-            each.raiseException()
-
-
-def _protocol(connected: Callable[[Any], object]) -> Any:
-    """Make a protocol that can be read and written by a coroutine."""
-    from twisted.internet import reactor, task
-    from twisted.internet.defer import Deferred
-    from twisted.internet.interfaces import IPushProducer
-    from twisted.internet.protocol import Protocol as TwistedProtocol
-    from zope.interface import implementer
-
-    @implementer(IPushProducer)
-    class Made(TwistedProtocol):
-        def connectionMade(self) -> None:  # noqa: N802
-            self._received = bytearray()
-            self._ended = self._full = self._held = False
-            self._waiting: list[Any] = []
-            self.write = self.transport.write
-            self.transport.setTcpNoDelay(True)
-            self.transport.registerProducer(self, True)
-            connected(self)
-
-        @property
-        def suite(self) -> str:
-            return str(self.transport.getHandle().get_cipher_name())
-
-        # -- reading
-
-        def dataReceived(self, data: bytes) -> None:  # noqa: N802
-            self._received += data
-            if len(self._received) >= _MOST_AHEAD:
-                self._held = True
-                self.transport.pauseProducing()
-            self._wake()
-
-        def connectionLost(self, reason: Any = None) -> None:  # noqa: N802
-            del reason  # A stream that is too short shows by its length.
-            self._ended = True
-            self._wake()
-
-        async def read(self, most: int) -> bytes:
-            while not self._received and not self._ended:
-                await self._wait()
-            if len(self._received) <= most:
-                data, self._received = self._received, bytearray()
-            else:
-                data = self._received[:most]
-                del self._received[:most]
-            if self._held:
-                self._held = False
-                self.transport.resumeProducing()
-            return data
-
-        # -- writing
-
-        def pauseProducing(self) -> None:  # noqa: N802
-            self._full = True
-
-        def resumeProducing(self) -> None:  # noqa: N802
-            self._full = False
-            self._wake()
-
-        def stopProducing(self) -> None:  # noqa: N802
-            pass
-
-        async def drain(self) -> None:
-            while self._full and not self._ended:
-                await self._wait()
-
-        async def close(self) -> None:
-            self.transport.unregisterProducer()
-            self.transport.loseConnection()
-            while not self._ended:
-                await self._wait()
-
-        # -- waiting
-
-        def _wait(self) -> Any:
-            self._waiting.append(Deferred())
-            return self._waiting[-1]
-
-        def _wake(self) -> None:
-            # Who is woken runs at once, and may wait again.
-            waiting, self._waiting = self._waiting, []
-            for each in waiting:
-                each.callback(None)
-
-        async def tick(self) -> None:
-            await task.deferLater(reactor, 0)
-
-    return Made()
+    return Twisted(files)
 
 
 STACKS: dict[str, Callable[[Files], Stack]] = {
@@ -465,7 +303,7 @@ STACKS: dict[str, Callable[[Files], Stack]] = {
     "asyncio": Asyncio,
     "uvloop": lambda files: Asyncio(files, run=_run_uvloop),
     "trio": Trio,
-    "Twisted": Twisted,
+    "Twisted": _twisted,
     "tlskit": Tlskit,
     "tlskit on uvloop": lambda files: Tlskit(files, run=_run_uvloop),
 }

@@ -31,7 +31,7 @@ def directory() -> Path:
 
 
 @cache
-def files(key_type: str = "ecdsa") -> Files:
+def files(key_type: str) -> Files:
     """Make a CA and a certificate for localhost with such a key."""
     from tlskit.testing import CA
 

@@ -14,7 +14,7 @@ __all__ = ["workloads"]
 
 
 def _crowd(stack: str, count: int) -> Measurement:
-    options = {"files": files(), "count": count}
+    options = {"files": files("ecdsa"), "count": count}
     with (
         Worker("crowd_worker", "serve", stack, **options) as server,
         Worker("crowd_worker", "download", stack, **options) as clients,

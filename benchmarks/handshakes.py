@@ -59,15 +59,13 @@ def _workload(place: str, key: str, group: str, times: int) -> Workload:
 def _full(group: str) -> tuple[str, ...]:
     """Name who makes full handshakes; pyOpenSSL can't choose groups."""
     return (
-        ("ssl", "tlskit")
-        if _GROUPS[group]
-        else ("pyOpenSSL", "ssl", "tlskit")
+        ("ssl", "tlskit") if _GROUPS[group] else ("pyOpenSSL", "ssl", "tlskit")
     )
 
 
 def workloads(*, quick: bool) -> list[Workload]:
     """Give them all; small ones if it shall be *quick*."""
-    times = 20 if quick else 150
+    times = 20 if quick else 100
     return [
         _workload(place, key, group, times)
         for place in ("in memory", "over loopback")

@@ -63,7 +63,9 @@ class Measurement:
         """
         suites = {side["suite"] for side in sides.values()}
         if len(suites) != 1:
-            raise BenchmarkError(f"the sides speak different ciphers: {suites}")
+            raise BenchmarkError(
+                f"the sides speak different ciphers: {suites}"
+            )
         seconds = sides[clock]["seconds"]
         cpu = {name: side["cpu"] for name, side in sides.items()}
         worked = sum(cpu.values())

@@ -12,7 +12,6 @@ from .credentials import HOST, Files
 __all__ = ["STACKS", "Stack"]
 
 
-
 class Stack(Protocol):
     """A client and a server with a certificate; some resume."""
 
@@ -73,13 +72,13 @@ class StandardLibrary:
             with suppress(self._ssl.SSLWantReadError):
                 client.read(1)  # The tickets.
             self._session = client.session
-        self.suite = str(client.cipher()[0])
+        self.suite = _suite(client)
         return bool(client.session_reused)
 
     def accept(self, sock: socket.socket) -> Any:
         """Be the server."""
         made = self._server.wrap_socket(sock, server_side=True)
-        self.suite = str(made.cipher()[0])
+        self.suite = _suite(made)
         return made
 
     def connect(self, port: int) -> tuple[Any, bool]:
@@ -89,7 +88,7 @@ class StandardLibrary:
         made = self._client.wrap_socket(
             sock, server_hostname=HOST, session=self._session
         )
-        self.suite = str(made.cipher()[0])
+        self.suite = _suite(made)
         return made, bool(made.session_reused)
 
     def close(self, connection: Any) -> None:
@@ -97,6 +96,10 @@ class StandardLibrary:
         if self._resume:
             self._session = connection.session
         connection.close()
+
+
+def _suite(connection: Any) -> str:
+    return str(connection.cipher()[0])
 
 
 class Tlskit:

@@ -90,9 +90,7 @@ def main() -> None:
     role, stack, text = sys.argv[1:]
     options = json.loads(text)
     files = Files(*options.pop("files"))
-    made = STACKS[stack](
-        files, options.pop("group"), resume=options["resume"]
-    )
+    made = STACKS[stack](files, options.pop("group"), resume=options["resume"])
     ROLES[role](made, **options)
 
 

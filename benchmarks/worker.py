@@ -124,8 +124,8 @@ def connected(made: Stack) -> Connection:
 
 
 CROWDS = {"host": host, "guests": guests}
-SERVERS = {"receive": receive, "pong": pong}
-CLIENTS = {"send": send, "ping": ping}
+SERVERS: dict[str, Callable[..., None]] = {"receive": receive, "pong": pong}
+CLIENTS: dict[str, Callable[..., None]] = {"send": send, "ping": ping}
 
 
 def main() -> None:
