@@ -10,9 +10,25 @@ import random
 from collections.abc import Iterator
 from itertools import cycle, islice
 
-__all__ = ["MIB", "check", "messages", "ring", "stretch"]
+__all__ = [
+    "CHECKED",
+    "DONE",
+    "END",
+    "GO",
+    "MIB",
+    "check",
+    "check_end",
+    "messages",
+    "ring",
+    "stretch",
+]
 
 MIB = 1 << 20
+#: How much is sent first, and compared byte for byte.
+CHECKED = 4 * MIB
+#: What a receiver says when it has compared, and when it has counted, and
+#: what a sender says last.
+GO, DONE, END = b"g", b"d", b"that was all"
 _RING = random.Random(4).randbytes(MIB // 4)
 _TWICE = _RING * 2
 
@@ -49,6 +65,16 @@ def stretch(start: int, size: int) -> bytes:
     if size > len(_RING):
         source = _RING * (2 + size // len(_RING))
     return source[start : start + size]
+
+
+def check_end(data: bytes) -> None:
+    """Compare what came after the stream with what a sender says last.
+
+    Raises:
+        ValueError: The stream was longer than it should be.
+    """
+    if data != END:
+        raise ValueError(f"bytes too many: {data!r}")
 
 
 def check(data: bytes | bytearray | memoryview, start: int) -> None:

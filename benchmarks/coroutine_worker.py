@@ -11,17 +11,24 @@ import sys
 from functools import partial
 from typing import Any
 
-from .content import MIB, check, messages, stretch
+from .content import (
+    CHECKED,
+    DONE,
+    END,
+    GO,
+    MIB,
+    check,
+    check_end,
+    messages,
+    stretch,
+)
 from .coroutines import STACKS, Connection
 from .credentials import Files
 from .speech import Clock, hear, say
 
 __all__ = ["main"]
 
-#: What is compared byte for byte before anything is timed.
-CHECKED = 4 * MIB
 _BUFFER = MIB // 4
-_GO, _DONE = b"g", b"d"
 
 
 async def take(connection: Connection, size: int) -> bytes:
@@ -43,7 +50,7 @@ async def receive(connection: Connection, *, total: int, **_: Any) -> None:
     """Compare what comes first; then count, and time, what follows."""
     check(await take(connection, CHECKED), 0)
     left, data = total, b""
-    connection.write(_GO)
+    connection.write(GO)
     await connection.drain()
     clock = Clock()
     while left > 0:
@@ -55,8 +62,9 @@ async def receive(connection: Connection, *, total: int, **_: Any) -> None:
     if left:
         raise ValueError(f"{-left} bytes too many")
     check(data, total - len(data))
-    connection.write(_DONE)
+    connection.write(DONE)
     await connection.drain()
+    check_end(await take(connection, len(END)))
     say(told)
 
 
@@ -69,7 +77,10 @@ async def send(
     clock = Clock()
     await stream(connection, size, total, per_tick)
     await take(connection, 1)
-    say(clock.read(connection.suite))
+    told = clock.read(connection.suite)
+    connection.write(END)
+    await connection.drain()
+    say(told)
 
 
 async def stream(

@@ -16,29 +16,36 @@ from pathlib import Path
 from typing import Any
 
 from .blocking import MOVERS, STACKS, Stack
-from .content import MIB, check, stretch
+from .content import (
+    CHECKED,
+    DONE,
+    END,
+    GO,
+    MIB,
+    check,
+    check_end,
+    stretch,
+)
 from .credentials import Files
 from .moving import Connection, Mover, take
 from .speech import Clock, hear, say
 
 __all__ = ["main"]
 
-#: What is compared byte for byte before anything is timed.
-CHECKED = 4 * MIB
 _BUFFER = MIB // 4
-_GO, _DONE = b"g", b"d"
 
 
 def receive(mover: Mover, suite: str, *, total: int, **_: Any) -> None:
     """Compare what comes first; then count, and time, what follows."""
     check(take(mover.connection, CHECKED), 0)
     buffer = bytearray(_BUFFER)
-    mover.connection.sendall(_GO)
+    mover.connection.sendall(GO)
     clock = Clock()
     last = mover.receive_stream(buffer, total)
     told = clock.read(suite)
     check(buffer[:last], total - last)
-    mover.connection.sendall(_DONE)
+    mover.connection.sendall(DONE)
+    check_end(take(mover.connection, len(END)))
     say(told)
 
 
@@ -49,7 +56,9 @@ def send(mover: Mover, suite: str, *, total: int, size: int) -> None:
     clock = Clock()
     mover.send_stream(size, total)
     take(mover.connection, 1)
-    say(clock.read(suite))
+    told = clock.read(suite)
+    mover.connection.sendall(END)
+    say(told)
 
 
 def pong(mover: Mover, suite: str, *, turns: int, size: int) -> None:
