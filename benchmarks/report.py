@@ -64,7 +64,7 @@ def as_markdown(
     lines += [f"- {name}: {value}" for name, value in machine.items()]
     lines += ["", "## The runs", ""]
     lines += [
-        f"- {conditions} ({', '.join(each.workload.name for each in group)})"
+        f"- {conditions} ({'; '.join(each.workload.name for each in group)})"
         for conditions, group in _runs(pairs)
     ]
     lines += ["", "## The goals", ""]
