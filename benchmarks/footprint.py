@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from .credentials import directory, files
@@ -61,9 +61,24 @@ def _fresh(template: str, **parts: Any) -> Measurement:
     Raises:
         BenchmarkError: It failed.
     """
+    program = template.format(**parts)
+    _compile(program)
+    figure, worked = _figures(program)
+    if not worked:
+        return Measurement(figure)
+    return Measurement(figure, worked, {"process": worked})
+
+
+@cache
+def _compile(program: str) -> None:
+    """Run it once for all that it imports: what counts is all later runs."""
+    _figures(program)
+
+
+def _figures(program: str) -> tuple[float, float]:
     try:
         done = subprocess.run(
-            [sys.executable, "-c", template.format(**parts)],
+            [sys.executable, "-c", program],
             capture_output=True,
             text=True,
             check=True,
@@ -72,18 +87,14 @@ def _fresh(template: str, **parts: Any) -> Measurement:
             env=environment(),
         )
     except subprocess.CalledProcessError as error:
-        raise BenchmarkError(f"{parts} failed: {error.stderr}") from error
+        raise BenchmarkError(f"{program} failed: {error.stderr}") from error
     except subprocess.TimeoutExpired as error:
-        raise BenchmarkError(f"{parts} took {LIMIT:g} seconds") from error
+        raise BenchmarkError(f"{program} took {LIMIT:g} seconds") from error
     figure, worked = json.loads(done.stdout)
-    if not worked:
-        return Measurement(figure)
-    return Measurement(figure, worked, {"process": worked})
+    return figure, worked
 
 
 def _import(stack: str, then: str = "") -> Measurement:
-    # The first process of all compiles; what is measured is all later ones.
-    _fresh(_TIMED, before="", code=_IMPORTS[stack])
     return _fresh(_TIMED, before="", code=f"{_IMPORTS[stack]}\n{then}")
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
+import ssl
+from functools import cache, partial
 from typing import Any
 
 from .credentials import files
@@ -39,12 +40,15 @@ def _workload(place: str, key: str, group: str, times: int) -> Workload:
             resume=resume,
         )
 
+    missing = _missing(_GROUPS[group])
+    kinds = [(name, False) for name in ("pyOpenSSL", "ssl", "tlskit")]
+    kinds += [("ssl", True), ("tlskit", True)]
     calls = {
-        **{name: partial(run, name, resume=False) for name in _full(group)},
-        **{
-            f"{name}, resumed": partial(run, name, resume=True)
-            for name in ("ssl", "tlskit")
-        },
+        f"{name}, resumed" if resume else name: partial(
+            run, name, resume=resume
+        )
+        for name, resume in kinds
+        if name not in missing
     }
     goals: tuple[Goal, ...] = ()
     if not _GROUPS[group]:
@@ -52,15 +56,25 @@ def _workload(place: str, key: str, group: str, times: int) -> Workload:
     if not _GROUPS[group] and place == "in memory":
         goals += (Goal("tlskit", "ssl", 1.0),)
     return Workload(
-        f"handshake {place}, {key}, {group}", "handshakes/s", calls, goals
+        f"handshake {place}, {key}, {group}",
+        "handshakes/s",
+        calls,
+        goals,
+        missing=missing,
     )
 
 
-def _full(group: str) -> tuple[str, ...]:
-    """Name who makes full handshakes; pyOpenSSL can't choose groups."""
-    return (
-        ("ssl", "tlskit") if _GROUPS[group] else ("pyOpenSSL", "ssl", "tlskit")
-    )
+@cache
+def _missing(group: str) -> dict[str, str]:
+    """Say who can't choose *group*, and why."""
+    if not group:
+        return {}
+    missing = {"pyOpenSSL": "it can't choose groups"}
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).set_ecdh_curve(group)
+    except (ssl.SSLError, ValueError):
+        missing["ssl"] = f"this Python's can't choose {group}"
+    return missing
 
 
 def workloads(*, quick: bool) -> list[Workload]:

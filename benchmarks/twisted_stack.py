@@ -40,8 +40,8 @@ class Twisted:
         """Announce a TCP port, and talk to one client."""
 
         async def main() -> None:
-            clients: DeferredQueue[Made] = DeferredQueue()
-            factory = protocol.Factory.forProtocol(lambda: Made(clients.put))
+            clients: DeferredQueue[Joined] = DeferredQueue()
+            factory = protocol.Factory.forProtocol(lambda: Joined(clients.put))
             endpoint = endpoints.SSL4ServerEndpoint(
                 reactor, 0, self._server, interface=_LOCAL
             )
@@ -61,7 +61,7 @@ class Twisted:
                 self._client,
                 endpoints.TCP4ClientEndpoint(reactor, _LOCAL, port),
             )
-            made = Made(lambda _: None)
+            made = Joined(lambda _: None)
             await endpoints.connectProtocol(endpoint, made)
             await talk(made)
             await made.close()
@@ -85,7 +85,7 @@ def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 @implementer(IPushProducer)
-class Made(protocol.Protocol):
+class Joined(protocol.Protocol):
     """A connection that coroutines read and write, with back-pressure.
 
     Args:
