@@ -8,10 +8,24 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from . import footprint, handshakes, streams
-from .harness import BenchmarkError, measure
-from .machine import description
-from .report import as_json, as_markdown, as_table
+from . import archive, crowds, footprint, handshakes, loops, streams
+from .harness import BenchmarkError, Workload, measure
+from .machine import Conditions, Sample, description
+from .report import as_table
+
+__all__ = ["workloads"]
+
+#: Fewer rounds are no result.
+ROUNDS = 10
+
+
+def workloads(*, quick: bool) -> list[Workload]:
+    """Give all workloads; small ones if it shall be *quick*."""
+    return [
+        workload
+        for module in (streams, loops, handshakes, crowds, footprint)
+        for workload in module.workloads(quick=quick)
+    ]
 
 
 @click.command()
@@ -20,7 +34,11 @@ from .report import as_json, as_markdown, as_table
 @click.option("--rounds", type=click.IntRange(1), help="How many; 10.")
 @click.option("--list", "listing", is_flag=True, help="Name the workloads.")
 @click.option("--json", "json_file", type=Path, help="Write every figure.")
-@click.option("--markdown", type=Path, help="Write the table, as RESULTS.md.")
+@click.option(
+    "--results",
+    is_flag=True,
+    help="Write benchmarks/RESULTS.md; with NAMES, renew only these there.",
+)
 def main(
     names: tuple[str, ...],
     *,
@@ -28,38 +46,52 @@ def main(
     rounds: int | None,
     listing: bool,
     json_file: Path | None,
-    markdown: Path | None,
+    results: bool,
 ) -> None:
     """Run the workloads whose names contain one of NAMES, or all.
 
     Every stack runs once a round, in an order that changes; ratios compare
-    figures of the same round.
+    figures of the same round.  Nothing is printed or written if a worker
+    dies, a byte differs or a figure is impossible.
     """
+    turns = rounds or (2 if quick else ROUNDS)
+    if results and (quick or turns < ROUNDS):
+        raise click.UsageError(f"results have {ROUNDS} rounds of full size")
+    every = workloads(quick=quick)
     chosen = [
-        workload
-        for module in (streams, handshakes, footprint)
-        for workload in module.workloads(quick=quick)
-        if not names or any(name in workload.name for name in names)
+        each
+        for each in every
+        if not names or any(name in each.name for name in names)
     ]
-    console, notes = Console(), Console(stderr=True)
+    if not chosen:
+        raise click.UsageError("no workload is called so; see --list")
+    console = Console()
     if listing:
         for workload in chosen:
-            console.print(workload.name)
+            console.print(workload.name, highlight=False)
         return
-    machine = description()
-    results = []
     try:
-        with notes.status("starting") as status:
-            for workload in chosen:
-                turns = rounds or (2 if quick else 10)
-                results.append(measure(workload, turns, status.update))
+        measured = _measure(chosen, turns, console)
+        if results:
+            archive.write(Path(__file__).parent, measured, every)
     except BenchmarkError as error:
         raise click.ClickException(str(error)) from error
-    console.print(as_table(results))
     if json_file is not None:
-        json_file.write_text(json.dumps(as_json(results, machine), indent=1))
-    if markdown is not None:
-        markdown.write_text(as_markdown(results, machine), "utf-8")
+        json_file.write_text(json.dumps(measured, indent=1), "utf-8")
+
+
+def _measure(
+    chosen: list[Workload], turns: int, console: Console
+) -> dict[str, object]:
+    machine, begin = description(), Sample.take()
+    with Console(stderr=True).status("starting") as status:
+        found = [measure(each, turns, status.update) for each in chosen]
+    conditions = Conditions.between(begin, Sample.take(), turns)
+    for name, value in machine.items():
+        console.print(f"{name}: {value}", highlight=False)
+    console.print(str(conditions), highlight=False)
+    console.print(as_table(found))
+    return archive.as_json(machine, found, conditions)
 
 
 if __name__ == "__main__":

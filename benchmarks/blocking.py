@@ -5,28 +5,13 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Protocol
 
-from .credentials import HOST, Files
+from .c_loop import CMover, compiled
+from .credentials import HOST, Files, directory
+from .moving import Connection, FileMover, Mover, OutputMover
 
-__all__ = ["STACKS", "Connection", "Stack"]
-
-
-class Connection(Protocol):
-    """What the workloads need of a connection."""
-
-    def recv_into(self, buffer: Any) -> int:
-        """Read at least a byte."""
-        ...
-
-    def sendall(self, data: Any) -> None:
-        """Send all of it."""
-        ...
-
-    def close(self) -> None:
-        """Close it."""
-        ...
+__all__ = ["MOVERS", "STACKS", "Stack", "available"]
 
 
 class Stack(Protocol):
@@ -38,6 +23,10 @@ class Stack(Protocol):
 
     def connect(self, sock: socket.socket) -> Connection:
         """Be the client, and check certificate and host name."""
+        ...
+
+    def suite(self, connection: Any) -> str:
+        """Name the cipher that is in use."""
         ...
 
 
@@ -52,6 +41,10 @@ class Plain:
         return sock
 
     connect = accept
+
+    def suite(self, _connection: Any) -> str:
+        """Name none."""
+        return ""
 
 
 class StandardLibrary:
@@ -70,6 +63,10 @@ class StandardLibrary:
         """Be the client."""
         return self._client.wrap_socket(sock, server_hostname=HOST)
 
+    def suite(self, connection: Any) -> str:
+        """Name the cipher that is in use."""
+        return str(connection.cipher()[0])
+
 
 class PyOpenSSL:
     """pyOpenSSL over the socket, as its documentation has it."""
@@ -78,78 +75,34 @@ class PyOpenSSL:
         from OpenSSL import SSL
 
         self._ssl = SSL
-        self.server = SSL.Context(SSL.TLS_METHOD)
-        self.server.use_certificate_chain_file(files.chain)
-        self.server.use_privatekey_file(files.key)
-        self.client = SSL.Context(SSL.TLS_METHOD)
-        self.client.load_verify_locations(files.root)
-        self.client.set_verify(SSL.VERIFY_PEER)
+        self._server = SSL.Context(SSL.TLS_METHOD)
+        self._server.use_certificate_chain_file(files.chain)
+        self._server.use_privatekey_file(files.key)
+        self._client = SSL.Context(SSL.TLS_METHOD)
+        self._client.load_verify_locations(files.root)
+        self._client.set_verify(SSL.VERIFY_PEER)
 
-    def accept(self, sock: socket.socket) -> Connection:
+    def accept(self, sock: socket.socket) -> Any:
         """Be the server."""
-        connection = self._ssl.Connection(self.server, sock)
+        connection = self._ssl.Connection(self._server, sock)
         connection.set_accept_state()
         connection.do_handshake()
         return connection
 
-    def connect(self, sock: socket.socket) -> Connection:
+    def connect(self, sock: socket.socket) -> Any:
         """Be the client."""
         from service_identity.pyopenssl import verify_hostname
 
-        connection = self._ssl.Connection(self.client, sock)
+        connection = self._ssl.Connection(self._client, sock)
         connection.set_tlsext_host_name(HOST.encode())
         connection.set_connect_state()
         connection.do_handshake()
         verify_hostname(connection, HOST)
         return connection
 
-
-class Bare:
-    """OpenSSL's functions on the descriptor: as little Python as possible.
-
-    The same library as tlskit's, and no check of anything: a limit, and
-    nothing to use.
-    """
-
-    def __init__(self, files: Files) -> None:
-        self._parent = PyOpenSSL(files)
-        for context in (self._parent.server, self._parent.client):
-            context.clear_mode(1)  # No partial writes.
-
-    def accept(self, sock: socket.socket) -> Connection:
-        """Be the server."""
-        return _Bare(self._parent.accept(sock))
-
-    def connect(self, sock: socket.socket) -> Connection:
-        """Be the client."""
-        return _Bare(self._parent.connect(sock))
-
-
-class _Bare:
-    def __init__(self, connection: Any) -> None:
-        from cryptography.hazmat.bindings.openssl.binding import Binding
-
-        self._connection = connection
-        self._read: Callable[..., int] = Binding().lib.SSL_read
-        self._write: Callable[..., int] = Binding().lib.SSL_write
-        self._buffer = Binding().ffi.from_buffer
-        self._ssl = connection._ssl
-
-    def recv_into(self, buffer: Any) -> int:
-        """Read at least a byte."""
-        target = self._buffer(buffer)
-        return self._read(self._ssl, target, len(target))
-
-    def sendall(self, data: Any) -> None:
-        """Send all of it."""
-        done = self._write(self._ssl, self._buffer(data), len(data))
-        assert done == len(data)
-
-    def close(self) -> None:
-        """Close it."""
-        with suppress(Exception):
-            self._connection.shutdown()
-        self._connection.close()
+    def suite(self, connection: Any) -> str:
+        """Name the cipher that is in use."""
+        return str(connection.get_cipher_name())
 
 
 class Tlskit:
@@ -175,11 +128,31 @@ class Tlskit:
         """Be the client."""
         return self._start(sock, self._client, hostname=HOST)
 
+    def suite(self, connection: Any) -> str:
+        """Name the cipher that is in use."""
+        return str(connection.cipher)
+
 
 STACKS: dict[str, Callable[[Files], Stack]] = {
     "plain TCP": Plain,
-    "OpenSSL, bare": Bare,
+    "C loop": PyOpenSSL,
     "pyOpenSSL": PyOpenSSL,
     "ssl": StandardLibrary,
+    "ssl, makefile": StandardLibrary,
     "tlskit": Tlskit,
+    "tlskit, .output": Tlskit,
 }
+#: How a stack's bytes are moved, if not by ``sendall`` and ``recv_into``.
+MOVERS: dict[str, type[Mover]] = {
+    "C loop": CMover,
+    "ssl, makefile": FileMover,
+    "tlskit, .output": OutputMover,
+}
+
+
+def available(*names: str) -> tuple[list[str], dict[str, str]]:
+    """Give which of the stacks *names* can be had, and why others can't."""
+    missing = {}
+    if "C loop" in names and (reason := compiled(directory())):
+        missing["C loop"] = reason
+    return [name for name in names if name not in missing], missing

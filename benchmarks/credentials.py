@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["HOST", "Files", "files"]
+__all__ = ["HOST", "Files", "directory", "files"]
 
 HOST = "localhost"
 
@@ -21,20 +21,21 @@ class Files(NamedTuple):
 
 
 @cache
-def _directory() -> tempfile.TemporaryDirectory[str]:
+def _temporary() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="tlskit-benchmarks-")
 
 
-def files(key_type: str = "ecdsa") -> Files:
-    """Make a CA and a certificate for localhost with such a key."""
-    return _made(key_type)
+def directory() -> Path:
+    """Give a directory that lasts as long as this process."""
+    return Path(_temporary().name)
 
 
 @cache
-def _made(key_type: str) -> Files:
+def files(key_type: str) -> Files:
+    """Make a CA and a certificate for localhost with such a key."""
     from tlskit.testing import CA
 
-    place = Path(_directory().name) / key_type
+    place = directory() / key_type
     place.mkdir()
     ca = CA("tlskit benchmarks CA", key_type=key_type)
     chain, key = ca.issue(HOST, key_type=key_type).write(place)

@@ -2,72 +2,128 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
-from .credentials import files
-from .harness import (
-    BenchmarkError,
-    Goal,
-    Workload,
-    ended,
-    python_worker,
-    said,
-    worker,
-)
+from .credentials import directory, files
+from .harness import BenchmarkError, Goal, Measurement, Workload
+from .processes import LIMIT, Worker, environment
 
 __all__ = ["workloads"]
 
-_TIMED = (
-    "import time; began = time.perf_counter(); {code}; "
-    "print(time.perf_counter() - began)"
-)
-_FIRST = {
-    "ssl": "import ssl\n{0}ssl.create_default_context()",
-    "tlskit": "import tlskit\n{0}tlskit.ClientContext('secure').prepared()",
+#: What loads a library, and what makes a context with the system's roots,
+#: which refuses whoever is not trusted.
+_IMPORTS = {
+    "pyOpenSSL": "import OpenSSL.SSL",
+    "ssl": "import ssl",
+    "tlskit": "import tlskit",
 }
+_PLAIN_CONTEXTS = {
+    "pyOpenSSL": "OpenSSL.SSL.Context(OpenSSL.SSL.TLS_METHOD)",
+    "ssl": "ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)",
+    "tlskit": "tlskit.ClientContext('auto').prepared()",
+}
+_SECURE_CONTEXTS = {
+    "ssl": "ssl.create_default_context()",
+    "tlskit": "tlskit.ClientContext('secure').prepared()",
+}
+#: How many contexts are weighed together.
+_CONTEXTS = 50
+
+# Nothing is imported that the code to be timed could miss.
+_TIMED = """
+import time
+{before}
+worked, began = time.process_time(), time.perf_counter()
+{code}
+print([time.perf_counter() - began, time.process_time() - worked])
+"""
+_WEIGHED = """
+import gc, os
+{before}
+def resident():
+    gc.collect()
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+kept, before = [], resident()
+for _ in range({count}):
+    kept.append({code})
+print([(resident() - before) / {count}, 0])
+"""
 
 
-def _fresh(code: str) -> float:
-    """Run *code*, which prints one figure, in a fresh interpreter."""
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise BenchmarkError(f"{code!r} failed: {done.stderr}")
-    return float(done.stdout)
+def _fresh(template: str, **parts: Any) -> Measurement:
+    """Run a program, which prints two figures, in a fresh interpreter.
+
+    Raises:
+        BenchmarkError: It failed.
+    """
+    program = template.format(**parts)
+    _compile(program)
+    figure, worked = _figures(program)
+    if not worked:
+        return Measurement(figure)
+    return Measurement(figure, worked, {"process": worked})
 
 
-def _imported(module: str) -> float:
-    return _fresh(_TIMED.format(code=f"import {module}"))
+@cache
+def _compile(program: str) -> None:
+    """Run it once for all that it imports: what counts is all later runs."""
+    _figures(program)
 
 
-def _context(stack: str, *, warm: bool) -> float:
-    """Time a context with the system's roots, the first or a later one."""
-    call = _FIRST[stack].format("")
-    module, made = call.split("\n")
-    repeat = f"{made}\n" if warm else ""
-    return _fresh(
-        f"import time\n{module}\n{repeat}began = time.perf_counter()\n{made}\n"
-        "print(time.perf_counter() - began)"
-    )
+def _figures(program: str) -> tuple[float, float]:
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=LIMIT,
+            cwd=directory(),
+            env=environment(),
+        )
+    except subprocess.CalledProcessError as error:
+        raise BenchmarkError(f"{program} failed: {error.stderr}") from error
+    except subprocess.TimeoutExpired as error:
+        raise BenchmarkError(f"{program} took {LIMIT:g} seconds") from error
+    figure, worked = json.loads(done.stdout)
+    return figure, worked
 
 
-def _idle(stack: str, count: int) -> float:
+def _import(stack: str, then: str = "") -> Measurement:
+    return _fresh(_TIMED, before="", code=f"{_IMPORTS[stack]}\n{then}")
+
+
+def _context(stack: str, *, second: bool) -> Measurement:
+    """Time a context with the system's roots."""
+    code = _SECURE_CONTEXTS[stack]
+    before = _IMPORTS[stack] + (f"\nfirst = {code}" if second else "")
+    return _fresh(_TIMED, before=before, code=f"made = {code}")
+
+
+def _context_memory(stack: str) -> Measurement:
+    """Weigh the contexts that follow the first."""
+    code = _SECURE_CONTEXTS[stack]
+    before = f"{_IMPORTS[stack]}\nfirst = {code}"
+    return _fresh(_WEIGHED, before=before, code=code, count=_CONTEXTS)
+
+
+def _idle(stack: str, count: int) -> Measurement:
     """Give the bytes that an idle connection costs each of its ends."""
-    options: dict[str, Any] = {"files": files(), "count": count}
-    with worker(*python_worker("host", stack, **options)) as one:
-        port = said(one)["port"]
-        command = python_worker("guests", stack, port=port, **options)
-        with worker(*command) as other:
-            figures = [said(each)["figure"] for each in (one, other)]
-            ended((one, other))
-    return sum(figures) / 2
+    options: dict[str, Any] = {"files": files("ecdsa"), "count": count}
+    with (
+        Worker("worker", "host", stack, **options) as server,
+        Worker("worker", "guests", stack, **options) as client,
+    ):
+        client.tell(server.said())
+        figures = [each.said()["figure"] for each in (client, server)]
+        for each in (client, server):
+            each.ended()
+    return Measurement(sum(figures) / 2)
 
 
 def workloads(*, quick: bool) -> list[Workload]:
@@ -76,27 +132,20 @@ def workloads(*, quick: bool) -> list[Workload]:
         Workload(
             "import",
             "s",
-            {
-                "pyOpenSSL": partial(_imported, "OpenSSL.SSL"),
-                "ssl": partial(_imported, "ssl"),
-                "tlskit": partial(_imported, "tlskit"),
-            },
+            {name: partial(_import, name) for name in _IMPORTS},
             (Goal("tlskit", "pyOpenSSL", 1.2, at_least=False),),
             higher=False,
         ),
         Workload(
-            "first context",
+            "import and a plain context",
             "s",
-            {name: partial(_context, name, warm=False) for name in _FIRST},
+            {
+                name: partial(_import, name, then)
+                for name, then in _PLAIN_CONTEXTS.items()
+            },
             higher=False,
         ),
-        Workload(
-            "second context",
-            "s",
-            {name: partial(_context, name, warm=True) for name in _FIRST},
-            (Goal("tlskit", "ssl", 0.01, at_least=False),),
-            higher=False,
-        ),
+        *_contexts(),
         Workload(
             "idle connection",
             "bytes",
@@ -108,6 +157,39 @@ def workloads(*, quick: bool) -> list[Workload]:
                 Goal("tlskit", "pyOpenSSL", 0.6, at_least=False),
                 Goal("tlskit", "ssl", 1.6, at_least=False),
             ),
+            higher=False,
+        ),
+    ]
+
+
+def _contexts() -> list[Workload]:
+    return [
+        Workload(
+            "first secure context",
+            "s",
+            {
+                name: partial(_context, name, second=False)
+                for name in _SECURE_CONTEXTS
+            },
+            higher=False,
+        ),
+        Workload(
+            "second secure context",
+            "s",
+            {
+                name: partial(_context, name, second=True)
+                for name in _SECURE_CONTEXTS
+            },
+            (Goal("tlskit", "ssl", 100.0),),
+            higher=False,
+        ),
+        Workload(
+            "memory of a secure context",
+            "bytes",
+            {
+                name: partial(_context_memory, name)
+                for name in _SECURE_CONTEXTS
+            },
             higher=False,
         ),
     ]

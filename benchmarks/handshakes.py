@@ -1,134 +1,88 @@
-"""Handshakes in memory: no socket, one process, both sides."""
+"""Handshakes: in memory and over loopback, full and resumed."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from contextlib import suppress
-from functools import partial
+import ssl
+from functools import cache, partial
+from typing import Any
 
-from .credentials import HOST, Files, files
-from .harness import BenchmarkError, Goal, Workload
+from .credentials import files
+from .harness import Goal, Measurement, Workload
+from .processes import Worker, pair
 
 __all__ = ["workloads"]
 
-
-def _standard_library(made: Files) -> Callable[[], None]:
-    import ssl
-
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(made.chain, made.key)
-    client = ssl.create_default_context(cafile=made.root)
-
-    def shake() -> None:
-        ours, theirs = ssl.MemoryBIO(), ssl.MemoryBIO()
-        sides = [
-            client.wrap_bio(ours, theirs, server_hostname=HOST),
-            server.wrap_bio(theirs, ours, server_side=True),
-        ]
-        while sides:
-            for side in list(sides):
-                try:
-                    side.do_handshake()
-                except ssl.SSLWantReadError:
-                    continue
-                sides.remove(side)
-
-    return shake
+_MODULE = "shaking_worker"
+_KEYS = {"P-256": "ecdsa", "RSA-2048": "rsa"}
+_GROUPS = {"default groups": "", "X25519": "X25519"}
 
 
-def _pyopenssl(made: Files) -> Callable[[], None]:
-    from OpenSSL import SSL
-    from service_identity.pyopenssl import verify_hostname
-
-    server = SSL.Context(SSL.TLS_METHOD)
-    server.use_certificate_chain_file(made.chain)
-    server.use_privatekey_file(made.key)
-    client = SSL.Context(SSL.TLS_METHOD)
-    client.load_verify_locations(made.root)
-    client.set_verify(SSL.VERIFY_PEER)
-
-    def shake() -> None:
-        one, other = SSL.Connection(client), SSL.Connection(server)
-        one.set_tlsext_host_name(HOST.encode())
-        one.set_connect_state()
-        other.set_accept_state()
-        left = [(one, other), (other, one)]
-        while left:
-            for side, peer in list(left):
-                with suppress(SSL.WantReadError):
-                    side.do_handshake()
-                    left.remove((side, peer))
-                with suppress(SSL.WantReadError):
-                    peer.bio_write(side.bio_read(65536))
-        verify_hostname(one, HOST)
-
-    return shake
+def _in_memory(stack: str, times: int, **options: Any) -> Measurement:
+    with Worker(_MODULE, "memory", stack, times=times, **options) as one:
+        sides = {"both": one.said()}
+        one.ended()
+    return Measurement.rate(times, sides, "both")
 
 
-def _tlskit(made: Files) -> Callable[[], None]:
-    import tlskit
-    from tlskit.engine import Engine
-    from tlskit.identity import Identity
-
-    server = tlskit.ServerContext()
-    server.load_certificate_chain(made.chain)
-    server.load_private_key(made.key)
-    client = tlskit.ClientContext("auto")
-    client.load_verify_source(made.root)
-    client.set_verify()
-    client.set_verify_hostname()
-
-    def shake() -> None:
-        one = Engine(client, server_side=False, identity=Identity.parse(HOST))
-        other = Engine(server, server_side=True)
-        left = [(one, other), (other, one)]
-        while left:
-            for side, peer in list(left):
-                if side.handshake():
-                    left.remove((side, peer))
-                if data := side.outgoing():
-                    peer.receive(data)
-
-    return shake
+def _over_loopback(stack: str, times: int, **options: Any) -> Measurement:
+    roles = ("serve", "connect")
+    return pair(_MODULE, roles, stack, times, times=times, **options)
 
 
-_STACKS = {
-    "pyOpenSSL": _pyopenssl,
-    "ssl": _standard_library,
-    "tlskit": _tlskit,
-}
+def _workload(place: str, key: str, group: str, times: int) -> Workload:
+    def run(stack: str, *, resume: bool) -> Measurement:
+        call = _in_memory if place == "in memory" else _over_loopback
+        return call(
+            stack,
+            times,
+            files=files(_KEYS[key]),
+            group=_GROUPS[group],
+            resume=resume,
+        )
+
+    missing = _missing(_GROUPS[group])
+    kinds = [(name, False) for name in ("pyOpenSSL", "ssl", "tlskit")]
+    kinds += [("ssl", True), ("tlskit", True)]
+    calls = {
+        f"{name}, resumed" if resume else name: partial(
+            run, name, resume=resume
+        )
+        for name, resume in kinds
+        if name not in missing
+    }
+    goals: tuple[Goal, ...] = ()
+    if not _GROUPS[group]:
+        goals += (Goal("tlskit, resumed", "tlskit", 1.3),)
+    if not _GROUPS[group] and place == "in memory":
+        goals += (Goal("tlskit", "ssl", 1.0),)
+    return Workload(
+        f"handshake {place}, {key}, {group}",
+        "handshakes/s",
+        calls,
+        goals,
+        missing=missing,
+    )
 
 
-def _rate(
-    make: Callable[[Files], Callable[[], None]], key: str, times: int
-) -> float:
-    shake = make(files(key))
-    shake()
-    began = time.perf_counter()
-    for _ in range(times):
-        shake()
-    seconds = time.perf_counter() - began
-    if seconds <= 0:
-        raise BenchmarkError("no time has passed")
-    return times / seconds
+@cache
+def _missing(group: str) -> dict[str, str]:
+    """Say who can't choose *group*, and why."""
+    if not group:
+        return {}
+    missing = {"pyOpenSSL": "it can't choose groups"}
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).set_ecdh_curve(group)
+    except (ssl.SSLError, ValueError):
+        missing["ssl"] = f"this Python's can't choose {group}"
+    return missing
 
 
 def workloads(*, quick: bool) -> list[Workload]:
     """Give them all; small ones if it shall be *quick*."""
-    times = 20 if quick else 200
+    times = 20 if quick else 100
     return [
-        Workload(
-            f"handshake in memory, {key}",
-            "handshakes/s",
-            {
-                name: partial(_rate, make, kind, times)
-                for name, make in _STACKS.items()
-            },
-            goals,
-        )
-        for key, kind, goals in (
-            ("P-256", "ecdsa", (Goal("tlskit", "ssl", 1.0),)),
-            ("RSA-2048", "rsa", ()),
-        )
+        _workload(place, key, group, times)
+        for place in ("in memory", "over loopback")
+        for key in _KEYS
+        for group in _GROUPS
     ]

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-import json
+import os
 import random
-import subprocess
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import median
 from typing import Any
 
-__all__ = ["BenchmarkError", "Goal", "Result", "Workload", "measure", "worker"]
+__all__ = [
+    "BenchmarkError",
+    "Goal",
+    "Measurement",
+    "Result",
+    "Workload",
+    "measure",
+]
 
-#: Seconds that one measurement may take before the run fails.
-LIMIT = 120.0
-#: No memory moves faster than this, in bytes a second.
-IMPOSSIBLE = 50e9
+#: The least and the most that a figure can be.  No memory moves faster; no
+#: packet comes back in a microsecond, not even from loopback; no handshake
+#: takes less than its signature; no call takes less than a tick; and no
+#: session is smaller than its keys.
+_POSSIBLE = {
+    "bytes/s": (1.0, 50e9),
+    "turns/s": (1.0, 1e6),
+    "handshakes/s": (0.1, 100e3),
+    "s": (1e-7, 120.0),
+    "bytes": (256.0, 1e9),
+}
 
 
 class BenchmarkError(Exception):
@@ -26,13 +36,63 @@ class BenchmarkError(Exception):
 
 
 @dataclass(frozen=True)
+class Measurement:
+    """One stack's figure in one round.
+
+    Args:
+        figure: In the workload's unit.
+        by_cpu: What it were if only the time had passed that all sides
+            together worked; None if that says nothing.
+        cpu: How long each side worked, in seconds.
+        suite: The cipher that was in use; empty if there was none.
+    """
+
+    figure: float
+    by_cpu: float | None = None
+    cpu: Mapping[str, float] = field(default_factory=dict)
+    suite: str = ""
+
+    @classmethod
+    def rate(
+        cls, work: float, sides: Mapping[str, Mapping[str, Any]], clock: str
+    ) -> Measurement:
+        """Divide *work* by the seconds of one of the *sides*.
+
+        Raises:
+            BenchmarkError: The sides contradict each other, or the clock.
+        """
+        suites = {side["suite"] for side in sides.values()}
+        if len(suites) != 1:
+            raise BenchmarkError(
+                f"the sides speak different ciphers: {suites}"
+            )
+        seconds = sides[clock]["seconds"]
+        cpu = {name: side["cpu"] for name, side in sides.items()}
+        worked = sum(cpu.values())
+        # A server's clock may start a moment before the client's.
+        most = 1.5 * seconds * (os.cpu_count() or 1) + 0.2
+        if seconds <= 0 or not 0 < worked <= most:
+            raise BenchmarkError(
+                f"{worked} s of work in {seconds} s are impossible"
+            )
+        return cls(work / seconds, work / worked, cpu, suites.pop())
+
+
+@dataclass(frozen=True)
 class Goal:
-    """What one stack's figure shall be, as a ratio to another's."""
+    """What one stack shall be, compared with another.
+
+    Args:
+        stack: Whose figure.
+        against: Whose figure it is compared with.
+        ratio: With *at_least*, how many times better; else how many times as
+            much it may be at most.
+        at_least: Whether the ratio is a lower bound.
+    """
 
     stack: str
     against: str
     ratio: float
-    #: Whether the ratio is a lower bound; otherwise it is an upper one.
     at_least: bool = True
 
     def met(self, ratio: float) -> bool:
@@ -50,30 +110,57 @@ class Workload:
         stacks: Each stack's name and a call that measures it once.
         goals: The ratios that were set.
         higher: Whether a higher figure is the better one.
+        missing: Stacks that can't be measured here, and why.
     """
 
     name: str
     unit: str
-    stacks: dict[str, Callable[[], float]]
+    stacks: Mapping[str, Callable[[], Measurement]]
     goals: tuple[Goal, ...] = ()
     higher: bool = True
+    missing: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
 class Result:
-    """The figures of one workload, round by round."""
+    """What came of one workload, round by round."""
 
     workload: Workload
-    figures: dict[str, list[float]] = field(default_factory=dict)
+    rounds: dict[str, list[Measurement]] = field(default_factory=dict)
+
+    def figures(self, stack: str, *, by_cpu: bool = False) -> list[float]:
+        """Give the figures of *stack*; none where they say nothing."""
+        found = (
+            each.by_cpu if by_cpu else each.figure
+            for each in self.rounds.get(stack, ())
+        )
+        return [each for each in found if each is not None]
 
     def median(self, stack: str) -> float:
         """Give the middle figure of *stack*."""
-        return median(self.figures[stack])
+        return median(self.figures(stack))
 
-    def ratios(self, stack: str, against: str) -> list[float]:
-        """Compare two stacks round by round; more is better for *stack*."""
-        pairs = zip(self.figures[stack], self.figures[against], strict=True)
-        return [one / other for one, other in pairs]
+    def ratios(
+        self, stack: str, against: str, *, by_cpu: bool = False
+    ) -> list[float]:
+        """Divide the figures of two stacks, round by round."""
+        return [
+            one / other
+            for one, other in zip(
+                self.figures(stack, by_cpu=by_cpu),
+                self.figures(against, by_cpu=by_cpu),
+                strict=True,
+            )
+        ]
+
+    def towards(self, goal: Goal, *, by_cpu: bool = False) -> list[float]:
+        """Give the ratios that *goal* is about; none if one is missing."""
+        if not {goal.stack, goal.against} <= self.rounds.keys():
+            return []
+        pair = goal.stack, goal.against
+        if goal.at_least and not self.workload.higher:
+            pair = goal.against, goal.stack
+        return self.ratios(*pair, by_cpu=by_cpu)
 
 
 def measure(
@@ -82,7 +169,8 @@ def measure(
     """Run every stack once a round, in an order that changes.
 
     Raises:
-        BenchmarkError: A worker failed, or gave an impossible figure.
+        BenchmarkError: A worker failed, gave an impossible figure, or spoke
+            another cipher than the others.
     """
     result = Result(workload, {name: [] for name in workload.stacks})
     names = list(workload.stacks)
@@ -90,62 +178,32 @@ def measure(
         random.shuffle(names)
         for name in names:
             progress(f"{workload.name}: round {turn + 1}, {name}")
-            figure = workload.stacks[name]()
-            if not 0 < figure < IMPOSSIBLE:
-                raise BenchmarkError(
-                    f"{workload.name} with {name} gave {figure}: impossible"
-                )
-            result.figures[name].append(figure)
+            found = workload.stacks[name]()
+            _check(workload, name, found)
+            result.rounds[name].append(found)
+    _check_suites(result)
     return result
 
 
-@contextmanager
-def worker(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a worker in a process of its own, and end it whatever happens."""
-    process = subprocess.Popen(
-        arguments,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parent.parent,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
-
-
-def python_worker(role: str, stack: str, **options: Any) -> tuple[str, ...]:
-    """Give the command of a worker in Python."""
-    return (
-        sys.executable,
-        *("-m", "benchmarks.worker", role, stack, json.dumps(options)),
-    )
-
-
-def said(process: subprocess.Popen[str]) -> Any:
-    """Give the next thing that a worker says.
-
-    Raises:
-        BenchmarkError: It ended instead.
-    """
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    if not line:
+def _check(workload: Workload, name: str, found: Measurement) -> None:
+    least, most = _POSSIBLE[workload.unit]
+    if not least <= found.figure <= most:
         raise BenchmarkError(
-            f"a worker died: {' '.join(map(str, process.args))}"  # type: ignore[arg-type]
+            f"{workload.name} with {name} gave {found.figure} "
+            f"{workload.unit}: impossible"
         )
-    return json.loads(line)
 
 
-def ended(processes: Iterable[subprocess.Popen[str]]) -> None:
-    """Wait for workers to end well.
-
-    Raises:
-        BenchmarkError: One did not.
-    """
-    for process in processes:
-        if process.wait(LIMIT) != 0:
-            raise BenchmarkError(f"a worker failed: {process.args!r}")
+def _check_suites(result: Result) -> None:
+    """Compare nobody with one who has an easier cipher."""
+    suites = {
+        (each.suite, name)
+        for name, rounds in result.rounds.items()
+        for each in rounds
+        if each.suite
+    }
+    if len({suite for suite, _ in suites}) > 1:
+        raise BenchmarkError(
+            f"{result.workload.name}: not comparable, the ciphers are "
+            + ", ".join(f"{suite} ({name})" for suite, name in sorted(suites))
+        )

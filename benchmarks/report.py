@@ -1,16 +1,17 @@
-"""The figures as a table, as Markdown and as JSON."""
+"""The figures as a table for the terminal, and as Markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 from statistics import median
-from typing import Any
 
 from rich.table import Table
 
 from .harness import Goal, Result
+from .machine import Conditions
 
-__all__ = ["as_json", "as_markdown", "as_table"]
+__all__ = ["as_markdown", "as_table"]
 
 _PREFIXES = (
     (1e9, "G"),
@@ -20,72 +21,131 @@ _PREFIXES = (
     (1e-3, "m"),
     (1e-6, "µ"),
 )
-_HEAD = ("workload", "stack", "median", "ratio", "goal")
-
-
-def _rows(result: Result) -> Iterable[tuple[str, str, str, str, str]]:
-    workload = result.workload
-    for name in workload.stacks:
-        figure = _scaled(result.median(name), workload.unit)
-        yield workload.name, name, figure, "", ""
-    for goal in workload.goals:
-        yield (
-            workload.name,
-            f"{goal.stack} / {goal.against}",
-            "",
-            _spread(result.ratios(goal.stack, goal.against)),
-            _wanted(goal, result),
-        )
-
-
-def _spread(ratios: list[float]) -> str:
-    """Give median, minimum and maximum of paired ratios."""
-    return f"{median(ratios):.3g} ({min(ratios):.3g} to {max(ratios):.3g})"
-
-
-def _wanted(goal: Goal, result: Result) -> str:
-    found = median(result.ratios(goal.stack, goal.against))
-    sign = ">=" if goal.at_least else "<="
-    return f"{sign} {goal.ratio:g}: {'met' if goal.met(found) else 'missed'}"
-
-
-def _scaled(value: float, unit: str) -> str:
-    """Write *value* with the prefix that makes it readable."""
-    for power, prefix in _PREFIXES:
-        if value >= power:
-            return f"{value / power:.3g} {prefix}{unit}"
-    return f"{value:.3g} {unit}"
+_OURS = "tlskit"
+_PREFACE = (
+    "Written by `python -m benchmarks --results`; `docs/performance.rst` "
+    "says what it means."
+)
+_GOALS = (
+    *("workload", "stack", "against", "ratio wanted"),
+    *("measured", "by CPU time", "met?"),
+)
+_FIGURES = (
+    *("stack", "median", "lowest", "highest", "by CPU time"),
+    *(f"{_OURS}, how many times better", "the same by CPU time"),
+)
 
 
 def as_table(results: Iterable[Result]) -> Table:
     """Give a table for the terminal."""
-    table = Table(*_HEAD)
+    table = Table("workload", "stack", "median", f"{_OURS} is better", "goal")
     for result in results:
-        for row in _rows(result):
-            table.add_row(*row)
+        for name, figure, _, _, _, ratio, _ in _figures(result):
+            table.add_row(result.workload.name, name, figure, ratio)
+        for name, reason in result.workload.missing.items():
+            table.add_row(result.workload.name, name, f"skipped: {reason}")
+        for goal in result.workload.goals:
+            _, stack, against, wanted, measured, _, met = _goal(result, goal)
+            table.add_row(
+                *(result.workload.name, f"{stack} / {against}"),
+                *("", measured, f"{wanted}: {met}"),
+            )
         table.add_section()
     return table
 
 
-def as_markdown(results: Iterable[Result], machine: dict[str, str]) -> str:
+def as_markdown(
+    machine: Mapping[str, str],
+    results: Iterable[tuple[Result, Conditions]],
+) -> str:
     """Give the text of ``RESULTS.md``."""
-    lines = ["# Results", ""]
+    pairs = list(results)
+    lines = ["# Results", "", _PREFACE, "", "## The machine", ""]
     lines += [f"- {name}: {value}" for name, value in machine.items()]
-    lines += ["", f"| {' | '.join(_HEAD)} |", "| --- " * len(_HEAD) + "|"]
-    for result in results:
-        lines += [f"| {' | '.join(row)} |" for row in _rows(result)]
+    lines += ["", "## The runs", ""]
+    lines += [
+        f"- {conditions} ({'; '.join(each.workload.name for each in group)})"
+        for conditions, group in _runs(pairs)
+    ]
+    lines += ["", "## The goals", ""]
+    goals = [
+        _goal(result, goal)
+        for result, _ in pairs
+        for goal in result.workload.goals
+    ]
+    lines += _rows(_GOALS, goals)
+    for result, _ in pairs:
+        lines += ["", f"## {result.workload.name}", ""]
+        lines += _rows(_FIGURES, _figures(result))
+        for name, reason in result.workload.missing.items():
+            lines += ["", f"Skipped: {name}, since {reason}."]
     return "\n".join([*lines, ""])
 
 
-def as_json(results: Iterable[Result], machine: dict[str, str]) -> Any:
-    """Give every figure, for other programs."""
-    return {
-        "machine": machine,
-        "workloads": {
-            result.workload.name: {
-                "unit": result.workload.unit,
-                "figures": result.figures,
-            }
-            for result in results
-        },
-    }
+def _runs(
+    pairs: list[tuple[Result, Conditions]],
+) -> Iterator[tuple[Conditions, list[Result]]]:
+    """Name each run with what it measured, the latest first."""
+    ordered = sorted(pairs, key=lambda pair: pair[1].when, reverse=True)
+    for conditions, group in groupby(ordered, key=lambda pair: pair[1]):
+        yield conditions, [result for result, _ in group]
+
+
+def _rows(
+    head: tuple[str, ...], rows: Iterable[tuple[str, ...]]
+) -> Iterator[str]:
+    """Write a table of Markdown."""
+    for row in (head, ("---",) * len(head), *rows):
+        yield f"| {' | '.join(row)} |"
+
+
+def _figures(result: Result) -> Iterator[tuple[str, ...]]:
+    """Tell of each stack, and how ours compares."""
+    unit, higher = result.workload.unit, result.workload.higher
+    for name in result.rounds:
+        figures = result.figures(name)
+        by_cpu = result.figures(name, by_cpu=True)
+        pair = (_OURS, name) if higher else (name, _OURS)
+        compared = name != _OURS and _OURS in result.rounds
+        yield (
+            name,
+            _scaled(median(figures), unit),
+            _scaled(min(figures), unit),
+            _scaled(max(figures), unit),
+            _scaled(median(by_cpu), unit) if by_cpu else "",
+            _spread(result.ratios(*pair)) if compared else "",
+            _spread(result.ratios(*pair, by_cpu=True)) if compared else "",
+        )
+
+
+def _goal(result: Result, goal: Goal) -> tuple[str, ...]:
+    """Compare a goal with what was found."""
+    found = result.towards(goal)
+    limit = "at least" if goal.at_least else "no more than"
+    met = "not measured"
+    if found:
+        met = "yes" if goal.met(median(found)) else "no"
+    return (
+        result.workload.name,
+        goal.stack,
+        goal.against,
+        f"{limit} {goal.ratio:g}",
+        _spread(found),
+        _spread(result.towards(goal, by_cpu=True)),
+        met,
+    )
+
+
+def _spread(ratios: list[float]) -> str:
+    """Give median, minimum and maximum of paired ratios."""
+    if not ratios:
+        return ""
+    return f"{median(ratios):.3g} [{min(ratios):.3g}, {max(ratios):.3g}]"
+
+
+def _scaled(value: float, unit: str) -> str:
+    """Write *value* with the prefix that makes it readable."""
+    power, prefix = next(
+        (each for each in _PREFIXES if value >= each[0]), _PREFIXES[-1]
+    )
+    return f"{value / power:.3g} {prefix}{unit}"

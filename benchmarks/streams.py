@@ -1,100 +1,94 @@
-"""Workloads between two processes: bulk, small writes, ping-pong."""
+"""Blocking workloads between two processes: bulk, small writes, ping-pong."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import Any
 
-from .blocking import STACKS
+from .blocking import available
+from .content import MIB
 from .credentials import files
-from .harness import Goal, Workload, ended, python_worker, said, worker
+from .harness import Goal, Measurement, Workload
+from .processes import pair
 
 __all__ = ["workloads"]
 
-_MIB = 1 << 20
+_ALL = ("plain TCP", "C loop", "pyOpenSSL", "ssl", "tlskit")
 
 
-def _both(stack: str, server: str, client: str, **options: Any) -> float:
-    """Run a pair of workers; give the figure that one of them says."""
-    common = {"files": files()}
-    theirs = {
-        name: value
-        for name, value in options.items()
-        if server == "pong" or name == "total"
-    }
-    with worker(*python_worker(server, stack, **common, **theirs)) as one:
-        port = said(one)["port"]
-        command = python_worker(client, stack, **common, port=port, **options)
-        with worker(*command) as other:
-            teller = one if server == "receive" else other
-            figure: float = said(teller)["figure"]
-            ended((one, other))
-    return figure
+def _workload(
+    name: str,
+    work: int,
+    stacks: tuple[str, ...],
+    goals: tuple[Goal, ...],
+    **options: Any,
+) -> Workload:
+    pinging = "turns" in options
+    roles = ("pong", "ping") if pinging else ("receive", "send")
 
+    def run(stack: str) -> Measurement:
+        return pair(
+            *("worker", roles, stack, work),
+            clock="client" if pinging else "server",
+            files=files("ecdsa"),
+            **options,
+        )
 
-def _bulk(size: int, total: int, *goals: Goal) -> Workload:
-    name = f"{size // 1024} KiB" if size < _MIB else f"{size // _MIB} MiB"
+    present, missing = available(*stacks)
     return Workload(
-        f"bulk {name}",
-        "bytes/s",
-        {
-            stack: partial(
-                *(_both, stack, "receive", "send"), size=size, total=total
-            )
-            for stack in STACKS
-        },
+        name,
+        "turns/s" if pinging else "bytes/s",
+        {stack: partial(run, stack) for stack in present},
         goals,
+        missing=missing,
     )
 
 
-def _small(total: int) -> Workload:
-    ways = {
-        "ssl": ("ssl", "sendall"),
-        "ssl, makefile": ("ssl", "makefile"),
-        "tlskit": ("tlskit", "output"),
-    }
-    return Workload(
-        "small writes",
-        "bytes/s",
-        {
-            name: partial(
-                *(_both, stack, "receive", "send"),
-                size=1024,
-                total=total,
-                way=way,
-            )
-            for name, (stack, way) in ways.items()
-        },
-        (Goal("tlskit", "ssl", 3.5),),
+def _stream(
+    name: str,
+    size: int,
+    total: int,
+    *goals: Goal,
+    stacks: tuple[str, ...] = _ALL,
+) -> Workload:
+    return _workload(
+        f"{name}, blocking",
+        total,
+        stacks,
+        goals,
+        size=size,
+        total=total,
     )
 
 
 def workloads(*, quick: bool) -> list[Workload]:
     """Give them all; small ones if it shall be *quick*."""
-    less = 8 if quick else 1
+    less = 16 if quick else 1
+    turns = 5000 // less
     return [
-        _bulk(1024, 64 * _MIB // less),
-        _bulk(16 * 1024, 384 * _MIB // less),
-        _bulk(
+        _stream("bulk 1 KiB", 1024, 32 * MIB // less),
+        _stream("bulk 16 KiB", 16 * 1024, 128 * MIB // less),
+        _stream(
+            "bulk 64 KiB",
             64 * 1024,
-            768 * _MIB // less,
+            192 * MIB // less,
             Goal("tlskit", "ssl", 1.5),
-            Goal("tlskit", "OpenSSL, bare", 0.8),
+            Goal("tlskit", "C loop", 0.8),
         ),
-        _bulk(_MIB, 768 * _MIB // less),
-        _small(64 * _MIB // less),
-        Workload(
-            "ping-pong",
-            "turns/s",
-            {
-                stack: partial(
-                    *(_both, stack, "pong", "ping"),
-                    size=100,
-                    turns=8000 // less,
-                )
-                for stack in STACKS
-                if stack != "OpenSSL, bare"
-            },
+        _stream("bulk 1 MiB", MIB, 192 * MIB // less),
+        _stream(
+            "small writes",
+            1024,
+            32 * MIB // less,
+            Goal("tlskit, .output", "ssl", 3.5),
+            stacks=("ssl", "ssl, makefile", "tlskit", "tlskit, .output"),
+        ),
+        _workload(
+            "ping-pong, blocking",
+            turns,
+            _ALL,
             (Goal("tlskit", "ssl", 1.0),),
+            turns=turns,
+            size=100,
         ),
     ]

@@ -23,6 +23,7 @@ copyright = "2026, the tlskit developers"
 release = version = tlskit.__version__
 
 extensions = [
+    "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.doctest",
     "sphinx.ext.napoleon",

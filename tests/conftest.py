@@ -37,6 +37,7 @@ SHORT = "--short"
 #: Which files take long, and what they test is not of one Python: they start
 #: programs, or talk to the libraries of others.
 LONG = (
+    "test_benchmarks.py",
     "test_cli_*.py",
     "test_crowd.py",
     "test_haproxy.py",

@@ -1,0 +1,105 @@
+"""Asynchronous workloads between two processes: bulk, ticks, ping-pong."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from .content import MIB
+from .coroutines import available
+from .credentials import files
+from .harness import Goal, Measurement, Workload
+from .processes import pair
+
+__all__ = ["workloads"]
+
+_ALL = (
+    *("plain TCP", "asyncio", "uvloop", "trio", "Twisted"),
+    *("tlskit", "tlskit on uvloop"),
+)
+_FEW = ("plain TCP", "asyncio", "uvloop", "tlskit")
+#: How many messages are written in one turn of the loop.
+_PER_TICK = 32
+
+
+def _workload(
+    name: str,
+    work: int,
+    stacks: tuple[str, ...],
+    goals: tuple[Goal, ...],
+    **options: Any,
+) -> Workload:
+    pinging = "turns" in options
+    roles = ("pong", "ping") if pinging else ("receive", "send")
+
+    def run(stack: str) -> Measurement:
+        return pair(
+            *("coroutine_worker", roles, stack, work),
+            clock="client" if pinging else "server",
+            files=files("ecdsa"),
+            **options,
+        )
+
+    present, missing = available(*stacks)
+    return Workload(
+        name,
+        "turns/s" if pinging else "bytes/s",
+        {stack: partial(run, stack) for stack in present},
+        goals,
+        missing=missing,
+    )
+
+
+def _stream(
+    name: str,
+    size: int,
+    total: int,
+    *goals: Goal,
+    stacks: tuple[str, ...] = _FEW,
+    **options: Any,
+) -> Workload:
+    return _workload(
+        f"{name}, asyncio",
+        total,
+        stacks,
+        goals,
+        size=size,
+        total=total,
+        **options,
+    )
+
+
+def workloads(*, quick: bool) -> list[Workload]:
+    """Give them all; small ones if it shall be *quick*."""
+    less = 16 if quick else 1
+    turns = 2500 // less
+    return [
+        _stream("bulk 1 KiB", 1024, 16 * MIB // less),
+        _stream("bulk 16 KiB", 16 * 1024, 64 * MIB // less),
+        _stream(
+            "bulk 64 KiB",
+            64 * 1024,
+            128 * MIB // less,
+            Goal("tlskit", "asyncio", 4.0),
+            Goal("tlskit", "uvloop", 1.5),
+            Goal("tlskit on uvloop", "uvloop", 1.5),
+            stacks=_ALL,
+        ),
+        _stream("bulk 1 MiB", MIB, 128 * MIB // less),
+        _stream(
+            "small writes",
+            1024,
+            32 * MIB // less,
+            Goal("tlskit", "asyncio", 5.0),
+            stacks=("plain TCP", "asyncio", "uvloop", "Twisted", "tlskit"),
+            per_tick=_PER_TICK,
+        ),
+        _workload(
+            "ping-pong, asyncio",
+            turns,
+            _ALL,
+            (Goal("tlskit", "asyncio", 1.3),),
+            turns=turns,
+            size=100,
+        ),
+    ]
