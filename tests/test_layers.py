@@ -28,7 +28,10 @@ LADDER = (
         " metrics"
     ),
     "_cryptography _ending",
-    "_alerts _children _glimpse _oneline _stories _versioned errors pipes transport",
+    (
+        "_alerts _children _glimpse _oneline _stories _versioned errors pipes"
+        " transport"
+    ),
     (
         "_cases _dialogues _hostname _scene _stdlib_certificate"
         " _stdlib_errors _streams _tally _trust_files _trust_macos"

@@ -17,7 +17,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
@@ -186,10 +186,7 @@ class Crew(Ending):
         # A signal's handler could find the child half made.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
-            pid = os.fork()
-            if not pid:
-                ours.close()
-                self._live(Parent(theirs, mask, terminable=self._terminable))
+            pid = os.fork() or self._live(ours, theirs, mask)
             with self._change:
                 self._children.append(Child(pid, ours, self._address, again))
         except BaseException:
@@ -199,18 +196,26 @@ class Crew(Ending):
             theirs.close()
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
-    def _live(self, parent: Parent) -> NoReturn:
-        """Be a child, from the first moment to the last."""
+    def _live(
+        self, ours: Connection, theirs: Connection, mask: Iterable[int]
+    ) -> NoReturn:
+        """Be a child, from the first moment to the last.
+
+        Args:
+            ours: The parent's end of the line.
+            theirs: The child's end.
+            mask: The signals that were blocked before.
+        """
         status = 1
         try:
             # Bytes for the parent's signals are not for us; nor are lines
             # to others, which would outlive the parent in here.
             signal.set_wakeup_fd(-1)
-            for child in self._children:
-                child.line.close()
+            for line in (ours, *(child.line for child in self._children)):
+                line.close()
             os.close(self._bell)
             os.close(self._ringer)
-            self._work(parent)
+            self._work(Parent(theirs, mask, terminable=self._terminable))
             status = 0
         except BaseException as error:
             self._events.broke(error)
