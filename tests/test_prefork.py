@@ -189,8 +189,7 @@ def fleet(vault, tmp_path, first="", last="", **options):
             program.finish()
         finally:
             family |= found.children
-            if family:
-                os.kill(found.pid, signal.SIGKILL)
+            program.kill()
     gone(family)
 
 
