@@ -103,10 +103,10 @@ class Child:
         """
         self._reap(os.WNOHANG)
         try:
-            while heard:
+            # Of a dead one, all that it has said.
+            while heard or (self.ended and self.line.poll()):
                 self._hear()
-                # Of a dead one, all that it has said.
-                heard = self.ended and self.line.poll()
+                heard = False
         except (EOFError, OSError, ValueError):
             # The end of the line, or nonsense: it is no use any more.
             self.kill()
