@@ -450,6 +450,8 @@ def refused(number):
             socket.create_connection(("127.0.0.1", number), PATIENCE).close()
         except ConnectionRefusedError:
             return
+        except ConnectionResetError:
+            continue  # It went in that moment.
     raise AssertionError(f"somebody listens on {number}")
 
 

@@ -116,6 +116,16 @@ class Events:
             extra=about,
         )
 
+    def unheard(self, error: Exception) -> None:
+        """A callback for refused clients raised *error*."""
+        _handler.error(
+            "on_refused failed",
+            exc_info=error,
+            extra=self._about(
+                None, reason=reason_of(error), error=type(error).__name__
+            ),
+        )
+
     def scarce(self, error: OSError) -> None:
         """The system can't accept a client."""
         _server.error(

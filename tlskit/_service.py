@@ -33,6 +33,7 @@ class Service(Ending):
         events: Hears what a handler raises.
         workers: How many handlers may be at work at once.
         timeout: The ports' time-out at the beginning, in seconds.
+        on_refused: Hears what went wrong with a client.
     """
 
     def __init__(
@@ -42,12 +43,14 @@ class Service(Ending):
         *,
         workers: int,
         timeout: float | None,
+        on_refused: Callable[[Exception], object] | None = None,
     ) -> None:
         super().__init__(2 * _GRACE + _FAREWELL)
         self._handler = handler
         self._events = events
         self._workers = workers
         self._timeout = timeout
+        self._on_refused = on_refused
         self._queue: deque[SSLPort] = deque()
         self._busy: dict[int, SSLPort] = {}
         self._threads: list[Thread] = []
@@ -66,6 +69,15 @@ class Service(Ending):
             ):
                 self._hire()
             self._change.notify_all()
+
+    def refuse(self, error: Exception) -> None:
+        """Tell whoever wants to know what went wrong with a client."""
+        if self._on_refused is None:
+            return
+        try:
+            self._on_refused(error)
+        except Exception as failure:
+            self._events.unheard(failure)
 
     def _hire(self) -> None:
         # Python can't end a thread, so a handler that never ends shall not

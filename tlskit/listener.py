@@ -154,6 +154,7 @@ class Listener:
         max_handshakes: int = 512,
         max_handshakes_per_source: int = 256,
         max_connections: int | None = 1024,
+        on_refused: Callable[[Exception], object] | None = None,
     ) -> None:
         """Serve clients until ``shutdown()`` or ``close()``.
 
@@ -185,6 +186,9 @@ class Listener:
             max_handshakes: See there.
             max_handshakes_per_source: See there.
             max_connections: See there.
+            on_refused: Called with what went wrong with a client, whose
+                address is the error's ``peer``; in the thread that serves,
+                so it must not wait.
 
         Raises:
             CredentialError: The context has no certificate.
@@ -207,8 +211,13 @@ class Listener:
         self._check_credentials()
 
         def make() -> Service:
-            events = self._reception.events
-            return Service(handler, events, workers=workers, timeout=timeout)
+            return Service(
+                handler,
+                self._reception.events,
+                workers=workers,
+                timeout=timeout,
+                on_refused=on_refused,
+            )
 
         with self._lock:
             self._check_free()
@@ -294,8 +303,13 @@ class Listener:
             if not reception.resting:
                 raise
             reception.events.scarce(error)
-        while (port := self._next(raise_error=False)) is not None:
-            service.take(port)
+        while (outcome := reception.pop()) is not None:
+            if isinstance(outcome, SSLPort):
+                service.take(outcome)
+            elif isinstance(outcome, Exception):
+                service.refuse(outcome)
+            else:
+                raise outcome
 
     def shutdown(self, timeout: float | None = 10.0) -> None:
         """End ``serve()``: accept no more, and let handlers finish.
