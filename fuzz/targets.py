@@ -8,6 +8,8 @@ comes out that no peer has sent.
 from __future__ import annotations
 
 import hashlib
+import ipaddress
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from types import MappingProxyType
@@ -19,6 +21,7 @@ import tlskit
 from tlskit.credentials import load_pkcs12
 from tlskit.engine import Engine
 from tlskit.identity import Identity
+from tlskit.proxy_protocol import MOST_BYTES, ProxyHeader, ProxyParser
 from tlskit.testing import CA, Leaf
 
 __all__ = ["SEEDS", "TARGETS"]
@@ -204,6 +207,54 @@ def _send_name(wire: bytes) -> None:
         _refused(error)
 
 
+def proxy(data: bytes) -> None:
+    """Read *data* as a stream that a PROXY header may stand before.
+
+    The first byte says whether there must be one, and how the stream is cut;
+    what is found depends on the one, and not on the other.
+    """
+    how, stream = data[:1] or b"\0", data[1:]
+    required = bool(how[0] & 1)
+    found = _headed(stream, len(stream) or 1, required=required)
+    if _headed(stream, how[0] // 2 + 1, required=required) != found:
+        raise AssertionError("it matters how a stream is cut")
+
+
+def _headed(
+    stream: bytes, size: int, *, required: bool
+) -> tuple[ProxyHeader | None, bytes] | str | None:
+    """Give header and rest, or the code of a refusal; None for "feed me"."""
+    parser = ProxyParser(required=required)
+    try:
+        for at in range(0, len(stream), size):
+            parser.feed(stream[at : at + size])
+    except tlskit.HandshakeError as error:
+        _refused(error)
+        return error.code
+    if not parser.done:
+        return None
+    taken = len(stream) - len(parser.rest)
+    header = parser.header
+    if stream[taken:] != parser.rest or taken != _length(header, stream):
+        raise AssertionError(f"{taken} bytes were taken for a header")
+    if (required and header is None) or taken > MOST_BYTES:
+        raise AssertionError(f"{header} is no header")
+    for address in (header.source, header.destination) if header else ():
+        if address is not None:
+            ipaddress.ip_address(address[0])
+            struct.pack("!H", address[1])
+    return header, parser.rest
+
+
+def _length(header: ProxyHeader | None, stream: bytes) -> int:
+    """Give how many bytes *header* takes, as the stream itself tells."""
+    if header is None:
+        return 0
+    if header.version == 1:
+        return stream.index(b"\r\n") + 2
+    return 16 + int.from_bytes(stream[14:16], "big")
+
+
 def sessions(data: bytes) -> None:
     """Load *data* as persisted sessions, with a checksum that fits."""
     cache = tlskit.SessionCache()
@@ -220,6 +271,7 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = MappingProxyType(
         "names": names,
         "pem": pem,
         "pkcs12": pkcs12_file,
+        "proxy": proxy,
         "sessions": sessions,
     }
 )
@@ -301,6 +353,30 @@ def _name_seeds() -> Iterator[bytes]:
     )
 
 
+def _proxy_seeds() -> Iterator[bytes]:
+    hello = b"\x16\3\1\0\5"
+    for how in (b"\0", b"\1", b"\x0b", b"\xff"):
+        yield how + hello
+        yield how + b"PROXY TCP4 192.0.2.1 192.0.2.2 1 65535\r\n" + hello
+        yield how + b"PROXY TCP6 2001:db8::1 ::1 0 443\r\n" + hello
+        yield how + b"PROXY UNKNOWN and more\r\n" + hello
+    v4, v6 = bytes(8) + b"\0\1\1\xbb", bytes(32) + b"\0\1\1\xbb"
+    fields = b"\1\0\2h2\4\0\0"
+    # The sum is that of this header alone, and comes last in it.
+    summed = v4 + fields + bytes.fromhex("0300040b4de82c")
+    for kind, block in (
+        (b"\x20\0", b""),
+        (b"\x21\0", b"anything"),
+        (b"\x21\x11", v4),
+        (b"\x21\x11", v4 + fields),
+        (b"\x21\x11", summed),
+        (b"\x21\x21", v6 + fields),
+        (b"\x21\x31", bytes(216)),
+    ):
+        size = struct.pack("!H", len(block))
+        yield b"\x0b\r\n\r\n\0\r\nQUIT\n" + kind + size + block + hello
+
+
 def _session_seeds() -> Iterator[bytes]:
     for protocol in ("tls12", "tls13"):
         cache = tlskit.SessionCache()
@@ -325,6 +401,7 @@ SEEDS: Mapping[str, Callable[[], Iterator[bytes]]] = MappingProxyType(
         "names": _name_seeds,
         "pem": _pem_seeds,
         "pkcs12": _pkcs12_seeds,
+        "proxy": _proxy_seeds,
         "sessions": _session_seeds,
     }
 )

@@ -22,6 +22,7 @@ from tlskit import (
     HandshakeError,
     ServerContext,
     VerifySource,
+    _reception,
     connect,
     listen,
     testing,
@@ -464,16 +465,54 @@ def test_a_listener_that_breaks_ends_the_server(authority, monkeypatch):
     authority.issue("localhost").apply(context)
     listener = listen(hostname="127.0.0.1", context=context)
 
-    def fail(_timeout):
-        raise OSError("too many open files")
+    def fail(_deadline):
+        raise OSError("the socket is broken")
 
-    monkeypatch.setattr(listener, "accept", fail)
+    monkeypatch.setattr(listener._reception, "turn", fail)
     server = _serving.PortServer(
         listener, _journal.Journal(as_json=False), _serving.echo, idle=1
     )
-    with pytest.raises(OSError, match="too many open files"):
+    with pytest.raises(OSError, match="the socket is broken"):
         server.run()
     server.close()
+
+
+def test_a_beat_that_fails_ends_the_server(authority, monkeypatch):
+    """What it raises is not lost."""
+    monkeypatch.setattr(_serving, "_BEAT", 0.01)
+    context = ServerContext()
+    authority.issue("localhost").apply(context)
+    server = _serving.PortServer(
+        listen(hostname="127.0.0.1", context=context),
+        _journal.Journal(as_json=False),
+        _serving.echo,
+        idle=1,
+        on_beat=lambda: 1 // 0,
+    )
+    with pytest.raises(ZeroDivisionError):
+        server.run()
+
+
+def test_a_client_that_nobody_knows(authority, monkeypatch, files):
+    """Who has gone before it had an address is no news."""
+    real = _reception.tune
+    failures = [OSError("it has gone")]
+
+    def tune(sock):
+        if failures:
+            raise failures.pop()
+        real(sock)
+
+    monkeypatch.setattr(_reception, "tune", tune)
+    with echoing(authority) as server:
+        event = {"host": "127.0.0.1", "port": server._listener.port}
+        with pytest.raises(OSError):  # noqa: PT011 - however it ends
+            dial(event, trusting(files[2]))
+        with dial(event, trusting(files[2])) as port:
+            port.sendall(b"hello")
+
+            assert b"hello" == port.recv(5)
+    assert 0 == server._journal._refused
 
 
 def test_a_journal_that_nobody_reads_ends_the_server():

@@ -27,8 +27,11 @@ LADDER = (
         "_der _forks _inspection _lazy _pem _version codes deadline dh files"
         " metrics"
     ),
-    "_cryptography",
-    "_alerts _glimpse _oneline _stories _versioned errors pipes transport",
+    "_cryptography _ending",
+    (
+        "_alerts _children _glimpse _oneline _stories _versioned errors pipes"
+        " transport"
+    ),
     (
         "_cases _dialogues _hostname _scene _stdlib_certificate"
         " _stdlib_errors _streams _tally _trust_files _trust_macos"
@@ -46,7 +49,7 @@ LADDER = (
     "driver view",
     "_stdlib_session ports",
     "_events _handshakes _stdlib_socket context",
-    "_reception _service _stdlib_alpn sides",
+    "_prefork _reception _service _stdlib_alpn sides",
     "_stdlib_material client wrapping",
     "_stdlib_policy listener starttls",
     "aio stdlib",

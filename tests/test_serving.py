@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import logging
 import os
 import signal
 import socket
+import sys
 import threading
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +26,8 @@ from .engines import (
     server_context,
 )
 from .joined import read_to_end
-from .peers import PATIENCE, Task, echo
+from .peers import HOST, PATIENCE, Program, Task, Vault, echo
+from .peers import client_context as vaults_client
 
 LOCAL = "127.0.0.1"
 
@@ -320,6 +324,36 @@ def test_refusals_are_counted_by_reason():
         "closed-in-handshake": 1,
         "no-certificate": 1,
     } == found.refused
+
+
+def test_refusals_are_told(caplog):
+    """Errors go to on_refused; what that raises is logged, and no more."""
+    heard = []
+
+    def on_refused(error):
+        heard.append(error)
+        if len(heard) == 1:
+            raise LookupError("a bug")
+
+    with serving(echo, on_refused=on_refused) as server:
+        names = []
+        for _ in range(2):
+            with server.raw() as sock:
+                names.append(sock.getsockname())
+                sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                read_to_end(sock)
+        with server.connect() as port:
+            port.sendall(b"hello")
+            assert b"hello" == port.recv(10)
+
+    assert ["plain-http"] * 2 == [error.code for error in heard]
+    assert names == [error.peer for error in heard]
+    (record,) = (
+        record
+        for record in caplog.records
+        if record.name == "tlskit.listener.handler"
+    )
+    assert ("LookupError", None) == (record.error, record.peer)
 
 
 def _picky():
@@ -805,6 +839,79 @@ def test_out_of_descriptors(monkeypatch, caplog):
         task.result()
 
     assert "Too many open files" in caplog.text
+
+
+#: A server with room for three clients, which says how often it has looked
+#: for a client when the system had none to give.
+SCARCE = """
+import logging, os, resource, sys, tlskit
+from tlskit import _reception
+turn, turns = _reception.Reception.turn, []
+def counted(self, *arguments, **options):
+    turns.append(1)
+    return turn(self, *arguments, **options)
+_reception.Reception.turn = counted
+_reception._REST = 0.05
+class Handler(logging.Handler):
+    def emit(self, record):
+        os.write(1, f"SCARCE {len(turns)} {record.getMessage()}\\n".encode())
+logging.getLogger("tlskit.listener.server").addHandler(Handler())
+def handler(port):
+    port.sendall(port.recv(10))
+    port.recv(1)
+context = tlskit.ServerContext(
+    certificate_chain=sys.argv[1], private_key=sys.argv[2]
+)
+listener = tlskit.listen(hostname="127.0.0.1", context=context)
+most = os.dup(0) + 3
+os.close(most - 3)
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+os.write(1, f"PORT {listener.port}\\n".encode())
+listener.serve(handler)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such limit")
+def test_really_out_of_descriptors(tmp_path):
+    """It is tried again after a rest, and who had to wait is served."""
+    vault = Vault(tmp_path)
+    files = vault.leaf()
+    place = str(Path(tlskit.__file__).parents[1])
+
+    def connect():
+        port = tlskit.connect(
+            *(LOCAL, number, vaults_client(vault)),
+            hostname=HOST,
+            timeout=PATIENCE,
+        )
+        port.settimeout(PATIENCE)
+        port.sendall(b"hello")
+        assert b"hello" == port.recv(10)
+        return port
+
+    with (
+        Program(
+            *(sys.executable, "-c", SCARCE, files.chain, files.key),
+            env={"PYTHONPATH": place},
+        ) as program,
+        ExitStack() as stack,
+    ):
+        number = int(program.until(r"^PORT (\d+)\n")[1])
+        for _ in range(3):
+            port = stack.enter_context(connect())
+        waiting = Task(connect)
+        looks = [
+            int(program.until(r"^SCARCE (\d+) no client.*files$", times)[1])
+            for times in range(1, 5)
+        ]
+        assert waiting.running
+        port.close()
+        with waiting.result() as late:
+            assert late.version is not None
+
+    # One that finds nobody, one that rests, and one for what else there is.
+    assert all(b - a <= 3 for a, b in itertools.pairwise(looks))
 
 
 def test_broken_listening_socket():

@@ -13,7 +13,15 @@ import pytest
 
 from .checkout import ROOT, load
 
-TARGETS = ("engine", "handshake", "names", "pem", "pkcs12", "sessions")
+TARGETS = (
+    "engine",
+    "handshake",
+    "names",
+    "pem",
+    "pkcs12",
+    "proxy",
+    "sessions",
+)
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +70,34 @@ def test_fuzz(fuzz: Any, name: str) -> None:
     )
 
     assert len(corpus) < tried <= 300
+
+
+def test_a_wrong_header_is_found(
+    fuzz: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seeds with a header show it if a parser takes a byte too much."""
+    _, targets = fuzz
+    seeds = [
+        seed
+        for seed in targets.SEEDS["proxy"]()
+        if seed[:2] in {b"\x0bP", b"\x0b\r"}
+    ]
+    for seed in seeds:
+        targets.TARGETS["proxy"](seed)
+        assert seed.endswith(targets._headed(seed[1:], 5, required=True)[1])
+
+    class Greedy(targets.ProxyParser):
+        def feed(self, data: bytes) -> bool:
+            if super().feed(data):
+                del self._data[:1]
+            return self.done
+
+    monkeypatch.setattr(targets, "ProxyParser", Greedy)
+
+    assert 10 == len(seeds)
+    for seed in seeds:
+        with pytest.raises(AssertionError, match="header"):
+            targets.TARGETS["proxy"](seed)
 
 
 def test_a_broken_promise_is_found(fuzz: Any) -> None:

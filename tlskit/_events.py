@@ -116,12 +116,64 @@ class Events:
             extra=about,
         )
 
+    def unheard(self, error: Exception) -> None:
+        """A callback for refused clients raised *error*."""
+        _handler.error(
+            "on_refused failed",
+            exc_info=error,
+            extra=self._about(
+                None, reason=reason_of(error), error=type(error).__name__
+            ),
+        )
+
     def scarce(self, error: OSError) -> None:
         """The system can't accept a client."""
         _server.error(
             "no client can be accepted for now: %s",
             error,
             extra=self._about(None, reason="system-error"),
+        )
+
+    def forks_beside(self, others: int) -> None:
+        """Other threads go on in a process that is about to fork."""
+        _server.warning(
+            "%d other threads are running; what they hold locked at the "
+            "moment of a fork stays locked in the child",
+            others,
+            extra=self._about(None, state="forking"),
+        )
+
+    def cannot_fork(self, error: OSError) -> None:
+        """The system has no room for another process."""
+        _server.error(
+            "no process can be started for now: %s",
+            error,
+            extra=self._about(None, reason="system-error"),
+        )
+
+    def broke(self, error: BaseException) -> None:
+        """This process can't serve any longer."""
+        _server.error(
+            "a process that serves has failed",
+            exc_info=error,
+            extra=self._about(None, reason=reason_of(error)),
+        )
+
+    def ended(self, pid: int, status: int | None, *, wanted: bool) -> None:
+        """A process that serves has ended; *wanted*: all have to."""
+        how = "in an unknown way"
+        if status is not None:
+            how = f"with status {status}"
+            if status < 0:
+                how = f"by signal {-status}"
+        good = status == 0
+        _server.log(
+            logging.INFO if good else logging.ERROR,
+            "process %d has ended %s%s",
+            pid,
+            how,
+            "" if wanted else "; another one takes its place",
+            extra=self._about(None, state="lost", pid=pid, status=status),
         )
 
     def state(self, state: str, **about: Any) -> None:

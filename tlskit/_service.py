@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from threading import Thread
 
+from ._ending import Ending
 from ._events import Events
 from .deadline import Deadline
 from .ports import SSLPort
@@ -24,7 +25,7 @@ _FAREWELL = 0.5
 _GRACE = 2.0
 
 
-class Service:
+class Service(Ending):
     """Handlers at work; made by the thread that serves.
 
     Args:
@@ -32,6 +33,7 @@ class Service:
         events: Hears what a handler raises.
         workers: How many handlers may be at work at once.
         timeout: The ports' time-out at the beginning, in seconds.
+        on_refused: Hears what went wrong with a client.
     """
 
     def __init__(
@@ -41,23 +43,19 @@ class Service:
         *,
         workers: int,
         timeout: float | None,
+        on_refused: Callable[[Exception], object] | None = None,
     ) -> None:
+        super().__init__(2 * _GRACE + _FAREWELL)
         self._handler = handler
         self._events = events
         self._workers = workers
         self._timeout = timeout
-        self._server = threading.get_ident()
-        # Reentrant: a signal's handler may call shutdown() anywhere.
-        self._change = threading.Condition(threading.RLock())
+        self._on_refused = on_refused
         self._queue: deque[SSLPort] = deque()
         self._busy: dict[int, SSLPort] = {}
         self._threads: list[Thread] = []
         self._idle = 0
-        self._deadline: Deadline | None = None
         self._dismissed = False
-        self._over = False
-        #: How many clients were closed while they were being served.
-        self.cut_off = 0
 
     # -- serving ------------------------------------------------------------
 
@@ -71,6 +69,15 @@ class Service:
             ):
                 self._hire()
             self._change.notify_all()
+
+    def refuse(self, error: Exception) -> None:
+        """Tell whoever wants to know what went wrong with a client."""
+        if self._on_refused is None:
+            return
+        try:
+            self._on_refused(error)
+        except Exception as failure:
+            self._events.unheard(failure)
 
     def _hire(self) -> None:
         # Python can't end a thread, so a handler that never ends shall not
@@ -119,37 +126,8 @@ class Service:
 
     # -- ending -------------------------------------------------------------
 
-    @property
-    def deadline(self) -> Deadline | None:
-        """When handlers have to be done; None while the service goes on."""
-        return self._deadline
-
-    def drain(self, deadline: Deadline) -> None:
-        """Have the service end; the earliest of several deadlines counts."""
-        with self._change:
-            if self._deadline is not None:
-                deadline = deadline.earlier(self._deadline)
-            self._deadline = deadline
-            self._change.notify_all()
-
-    def wait(self, deadline: Deadline) -> None:
-        """Wait until the service has ended, unless that waits for us.
-
-        Raises:
-            TimeoutError: Clients had to be cut off.
-        """
-        left = deadline.left()
-        limit = None if left is None else left + 2 * _GRACE + _FAREWELL
-        with self._change:
-            me = threading.get_ident()
-            if me == self._server or me in self._busy:
-                return
-            ended = self._change.wait_for(lambda: self._over, limit)
-            if not ended or self.cut_off:
-                raise TimeoutError(
-                    f"{self.cut_off} clients were not done in time, and were "
-                    "cut off"
-                )
+    def _is_part(self, thread: int) -> bool:
+        return super()._is_part(thread) or thread in self._busy
 
     def finish(self) -> None:
         """Wait for the handlers until the deadline; then cut them off."""
@@ -157,9 +135,7 @@ class Service:
             self._wait_for_handlers()
         finally:
             self._cut()
-            with self._change:
-                self._over = True
-                self._change.notify_all()
+            self._end()
 
     def _wait_for_handlers(self) -> None:
         with self._change:

@@ -9,7 +9,10 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Literal
 
+from ._children import Parent
+from ._ending import HURRY, Ending
 from ._plain_http import PlainHTTP
+from ._prefork import Crew, check_processes
 from ._reception import Reception
 from ._service import Service
 from .deadline import Deadline
@@ -29,10 +32,6 @@ if TYPE_CHECKING:
     from .credentials import KeySource, Password, Source
 
 __all__ = ["Listener", "check_credentials", "listen", "listening_socket"]
-
-#: How long, in seconds, handlers may go on after Ctrl-C; a second one does
-#: not wait for them.
-_HURRY = 5.0
 
 
 class Listener:
@@ -61,18 +60,19 @@ class Listener:
 
     def __init__(self, sock: socket.socket, context: ServerContext) -> None:
         self._name: tuple[str, int] = sock.getsockname()[:2]
+        self._address = "{}:{}".format(*self._name)
         self._sock = sock
         self._context = context
         self._closed = False
-        self._service: Service | None = None
+        self._service: Ending | None = None
         self._lock = threading.Lock()  # Around beginning to serve.
         self.proxies: ProxyRules | None = None
         self.plain_http: PlainHTTP | None = None
-        self._reception = Reception(sock, self, "{}:{}".format(*self._name))
+        self._reception = Reception(sock, self, self._address)
 
     def __repr__(self) -> str:
         """Tell address and context."""
-        state = "closed" if self._closed else "{}:{}".format(*self._name)
+        state = "closed" if self._closed else self._address
         return f"<{type(self).__name__} {state} {self._context!r}>"
 
     # -- accepting ----------------------------------------------------------
@@ -147,12 +147,14 @@ class Listener:
         self,
         handler: Callable[[SSLPort], object],
         *,
+        processes: int = 1,
         workers: int = 32,
         timeout: float | None = 60.0,
         handshake_timeout: float = 10.0,
         max_handshakes: int = 512,
         max_handshakes_per_source: int = 256,
         max_connections: int | None = 1024,
+        on_refused: Callable[[Exception], object] | None = None,
     ) -> None:
         """Serve clients until ``shutdown()`` or ``close()``.
 
@@ -164,9 +166,18 @@ class Listener:
 
         The listener is closed when this returns.
 
+        With several processes, this one forks them and only minds them: one
+        that dies is logged (``tlskit.listener.server``) and replaced, at most
+        once a second for each; ``statistics`` adds up what all have counted;
+        and the end is the end of all, also by SIGTERM unless you handle it
+        yourself.  They share the keys of session tickets.  All limits are
+        those of one process, and what is changed here later reaches only
+        those that are forked later.  Fork before other threads are started.
+
         Args:
             handler: Called with each client's port, in a thread of its own;
                 the port is closed afterwards.
+            processes: How many processes serve; 1 is this one alone.
             workers: How many handlers may be at work at once; clients whose
                 handshake is done wait for one of them.
             timeout: The time-out of the ports that handlers get, in seconds;
@@ -175,13 +186,20 @@ class Listener:
             max_handshakes: See there.
             max_handshakes_per_source: See there.
             max_connections: See there.
+            on_refused: Called with what went wrong with a client, whose
+                address is the error's ``peer``; in the thread that serves,
+                so it must not wait.
 
         Raises:
             CredentialError: The context has no certificate.
-            ConfigurationError: The listener is in ``serve()`` already.
+            ConfigurationError: The listener is in ``serve()`` already, or
+                *processes* is below 1.
+            UnsupportedError: *processes* is above 1, and this platform can't
+                fork.
             ClosedError: The listener is closed.
-            ValueError: A number is not positive.
+            ValueError: Another number is not positive.
         """
+        check_processes(processes)
         for number in (
             workers,
             max_handshakes,
@@ -191,20 +209,37 @@ class Listener:
             if number < 1:
                 raise ValueError(f"there must be room for one, not {number!r}")
         self._check_credentials()
-        events = self._reception.events
-        service = Service(handler, events, workers=workers, timeout=timeout)
+
+        def make() -> Service:
+            return Service(
+                handler,
+                self._reception.events,
+                workers=workers,
+                timeout=timeout,
+                on_refused=on_refused,
+            )
+
         with self._lock:
             self._check_free()
+            service = make() if processes == 1 else self._crew(make, processes)
             self._service = service
         self.handshake_timeout = handshake_timeout
         self.max_handshakes = max_handshakes
         self.max_handshakes_per_source = max_handshakes_per_source
         self.max_connections = max_connections
+        if isinstance(service, Service):
+            self._serve(service)
+        else:
+            self._mind(service)
+
+    def _serve(self, service: Service) -> None:
+        """Serve in this process."""
+        events = self._reception.events
         try:
             events.state("serving")
             self._run(service)
         except BaseException:
-            service.drain(Deadline.after(_HURRY))
+            service.drain(Deadline.after(HURRY))
             raise
         finally:
             self._closed = True
@@ -216,6 +251,33 @@ class Listener:
             finally:
                 service.finish()
             events.state("ended", cut_off=service.cut_off)
+
+    def _crew(self, make: Callable[[], Service], processes: int) -> Crew:
+        def work(parent: Parent) -> None:
+            # Whoever held it before the fork is not here to release it.
+            self._lock = threading.Lock()
+            reception = Reception(self._sock, self, self._address)
+            self._reception = reception
+            service = self._service = make()
+            with parent.attended(
+                service, reception.ring, lambda: reception.statistics
+            ):
+                self._serve(service)
+
+        events = self._reception.events
+        return Crew(work, events, self._address, processes=processes)
+
+    def _mind(self, crew: Crew) -> None:
+        """Have others serve."""
+        # They get nothing but the socket; a selector would be one for all.
+        sock = self._sock.dup()
+        self._reception.close()
+        self._sock = sock
+        try:
+            crew.run(sock.close)
+        finally:
+            self._closed = True
+            sock.close()
 
     def _run(self, service: Service) -> None:
         """Have clients served, until the service drains and all are done."""
@@ -241,8 +303,13 @@ class Listener:
             if not reception.resting:
                 raise
             reception.events.scarce(error)
-        while (port := self._next(raise_error=False)) is not None:
-            service.take(port)
+        while (outcome := reception.pop()) is not None:
+            if isinstance(outcome, SSLPort):
+                service.take(outcome)
+            elif isinstance(outcome, Exception):
+                service.refuse(outcome)
+            else:
+                raise outcome
 
     def shutdown(self, timeout: float | None = 10.0) -> None:
         """End ``serve()``: accept no more, and let handlers finish.
@@ -386,9 +453,9 @@ class Listener:
         """
         self._check_open()
         selector = self._reception.selector
-        if hasattr(selector, "fileno"):
+        if hasattr(selector, "fileno") and not self._reception.closed:
             return int(selector.fileno())
-        return self._sock.fileno()  # pragma: no cover - Windows
+        return self._sock.fileno()
 
     # -- facts --------------------------------------------------------------
 
@@ -417,7 +484,8 @@ class Listener:
     @property
     def statistics(self) -> ListenerStatistics:
         """What was counted so far; see also ``prometheus_text()``."""
-        return self._reception.statistics
+        own = self._reception.statistics
+        return own if self._service is None else self._service.total(own)
 
     def addresses(
         self, port_numbers: bool = False

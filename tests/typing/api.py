@@ -157,6 +157,7 @@ def serving(listener: tlskit.Listener) -> None:
     listener.set_plain_http("redirect", hosts=["a.example"])
     listener.serve(lambda port: port.sendall(b"hello"), workers=2)
     listener.serve(print, max_connections=None, timeout=None)
+    listener.serve(print, processes=2, on_refused=lambda error: None)
     listener.shutdown(timeout=5)
     assert_type(listener.statistics, tlskit.ListenerStatistics)
     assert_type(listener.statistics.refused, Mapping[str, int])

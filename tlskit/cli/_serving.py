@@ -1,11 +1,11 @@
-"""The server behind ``serve``: a thread for each client, and an end."""
+"""The server behind ``serve``: a listener's own, with a journal."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
-from ..deadline import Deadline
 from ..errors import ClosedError
 from ..listener import Listener
 from ..ports import SSLPort
@@ -16,11 +16,8 @@ __all__ = ["Handler", "PortServer", "echo"]
 #: Talks to one client until that has no more to say, and counts.
 Handler = Callable[[SSLPort, Traffic], None]
 
-#: How often, in seconds, waits without an end look up; Windows doesn't let
-#: Ctrl-C interrupt them.
+#: How often, in seconds, somebody looks up.
 _BEAT = 1.0
-#: How long, in seconds, the end waits for goodbyes.
-_FAREWELL = 2.0
 
 
 def echo(port: SSLPort, traffic: Traffic) -> None:
@@ -32,15 +29,16 @@ def echo(port: SSLPort, traffic: Traffic) -> None:
 
 
 class PortServer:
-    """Accepts clients, and gives each a thread.
+    """Serves clients, and keeps a journal of them.
 
     Args:
         listener: Where they come from; ``close`` closes it.
         journal: Hears about each.
         handler: Talks to each; errors of the transport end a client.
         idle: How long a client may be silent, in seconds.
-        most: How many clients are served at once; later ones wait.
-        on_beat: Called about once a second while it runs, by its thread.
+        most: How many clients there are at once; later ones wait.
+        on_beat: Called about once a second while it runs, in a thread of its
+            own.
     """
 
     def __init__(
@@ -58,50 +56,51 @@ class PortServer:
         self._handler = handler
         self._on_beat = on_beat
         self._idle = idle
-        self._room = threading.BoundedSemaphore(most)
-        self._lock = threading.Lock()
-        self._live: dict[SSLPort, threading.Thread] = {}
+        self._most = most
+        self._over = threading.Event()
+        self._failure: Exception | None = None
 
     def run(self) -> None:
-        """Serve until the listener is closed, or nobody reads the journal.
+        """Serve until ``close``, or until nobody reads the journal.
 
         Raises:
             OSError: No further client can be accepted, whoever it is.
+            Exception: What ``on_beat`` raised.
         """
-        beat = Deadline.after(_BEAT)
-        while not (self._listener.closed or self._journal.unheard):
-            if not beat.left():
-                self._on_beat()
-                beat = Deadline.after(_BEAT)
-            if not self._room.acquire(timeout=_BEAT):
-                continue
-            port = self._accepted()
-            if port is None:
-                self._room.release()
-                continue
-            threading.Thread(
-                target=self._serve, args=(port,), daemon=True
-            ).start()
-
-    def _accepted(self) -> SSLPort | None:
+        watch = threading.Thread(target=self._watch, daemon=True)
+        watch.start()
         try:
-            return self._listener.accept(_BEAT)
-        except OSError as error:
-            peer = getattr(error, "peer", None)
-            if peer is not None:
-                self._journal.refused(peer, error)
-            elif not isinstance(error, (TimeoutError, ClosedError)):
-                raise
-        return None
+            self._listener.serve(
+                self._serve,
+                workers=self._most,
+                timeout=self._idle,
+                max_connections=self._most,
+                on_refused=self._refused,
+            )
+        finally:
+            self._over.set()
+        watch.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def _watch(self) -> None:
+        try:
+            while not (self._over.wait(_BEAT) or self._journal.unheard):
+                self._on_beat()
+        except Exception as error:  # noqa: BLE001 - raised by run()
+            self._failure = error
+        self.close()
+
+    def _refused(self, error: Exception) -> None:
+        peer = getattr(error, "peer", None)
+        if peer is not None:
+            self._journal.refused(peer, error)
 
     def _serve(self, port: SSLPort) -> None:
-        with self._lock:
-            self._live[port] = threading.current_thread()
         traffic = Traffic()
         failure = None
         try:
             self._journal.client(port)
-            port.settimeout(self._idle)
             with port:
                 self._handler(port, traffic)
         except ClosedError:
@@ -110,22 +109,11 @@ class PortServer:
             failure = error
         finally:
             self._journal.left(port.getpeername(), traffic, failure)
-            with self._lock:
-                del self._live[port]
-            self._room.release()
 
     def close(self) -> None:
-        """Accept no more, and say goodbye to all, within 2 seconds."""
-        deadline = Deadline.after(_FAREWELL)
-        with self._lock:
-            closers = [self._listener.close]
-            closers += [port.close for port in self._live]
-            serving = list(self._live.values())
-        # All at once, and nobody is waited for in vain.
-        goodbyes = [
-            threading.Thread(target=each, daemon=True) for each in closers
-        ]
-        for each in goodbyes:
-            each.start()
-        for each in (*goodbyes, *serving):
-            each.join(deadline.left())
+        """Accept no more, and say goodbye to all at once.
+
+        From any thread, and from a signal's handler.
+        """
+        with suppress(TimeoutError):  # Clients were not done; no wonder.
+            self._listener.shutdown(0)

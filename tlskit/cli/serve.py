@@ -157,7 +157,7 @@ def command(
     journal = Journal(as_json=as_json)
     task = _task(directory, forward_to, pairs, journal, idle)
     chosen = names_in(names or _names_for(host))
-    with _tidy_end(), _leaf(chosen, pairs) as (leaf, ca_file):
+    with _tidy_end() as first, _leaf(chosen, pairs) as (leaf, ca_file):
         policy = Policy(pairs, leaf, client_ca=client_ca, alpn=task.alpn)
         listener = _listen(host, port, policy.build())
         with _reloading(policy, listener, journal) as on_beat:
@@ -169,6 +169,7 @@ def command(
                 most=most,
                 on_beat=on_beat,
             )
+            first.append(server.close)
             try:
                 data = ListeningData(
                     schema=SCHEMA,
@@ -277,11 +278,12 @@ def _reloading(
 
 
 @contextmanager
-def _tidy_end() -> Iterator[None]:
+def _tidy_end() -> Iterator[list[Callable[[], None]]]:
     """Leave by an exception at SIGTERM, as at Ctrl-C; and only once.
 
-    Those who are in a hurry press Ctrl-C twice.  The end takes two seconds at
-    most, so the second one need not disturb it.
+    What is put into the list is called before.  Those who are in a hurry
+    press Ctrl-C twice.  The end takes two seconds at most, so the second one
+    need not disturb it.
     """
     # A shell has its background jobs ignore SIGINT; so be it.
     numbers = [
@@ -289,17 +291,20 @@ def _tidy_end() -> Iterator[None]:
         for number in (signal.SIGINT, signal.SIGTERM)
         if signal.getsignal(number) is not signal.SIG_IGN
     ]
+    first: list[Callable[[], None]] = []
 
     def leave(number: int, _frame: FrameType | None) -> None:
         for each in numbers:
             signal.signal(each, _nothing)
+        for call in first:
+            call()
         if number == signal.SIGINT:
             raise KeyboardInterrupt
         raise SystemExit(ExitCode.TERMINATED)
 
     before = {each: signal.signal(each, leave) for each in numbers}
     try:
-        yield
+        yield first
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
