@@ -17,12 +17,13 @@ import tlskit
 from tlskit import _native
 
 # No test asserts a time, neither should Hypothesis: the machine may be busy.
-settings.register_profile(
-    "tlskit",
-    settings(),
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+for _name, _examples in (("tlskit", 100), ("tlskit short", 25)):
+    settings.register_profile(
+        _name,
+        deadline=None,
+        max_examples=_examples,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
 settings.load_profile("tlskit")
 
 # A job in the background, as CI may be, has them ignored, and so would all
@@ -35,18 +36,24 @@ if threading.current_thread() is threading.main_thread():
 OPTION = "--without-native"
 SHORT = "--short"
 #: Which files take long, and what they test is not of one Python: they start
-#: programs, or talk to the libraries of others.
+#: programs.  The longest come first, and begin first: what runs beside them
+#: then ends with them.
 LONG = (
+    "test_scan.py",
     "test_benchmarks.py",
+    "test_cli_check.py",
+    "test_tutorial.py",
     "test_cli_*.py",
+    "test_cli.py",
     "test_crowd.py",
+    "test_examples.py",
     "test_haproxy.py",
     "test_reload_under_load.py",
     "test_soak.py",
-    "test_stdlib_*_clients.py",
-    "test_stdlib_servers.py",
-    "test_tutorial.py",
 )
+NO_LIBRARIES = "--no-libraries"
+#: Which files talk to the libraries of others.
+LIBRARIES = ("test_stdlib_*_clients.py", "test_stdlib_servers.py")
 SCAN = "--scan"
 NIGHTLY = "--nightly"
 
@@ -61,7 +68,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         SHORT,
         action="store_true",
-        help="leave out the files that take long",
+        help="leave out the files that take long, and repeat less",
+    )
+    parser.addoption(
+        NO_LIBRARIES,
+        action="store_true",
+        help="leave out what other people's libraries are needed for",
     )
     parser.addoption(
         SCAN,
@@ -73,6 +85,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run all cases of the tests that otherwise run a sample",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try fewer examples in a short run."""
+    if config.getoption(SHORT):
+        settings.load_profile("tlskit short")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -91,6 +109,7 @@ def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
     """Skip what needs a capability that is off, or was not asked for."""
+    items.sort(key=lambda item: _rank(item.path))
     skips = {}
     if config.getoption(OPTION):
         skips["native"] = f"needs what {OPTION} switches off"
@@ -106,9 +125,18 @@ def pytest_ignore_collect(
     collection_path: Path, config: pytest.Config
 ) -> bool | None:
     """Leave out what takes long, if that was asked for."""
-    if config.getoption(SHORT) and any(map(collection_path.match, LONG)):
-        return True
+    for option, patterns in ((SHORT, LONG), (NO_LIBRARIES, LIBRARIES)):
+        if config.getoption(option) and any(
+            map(collection_path.match, patterns)
+        ):
+            return True
     return None
+
+
+def _rank(path: Path) -> int:
+    """Give a file's place among those that take long, or behind them."""
+    matches = map(path.match, LONG)
+    return next((at for at, one in enumerate(matches) if one), len(LONG))
 
 
 @pytest.fixture(scope="session")
@@ -116,6 +144,12 @@ def nightly(request: pytest.FixtureRequest) -> bool:
     """Whether there is time for all cases, and not only for a sample."""
     asked = request.config.getoption(NIGHTLY)
     return bool(asked or os.environ.get("TLSKIT_NIGHTLY"))
+
+
+@pytest.fixture(scope="session")
+def short(request: pytest.FixtureRequest) -> bool:
+    """Whether it is enough to do a thing a few times."""
+    return bool(request.config.getoption(SHORT))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,7 +2,7 @@
 
 A TCP socket that is closed with unread input resets the connection, and the
 reset destroys the alert that was just sent.  So each of these refusals is
-tried fifty times, with a peer who keeps talking.
+tried fifty times, with a peer who keeps talking; five times in a short run.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .peers import (
 
 pytestmark = needs("openssl")
 
-TRIES = 50
+TRIES, FEW = 50, 5
 # What pyOpenSSL's public interface can't say, and what it says instead.
 INSTEAD = {
     "unrecognized_name": ("server-name-refusal", "handshake_failure"),
@@ -44,6 +44,12 @@ AT_ONCE = 3
 def vault(tmp_path_factory: pytest.TempPathFactory) -> Vault:
     """Credentials for this module."""
     return Vault(tmp_path_factory.mktemp("vault"))
+
+
+@pytest.fixture
+def tries(short: bool) -> int:
+    """How often each refusal is tried."""
+    return FEW if short else TRIES
 
 
 @pytest.fixture(params=VERSIONS)
@@ -167,33 +173,40 @@ SERVERS: list[tuple[Setup, dict[str, str], type[BaseException]]] = [
 def test_client_hears_why(
     vault: Vault,
     version: str,
+    *,
     setup: Setup,
     alerts: dict[str, str],
     kind: type[BaseException],
+    tries: int,
 ) -> None:
-    """``s_client`` sees the right alert in 50 of 50 tries.
+    """``s_client`` sees the right alert in every try.
 
     It sends data as soon as it can, which we have not read when we close.
     """
     context, options = setup(vault)
     with tlskit.listen(hostname="127.0.0.1", context=context) as listener:
-        seen, errors = refused(listener, kind, VERSIONS[version][0], *options)
+        seen, errors = refused(
+            listener, kind, tries, VERSIONS[version][0], *options
+        )
 
-    assert [f"fatal {sayable(alerts[version])}"] * TRIES == seen
+    assert [f"fatal {sayable(alerts[version])}"] * tries == seen
     assert {kind} == set(map(type, errors))
 
 
-def test_old_client_hears_why(vault: Vault) -> None:
+def test_old_client_hears_why(vault: Vault, tries: int) -> None:
     """``protocol_version`` is what a client that is too old sees."""
     context = server_context(vault.leaf(), "tls13")
     with tlskit.listen(hostname="127.0.0.1", context=context) as listener:
-        seen, _ = refused(listener, tlskit.NegotiationError, "-tls1_2")
+        seen, _ = refused(listener, tlskit.NegotiationError, tries, "-tls1_2")
 
-    assert ["fatal protocol_version"] * TRIES == seen
+    assert ["fatal protocol_version"] * tries == seen
 
 
 def refused(
-    listener: tlskit.Listener, kind: type[BaseException], *options: str
+    listener: tlskit.Listener,
+    kind: type[BaseException],
+    tries: int,
+    *options: str,
 ) -> tuple[list[str], list[BaseException]]:
     """Have many clients refused; give what they saw, and what we raised."""
 
@@ -210,8 +223,8 @@ def refused(
 
     errors = []
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        asked = [pool.submit(ask, number) for number in range(TRIES)]
-        for _ in range(TRIES):
+        asked = [pool.submit(ask, number) for number in range(tries)]
+        for _ in range(tries):
             with pytest.raises(kind) as caught:
                 listener.accept(timeout=PATIENCE)
             errors.append(caught.value)
@@ -260,8 +273,10 @@ BAD_SERVERS = {
 
 
 @pytest.mark.parametrize("name", BAD_SERVERS)
-def test_server_hears_why(vault: Vault, version: str, name: str) -> None:
-    """``s_server`` sees the right alert in 50 of 50 tries."""
+def test_server_hears_why(
+    vault: Vault, version: str, name: str, tries: int
+) -> None:
+    """``s_server`` sees the right alert in every try."""
     bad, names, alert = BAD_SERVERS[name]
     # Of a certificate's dates OpenSSL itself tells, with or without us.
     wanted = alert if bad == "not-yet-valid" else sayable(alert)
@@ -272,7 +287,7 @@ def test_server_hears_why(vault: Vault, version: str, name: str) -> None:
     host = "127.0.0.1" if name == "wrong address" else HOST
     context = client_context(vault)
     with s_server(files, VERSIONS[version][0], "-msg") as (server, number):
-        for _ in range(TRIES):
+        for _ in range(tries):
             with pytest.raises(tlskit.VerificationError):
                 tlskit.connect(
                     "127.0.0.1",
@@ -282,10 +297,10 @@ def test_server_hears_why(vault: Vault, version: str, name: str) -> None:
                     timeout=PATIENCE,
                 )
         # After the last of them there is nothing left to wait for.
-        server.until(ALERT, TRIES)
+        server.until(ALERT, tries)
         seen = [alert for alert in server.alerts if not alert.sent]
 
-    assert [(False, "fatal", wanted)] * TRIES == seen
+    assert [(False, "fatal", wanted)] * tries == seen
     assert not re.search("unexpected eof|reset by peer", server.output)
 
 
@@ -310,13 +325,13 @@ def test_server_hears_why(vault: Vault, version: str, name: str) -> None:
     ],
 )
 def test_garbage_is_answered(
-    vault: Vault, garbage: bytes, wanted: tlskit.Alert
+    vault: Vault, garbage: bytes, wanted: tlskit.Alert, tries: int
 ) -> None:
     """A client that breaks the rules, and goes on, is told which."""
     context = server_context(vault.leaf())
     heard = []
     with tlskit.listen(hostname="127.0.0.1", context=context) as listener:
-        for _ in range(TRIES):
+        for _ in range(tries):
             with socket.create_connection(
                 ("127.0.0.1", listener.port), PATIENCE
             ) as client:
@@ -329,11 +344,11 @@ def test_garbage_is_answered(
     assert {b"\x02" + bytes([wanted])} == {answer[5:] for answer in heard}
 
 
-def test_plain_http_is_closed_orderly(vault: Vault) -> None:
+def test_plain_http_is_closed_orderly(vault: Vault, tries: int) -> None:
     """An HTTP client is not reset while it is still sending."""
     context = server_context(vault.leaf())
     with tlskit.listen(hostname="127.0.0.1", context=context) as listener:
-        for _ in range(TRIES):
+        for _ in range(tries):
             with socket.create_connection(
                 ("127.0.0.1", listener.port), PATIENCE
             ) as client:

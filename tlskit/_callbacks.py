@@ -56,14 +56,17 @@ class Hooks(Protocol):
     @property
     def hooks_in_use(self) -> frozenset[str]:
         """The names of the hooks that are in use."""
+        ...
 
     @property
     def server_side(self) -> bool:
         """Which side it is for."""
+        ...
 
     @property
     def port_class(self) -> Callable[..., Any]:
         """What makes a port from a driver and keywords."""
+        ...
 
     def choose_context(self, server_name: str) -> Hooks | None:
         """Choose another context for a server name."""
@@ -75,6 +78,7 @@ class Hooks(Protocol):
         self, certificate: x509.Certificate, depth: int, ok: bool
     ) -> bool:
         """Accept or refuse one certificate."""
+        ...
 
     def verify_peer(self, verdict: Facts) -> None:
         """Raise to refuse the peer as a whole."""
@@ -84,6 +88,7 @@ class Hooks(Protocol):
 
     def prepared(self) -> Built:
         """Give what was built from the current settings."""
+        ...
 
 
 class Record:
@@ -97,7 +102,7 @@ class Record:
         *,
         server_side: bool,
     ) -> None:
-        self.hooks = hooks
+        self.hooks: Hooks = hooks
         self.settings: Settings = built.settings
         self.identity = identity
         self.server_side = server_side
@@ -401,7 +406,7 @@ def on_alpn_public(connection: SSL.Connection, offered: list[bytes]) -> object:
     return SSL.NO_OVERLAPPING_PROTOCOLS if answer is None else answer
 
 
-def on_staple(connection: SSL.Connection, data: bytes, _: None) -> bool:
+def on_staple(connection: SSL.Connection, data: bytes, _: object) -> bool:
     """Judge a stapled response, for a client."""
     record = _record(connection)
     try:
@@ -412,7 +417,7 @@ def on_staple(connection: SSL.Connection, data: bytes, _: None) -> bool:
         return False
 
 
-def on_status_request(connection: SSL.Connection, _: None) -> bytes:
+def on_status_request(connection: SSL.Connection, _: object) -> bytes:
     """Give the response to staple, for a server."""
     record = _record(connection)
     try:

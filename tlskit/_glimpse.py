@@ -193,7 +193,7 @@ class Glimpse:
     def purposes(self) -> tuple[str, ...]:
         """Its extended key usages; empty if it has none or they are bad."""
         return tuple(
-            _purposes().get(each, each.dotted_string)
+            _purposes().get(each) or each.dotted_string
             for each in self._extension(x509.ExtendedKeyUsage) or ()
         )
 

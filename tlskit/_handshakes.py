@@ -44,6 +44,7 @@ class Rules(Protocol):
     @property
     def context(self) -> ServerContext:
         """What decides about the client."""
+        ...
 
 
 class Handshake:

@@ -9,6 +9,9 @@ Nothing of all this reaches the standard library's own context beneath; see
 ``stdlib``.
 """
 
+# What typeshed declares as variables are properties in ssl, too.
+# pyright: reportIncompatibleVariableOverride=false
+
 from __future__ import annotations
 
 import os
@@ -40,7 +43,9 @@ _ALWAYS = (
     | ssl.OP_SINGLE_ECDH_USE
 )
 #: SSL_OP_IGNORE_UNEXPECTED_EOF; ``ssl`` names it where OpenSSL is new enough.
-_IGNORE_EOF = getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", ssl.Options(1 << 7))
+_IGNORE_EOF: ssl.Options = getattr(
+    ssl, "OP_IGNORE_UNEXPECTED_EOF", ssl.Options(1 << 7)
+)
 _VERIFY_MODES = {
     Verify.NONE: ssl.CERT_NONE,
     Verify.TRY: ssl.CERT_OPTIONAL,
@@ -204,7 +209,7 @@ class Policy(Material):
                 options |= without
         if self._settings.allow_truncation:
             options |= _IGNORE_EOF
-        return options
+        return ssl.Options(options)
 
     @options.setter
     def options(self, value: int) -> None:

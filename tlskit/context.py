@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from operator import is_not
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._build import Built, build
 from ._callbacks import Hooks
@@ -76,7 +76,7 @@ class Context(VerificationRules, ABC):
     ``handshake()``.
     """
 
-    server_side: ClassVar[bool]
+    server_side: bool
     #: What ports are made of; a subclass of ``SSLPort``.
     port_class: type[SSLPort] = SSLPort
 

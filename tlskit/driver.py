@@ -100,7 +100,7 @@ class Driver:
     ) -> None:
         self.engine = engine
         self.transport = transport
-        self.closed = False
+        self.closed: bool = False
         self._owns_transport = owns_transport
         self._error = error
         self._reading = threading.Lock()

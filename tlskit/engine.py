@@ -41,7 +41,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum, auto
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from . import _native
 from ._build import set_verify, verify_mode
@@ -75,7 +75,8 @@ class State(Enum):
     """Where a session stands."""
 
     # Enum's own is slow, and every step looks into a table.
-    __hash__ = object.__hash__
+    if not TYPE_CHECKING:
+        __hash__ = object.__hash__
 
     HANDSHAKE = auto()
     OPEN = auto()
@@ -180,10 +181,12 @@ class Engine:
         if server_side:
             settings.check_certificate(hooks.hooks_in_use)
         self.server_side = server_side
-        self.state = State.HANDSHAKE
+        self.state: State = State.HANDSHAKE
         self.facts: Facts | None = None
         self.failure: BaseException | None = None
-        self.record = Record(hooks, built, identity, server_side=server_side)
+        self.record: Record = Record(
+            hooks, built, identity, server_side=server_side
+        )
         self._connection = SSL.Connection(built._pyopenssl, None)
         self._connection.set_app_data(self.record)
         self._lock = threading.Lock()
@@ -192,9 +195,9 @@ class Engine:
         self._ended = False  # The peer's end of file was fed.
         self._got_close_notify = False
         #: Whether a read would only say "feed me" once more.
-        self.hungry = False
+        self.hungry: bool = False
         #: Whether there may be ciphertext for ``outgoing`` to give.
-        self.owes = False
+        self.owes: bool = False
         self._early: list[bytes] = []  # Plaintext met before its read.
         self._end_told = False  # To whom reads.
         self._old_finished: bytes | None = None

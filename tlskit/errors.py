@@ -112,7 +112,7 @@ class TLSError(OSError):
         #: ``(host, port)`` of the peer, where a listener adds it.
         self.peer: tuple[str, int] | None = None
         if errno is not None:
-            self.errno = errno
+            self.errno: int | None = errno
         if filename is not None:
             self.filename = filename
 
@@ -241,7 +241,7 @@ class VerificationError(HandshakeError):
     """
 
     code = "unverified"
-    status = None
+    status: str | None = None
 
     def __init__(
         self,
@@ -270,7 +270,7 @@ class VerificationError(HandshakeError):
         self.roots = roots
         self.advice = advice
         self.revocation = revocation
-        self.verdicts = dict(verdicts or {})
+        self.verdicts: dict[str, str] = dict(verdicts or {})
         # Kept as DER, so that the error can be pickled.
         self._der = der
         self._presented_chain = presented_chain
@@ -326,7 +326,7 @@ class TruncatedError(StreamError):
     """
 
     code = "truncated"
-    status = "syscall"
+    status: str | None = "syscall"
     hint = (
         "treat what was read as incomplete; if this peer is known to close "
         "without close_notify, use a context with allow_truncation=True"
@@ -337,14 +337,14 @@ class ClosedError(StreamError):
     """The port was used after it, or this direction of it, was closed."""
 
     code = "closed"
-    status = None
+    status: str | None = None
 
 
 class WantReadError(StreamError, BlockingIOError):
     """Nothing can be done until the transport has something to read."""
 
     code = "want-read"
-    status = "want-read"
+    status: str | None = "want-read"
     hint = "wait until the port is readable, then call again"
 
 
@@ -352,5 +352,5 @@ class WantWriteError(StreamError, BlockingIOError):
     """Nothing can be done until the transport takes bytes again."""
 
     code = "want-write"
-    status = "want-write"
+    status: str | None = "want-write"
     hint = "wait until the port is writable, then call again"

@@ -21,12 +21,15 @@ class Plain(Protocol):
 
     def read_plain(self, buffer: memoryview) -> int:
         """Read into *buffer*; ``BlockingIOError`` for "nothing there"."""
+        ...
 
     def write_plain(self, data: memoryview) -> int:
         """Write *data* and say how much of it was taken."""
+        ...
 
     def fileno(self) -> int:
         """Give the descriptor to select on."""
+        ...
 
 
 class RawInput(io.RawIOBase):
@@ -102,8 +105,6 @@ class RawOutput(io.RawIOBase):
 class InputFile(io.BufferedReader):
     """The port's input as a buffered binary file."""
 
-    raw: RawInput
-
     def __init__(self, raw: RawInput) -> None:
         super().__init__(raw, _BUFFER)
 
@@ -127,8 +128,6 @@ class OutputFile(io.BufferedWriter):
         check: Raises if the port is being closed; what is gathered then
             would never go out.
     """
-
-    raw: RawOutput
 
     def __init__(
         self,

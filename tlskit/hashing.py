@@ -37,8 +37,11 @@ _Finish = Callable[[], bytes]
 
 
 class _Stream(Protocol):
+    """What is hashed."""
+
     def read(self, size: int, /) -> bytes:
         """Give at most *size* bytes; none at the end."""
+        ...
 
 
 def sha1(stream: _Stream) -> str:

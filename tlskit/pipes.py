@@ -13,7 +13,7 @@ class _Lane:
     """Bytes on their way in one direction."""
 
     def __init__(self) -> None:
-        self.data = bytearray()
+        self.data: bytearray = bytearray()
         self.ended = False
 
 
@@ -33,7 +33,7 @@ class PipeEnd:
         self._capacity = capacity
         self._timeout: float | None = None
         self._woken = False
-        self.closed = False
+        self.closed: bool = False
         self.close_streams = True
 
     # -- a transport --------------------------------------------------------

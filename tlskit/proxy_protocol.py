@@ -45,8 +45,9 @@ _V2_FIXED = 16
 
 _PORT = re.compile(r"0|[1-9][0-9]{0,4}")
 _TEXT = re.compile(rb"[ -~]*")
-_V1_VERSIONS: dict[str, type[ipaddress.IPv4Address | ipaddress.IPv6Address]]
-_V1_VERSIONS = {
+_V1_VERSIONS: dict[
+    str, type[ipaddress.IPv4Address | ipaddress.IPv6Address]
+] = {
     "TCP4": ipaddress.IPv4Address,
     "TCP6": ipaddress.IPv6Address,
 }
@@ -90,7 +91,7 @@ class ProxyParser:
         #: The header, once ``done``; None if there is none.
         self.header: ProxyHeader | None = None
         #: Whether enough was fed.
-        self.done = False
+        self.done: bool = False
         self._required = required
         self._data = bytearray()
 

@@ -319,7 +319,9 @@ class ReloadableRoots(Reloadable[tuple[Roots, ...]]):
     ) -> None:
         if not sources:
             raise ValueError("give at least one source")
-        self.sources = tuple(map(VerifySource.of, sources))
+        self.sources: tuple[VerifySource, ...] = tuple(
+            map(VerifySource.of, sources)
+        )
         super().__init__(interval, on_failure)
 
     def _signature(self) -> object:

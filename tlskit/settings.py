@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
@@ -227,8 +227,8 @@ def alpn_names(protocols: object) -> tuple[bytes, ...]:
         TypeError: It is something else.
         ValueError: A name is empty or longer than 255 bytes.
     """
-    if isinstance(protocols, (str, bytes)) or not hasattr(
-        protocols, "__iter__"
+    if isinstance(protocols, (str, bytes)) or not isinstance(
+        protocols, Iterable
     ):
         raise TypeError(
             "ALPN protocols are a sequence of names, such as ['h2']; "

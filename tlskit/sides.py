@@ -6,7 +6,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from ._forks import ForkLock
 from ._verifying import member
@@ -79,7 +79,7 @@ class ClientContext(Context):
     ``super().__init__()``.
     """
 
-    server_side: ClassVar[bool] = False
+    server_side: bool = False
 
     def __init__(
         self,
@@ -201,7 +201,7 @@ class ServerContext(Context):
     It needs a certificate chain and a private key before the first client.
     """
 
-    server_side: ClassVar[bool] = True
+    server_side: bool = True
 
     def enable_dhe(
         self, params: bytes | str | os.PathLike[str] = DH4096_PARAMS

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import cast
 
 from ._cryptography import x509
 from .errors import CredentialError
@@ -133,7 +134,7 @@ def _fetcher(source: object) -> Callable[[], bytes]:
     if isinstance(source, str | os.PathLike):
         return Path(source).read_bytes
     if callable(source):
-        return source
+        return cast("Callable[[], bytes]", source)
     raise TypeError(
         "an OCSP response is bytes, a path or a function, not "
         f"{type(source).__name__}"

@@ -62,7 +62,7 @@ class Dialogue:
         self._outgoing = bytearray()
         self._taken = 0
         #: Whether the server is ready for the first bytes of TLS.
-        self.done = False
+        self.done: bool = False
         self._script = SCRIPTS[protocol][0](
             self._say,
             str(identity.address) if name is None else name.decode("ascii"),

@@ -52,8 +52,8 @@ class SSLContext(Policy):
             ``ssl``.
     """
 
-    sslsocket_class = SSLSocket
-    sslobject_class = SSLObject
+    sslsocket_class: type[ssl.SSLSocket] = SSLSocket
+    sslobject_class: type[ssl.SSLObject] = SSLObject
 
     _hooks: Context | WithALPN
     _alpn: tuple[bytes, ...]

@@ -53,6 +53,7 @@ class Transport(Protocol):
         Raises:
             TimeoutError: Neither before the deadline.
         """
+        ...
 
     def close_write(self) -> None:
         """Tell the other end that no more comes, if that can be told."""
@@ -65,6 +66,7 @@ class Transport(Protocol):
 
     def fileno(self) -> int:
         """Give the descriptor to select on for reading, or -1."""
+        ...
 
 
 def tune(sock: socket.socket) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import channel_binding
 from .engine import Engine
@@ -44,10 +44,6 @@ class Endpoints(NamedTuple):
     proxy: tuple[str, int] | None = None
 
 
-class _Closable(Protocol):
-    closed: bool
-
-
 class SessionView:
     """The facts of a session; they stay readable after close.
 
@@ -55,7 +51,7 @@ class SessionView:
     False.
     """
 
-    _driver: _Closable
+    _driver: Any  # Each kind of port has its own; all say "closed".
     _engine: Engine
     _endpoints: Endpoints | None
 
@@ -70,7 +66,8 @@ class SessionView:
     @property
     def closed(self) -> bool:
         """Whether the port was closed.  Source: ``tls-socket-closed?``."""
-        return self._driver.closed
+        closed: bool = self._driver.closed
+        return closed
 
     @property
     def _facts(self) -> Facts | None:

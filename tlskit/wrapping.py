@@ -140,7 +140,8 @@ def _port_of(stream: Any) -> SSLPort | None:
     if isinstance(stream, SSLPort):
         return stream
     if isinstance(stream, (InputFile, OutputFile)):
-        port: Any = stream.raw.port
+        raw: Any = stream.raw
+        port = raw.port
         return port if isinstance(port, SSLPort) else None
     return None
 

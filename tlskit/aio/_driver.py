@@ -82,13 +82,15 @@ class AsyncDriver(asyncio.BufferedProtocol):
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.closed = False
+        self.closed: bool = False
         loop = asyncio.get_running_loop()
         self.loop = loop
         #: Ciphertext came in, or its end.
-        self.news = Signal(loop, "timed out: the peer sent nothing")
+        self.news: Signal = Signal(loop, "timed out: the peer sent nothing")
         #: There is room to send.
-        self.room = Signal(loop, "timed out: the peer takes no more bytes")
+        self.room: Signal = Signal(
+            loop, "timed out: the peer takes no more bytes"
+        )
         self._gone = Signal(loop, "timed out: the transport does not close")
         self.transport: asyncio.Transport
         self._outbox = Outbox()
@@ -114,7 +116,10 @@ class AsyncDriver(asyncio.BufferedProtocol):
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(_HIGH, _LOW)
 
-    def get_buffer(self, _sizehint: int) -> memoryview:
+    def get_buffer(
+        self,
+        sizehint: int,  # noqa: ARG002 - ours is large
+    ) -> memoryview:
         """Give room for ciphertext; see ``asyncio.BufferedProtocol``."""
         return _buffer("cipher")
 

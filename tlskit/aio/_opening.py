@@ -84,7 +84,8 @@ def within(deadline: Deadline, doing: str) -> Iterator[None]:
     except asyncio.CancelledError:
         # Somebody else may have cancelled it, too; before Python 3.11 that
         # can't be told.
-        if not late or (hasattr(task, "uncancel") and task.uncancel()):
+        uncancel = getattr(task, "uncancel", None)
+        if not late or (uncancel is not None and uncancel()):
             raise
         raise TimeoutError(f"timed out while {doing}") from None
     finally:

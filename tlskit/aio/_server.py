@@ -68,7 +68,7 @@ class AsyncServer:
         self._serving: set[asyncio.Task[None]] = set()
         self._closed = False
         #: How many clients failed in their handshake.
-        self.failures = 0
+        self.failures: int = 0
         self._accepting = asyncio.get_running_loop().create_task(
             self._accept()
         )

@@ -115,7 +115,8 @@ class _Pile:
             self._key(thing, source)
 
     def _key(self, key: PrivateKeyTypes | PublicKeyTypes, source: str) -> None:
-        public: Any = key.public_key() if hasattr(key, "public_key") else key
+        derive = getattr(key, "public_key", None)
+        public: Any = key if derive is None else derive()
         self.keys.append(
             KeyObject(
                 kind="public-key" if public is key else "private-key",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any, Literal, TypedDict, TypeVar
+from typing import Any, Literal, TypedDict, TypeVar, final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -100,6 +100,7 @@ class CertificateObject(CertificateData):
     problem: str | None
 
 
+@final
 class KeyObject(TypedDict):
     """``kind`` is ``"private-key"`` or ``"public-key"``."""
 
@@ -141,6 +142,7 @@ class RevocationObject(TypedDict):
     revoked: list[str]
 
 
+@final
 class OtherObject(TypedDict):
     """``kind`` is ``"other"``, or ``"unreadable"`` with a reason."""
 

@@ -196,7 +196,7 @@ def _title(each: Described) -> str:
         return f"request: {each['subject'] or '(nameless)'}"
     if each["kind"] == "revocation-list":
         return f"revocation list: {each['issuer']}"
-    if each["kind"] == "other" or each["kind"] == "unreadable":
+    if "label" in each:
         return f"{each['kind']}: {each['label']}"
     words = each["kind"].replace("-", " ")
     return words if each["key"] is not None else f"{words}, encrypted"
@@ -211,12 +211,12 @@ def _rows(each: Described, data: InspectData) -> Rows:
         yield from _request_rows(each)
     elif each["kind"] == "revocation-list":
         yield from _revocation_rows(each)
+    elif "fits" in each:
+        yield from _key_rows(each, data)
     elif each["kind"] == "unreadable":
         yield "because", each["reason"] or "it is broken"
-    elif each["kind"] == "other":
-        yield "meaning", "nothing that TLS needs; not looked into"
     else:
-        yield from _key_rows(each, data)
+        yield "meaning", "nothing that TLS needs; not looked into"
 
 
 def _certificate_rows(each: CertificateObject, data: InspectData) -> Rows:

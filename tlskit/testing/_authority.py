@@ -47,12 +47,12 @@ class CA:
         extensions: Iterable[tuple[x509.ExtensionType, bool]] = (),
         path_length: int | None = None,
     ) -> None:
-        self.key = new_key(key_type) if key is None else key
+        self.key: Key = new_key(key_type) if key is None else key
         self.parent = parent
         self._made_revoked: list[x509.Certificate] = []
         subject = name_of(name)
         now = datetime.now(timezone.utc)
-        self.certificate = sign(
+        self.certificate: x509.Certificate = sign(
             subject,
             self.key.public_key(),
             parent,
