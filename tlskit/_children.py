@@ -222,7 +222,7 @@ class Parent:
 
     def _tell(self, counts: ListenerStatistics, cut_off: int) -> None:
         numbers = {name: getattr(counts, name) for name in _NUMBERS}
-        said = {
+        said: dict[str, object] = {
             "counts": {**numbers, "refused": dict(counts.refused)},
             "cut_off": cut_off,
         }
