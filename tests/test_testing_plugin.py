@@ -35,14 +35,14 @@ def test_fixtures(pytester: pytest.Pytester, conftest: str) -> None:
     """Who names the plugin gets the fixtures, and no warning."""
     pytester.makeconftest(conftest)
     pytester.makepyfile(USER)
-    done = pytester.runpytest_inprocess("-W", "error", "-p", "no:cov")
+    done = pytester.runpytest_subprocess("-W", "error", "-p", "no:cov")
 
     done.assert_outcomes(passed=3)
 
 
 def test_fixtures_are_described(pytester: pytest.Pytester) -> None:
     """``pytest --fixtures`` tells what they are."""
-    done = pytester.runpytest_inprocess("-p", "tlskit.testing", "--fixtures")
+    done = pytester.runpytest_subprocess("-p", "tlskit.testing", "--fixtures")
 
     done.stdout.fnmatch_lines(
         ["tls_ca *session*", "*certification authority*", "tls_leaf *"]
