@@ -366,6 +366,52 @@ def test_pending_looks_ahead():
     assert (0, None) == (server.pending(), read(server, 9))
 
 
+@pytest.mark.parametrize("version", ["tls12", "tls13"])
+def test_rest_gives_memory_back(version):
+    """After much was moved, OpenSSL gets new memory; nothing else changes."""
+    client, server = pair(client_context(version), server_context(version))
+    big = bytes(range(256)) * 1000
+    seen = []
+    for turn in range(6):
+        for one, other in ((client, server), (server, client)):
+            one.write(memoryview(big))
+            one.rest()  # Something is still to go out: nothing happens.
+            other.receive(one.outgoing())
+            other.rest()  # Something is still to be read.
+            assert big == read(other, len(big) + 1)
+            seen.append(other._connection._into_ssl)
+            if turn % 2:
+                one.rest()
+                other.rest()
+                now = other._connection._into_ssl
+                if other._direct is None:  # Then there is no way.
+                    assert seen[-1] == now
+                else:
+                    assert seen[-1] != now == other._direct._into
+    client.finish()
+    server.receive(client.outgoing())
+    server.rest()
+
+    assert b"" == read(server, 1)
+
+
+def test_rest_at_the_end():
+    """An end that was fed is not lost, nor is anything before the session."""
+    client, server = pair()
+    client.write(memoryview(bytes(5000)))
+    move(client, server)
+    assert bytes(5000) == read(server, 9999)
+    server.receive(b"")
+    server.rest()
+
+    with pytest.raises(tlskit.TruncatedError):
+        read(server, 1)
+    early = client_engine()
+    early.handshake()
+    early.rest()
+    assert early.outgoing()
+
+
 def test_pending_end():
     """The end counts until it is told; then nothing does."""
     client, server = pair()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import select
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -186,6 +187,25 @@ def test_non_blocking_send_wants_to_write(pair):
     client.shutdown(socket.SHUT_WR)
 
     assert taken == reader.result()
+
+
+def test_waiting_for_long_gives_memory_back(pair, monkeypatch):
+    """Who waits longer than a moment rests; then all goes on."""
+    monkeypatch.setattr("tlskit.driver._LONG", 0.01)
+    client, server = pair
+    rested = threading.Event()
+    rest = server._engine.rest
+    monkeypatch.setattr(server._engine, "rest", lambda: (rest(), rested.set()))
+    client.sendall(bytes(100000))
+    assert bytes(100000) == server.input.read(100000)
+    reader = Task(server.recv, 9)
+    assert rested.wait(PATIENCE)
+    client.sendall(b"hello")
+
+    assert b"hello" == reader.result()
+    server.settimeout(0.05)
+    with pytest.raises(TimeoutError):
+        server.recv(1)
 
 
 def test_nothing_is_left_behind(pair):

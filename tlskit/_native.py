@@ -45,12 +45,15 @@ _NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "direct-io": (
             "BIO_get_mem_data",
+            "BIO_new",
             "BIO_read",
+            "BIO_s_mem",
             "BIO_write",
             "SSL_ERROR_WANT_READ",
             "SSL_get_error",
             "SSL_pending",
             "SSL_read",
+            "SSL_set_bio",
             "SSL_write",
         ),
         "extended-master-secret": ("SSL_get_extms_support",),
@@ -432,6 +435,10 @@ class RootStore:
 # -- moving bytes -----------------------------------------------------------
 
 
+#: What is worth giving back, in bytes.
+_MUCH = 1024
+
+
 class DirectIO:
     """Moves one connection's bytes by OpenSSL's own functions.
 
@@ -445,6 +452,7 @@ class DirectIO:
         "_from",
         "_into",
         "_lib",
+        "_most",
         "_place",
         "_ssl",
         "hungry",
@@ -458,6 +466,7 @@ class DirectIO:
         self._connection = connection
         self._ssl = connection._ssl
         self._into, self._from = connection._into_ssl, connection._from_ssl
+        self._most = 0  # What either side may have held at once.
         #: Whether a read would only ask to be fed.
         self.hungry = False
         #: Whether reading has made ciphertext that is to go out.
@@ -467,6 +476,7 @@ class DirectIO:
         """Take ciphertext."""
         self.hungry = False
         size = len(data)
+        self._most = max(self._most, size)
         done = self._lib.BIO_write(self._into, self._buffer(data), size)
         assert done == size  # Memory grows.
 
@@ -515,6 +525,30 @@ class DirectIO:
         size = self._lib.BIO_get_mem_data(self._from, self._place)
         if size <= 0:
             return b""
+        self._most = max(self._most, size)
         taken = bytearray(size)
         self._lib.BIO_read(self._from, self._buffer(taken), size)
         return taken
+
+    def rest(self) -> None:
+        """Give back the memory that ciphertext once took.
+
+        OpenSSL's own never shrinks: of a connection that has once been busy
+        it would keep some 300 KiB for ever.
+        """
+        lib = self._lib
+        if self._most < _MUCH or any(
+            lib.BIO_get_mem_data(each, self._place) > 0
+            for each in (self._into, self._from)
+        ):
+            return
+        into, out = lib.BIO_new(lib.BIO_s_mem()), lib.BIO_new(lib.BIO_s_mem())
+        assert into
+        assert out
+        connection, swap = self._connection, lib.SSL_set_bio
+        # Python looks for signals after calls: if one raises, then only when
+        # nobody knows the old ones any more, which OpenSSL frees here.
+        self._most = 0
+        self._into = connection._into_ssl = into
+        self._from = connection._from_ssl = out
+        swap(self._ssl, into, out)

@@ -56,6 +56,8 @@ _CHUNK = 262144
 _SLICE = 262144
 #: A port that must not wait takes no more at once.
 _PIECE = 65536
+#: Who waits for so long, in seconds, gives memory back.
+_LONG = 1.0
 #: A writer takes in no more than this while nobody reads.
 _MOST_AHEAD = 1048576
 
@@ -120,6 +122,7 @@ class Driver:
             with self._locked(self._writing, deadline, WantWriteError):
                 with self._surfacing():
                     self._drive(self.engine.handshake, deadline)
+                    self.engine.rest()
 
     def reauthenticate(self, verify: Verify, deadline: Deadline) -> None:
         """Ask the peer for its certificate, and wait for the answer."""
@@ -289,6 +292,7 @@ class Driver:
         """Wait for ciphertext; it is good until this thread's next call."""
         assert self._reading.locked()
         chunk = _chunk()
+        moment: Deadline | None = None
         while True:
             if self.closed:
                 self._check_open()
@@ -297,14 +301,23 @@ class Driver:
                 if not size:
                     self._input_ended = True
                 return chunk[:size]
-            _, room = self._wait(
-                deadline,
-                WantReadError,
-                read=True,
-                write=bool(self._unsent),
-            )
-            if room:
-                self._offer()
+            if moment is None:
+                moment = deadline.sooner(_LONG)
+            try:
+                _, room = self._wait(
+                    moment,
+                    WantReadError,
+                    read=True,
+                    write=bool(self._unsent),
+                )
+            except TimeoutError:
+                if moment is deadline:
+                    raise
+                self.engine.rest()
+                moment = deadline
+            else:
+                if room:
+                    self._offer()
 
     def _feed(self, data: memoryview) -> None:
         if not len(data):

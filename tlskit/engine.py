@@ -274,6 +274,16 @@ class Engine:
         except SSL.WantReadError:
             return b"".join(pieces)
 
+    def rest(self) -> None:
+        """Give memory back; for who expects to wait for long."""
+        with self._step():
+            if (
+                self._direct is not None
+                and self.state is _OPEN
+                and not self._ended
+            ):
+                self._direct.rest()
+
     # -- steps --------------------------------------------------------------
 
     def handshake(self) -> bool | None:

@@ -198,6 +198,7 @@ class AsyncDriver(asyncio.BufferedProtocol):
         """Shake hands, or raise; harmless when it is done."""
         self.check_reader()
         await self._drive(self.engine.handshake, deadline)
+        self.engine.rest()
 
     async def reauthenticate(self, verify: Verify, deadline: Deadline) -> None:
         """Ask the peer for its certificate, and wait for the answer."""
