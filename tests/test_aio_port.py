@@ -88,8 +88,8 @@ def test_many_small_writes_are_one_record(run):
     async def main():
         async with joined() as (ours, theirs):
             sent = []
-            encrypt = ours._engine.write
-            ours._engine.write = lambda data: sent.append(1) or encrypt(data)
+            encrypt = ours._engine.encrypt
+            ours._engine.encrypt = lambda data: sent.append(1) or encrypt(data)
             for number in range(1000):
                 ours.write(number.to_bytes(2, "big"))
             data = await theirs.readexactly(2000)

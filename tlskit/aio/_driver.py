@@ -319,17 +319,18 @@ class AsyncDriver(asyncio.BufferedProtocol):
         while outbox.size and not self._full:
             piece = outbox.head()
             try:
-                done = self.engine.write(piece)
+                made = self.engine.encrypt(piece)
             except BaseException:
                 outbox.clear()
                 self._send()
                 raise
-            self._send()
             sent = True
-            self._stalled = done is None
-            if done is None:  # In mid-renegotiation; see feed().
+            self._stalled = made is None
+            if made is None:  # In mid-renegotiation; see feed().
+                self._send()
                 return sent
-            outbox.drop(done)
+            self._hand_over(made)
+            outbox.drop(len(piece))
         if self._ending and not outbox.size:
             self.engine.finish()
             self._send()
@@ -338,7 +339,10 @@ class AsyncDriver(asyncio.BufferedProtocol):
 
     def _send(self) -> None:
         """Hand over what the engine has made."""
-        data = self.engine.outgoing()
+        if self.engine.owes:
+            self._hand_over(self.engine.outgoing())
+
+    def _hand_over(self, data: bytes | bytearray) -> None:
         if data and not self.transport.is_closing():
             self.transport.write(data)
 
