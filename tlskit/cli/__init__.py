@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 
 import click
 
 from .._version import __version__
-from . import ca, check, connect, demo, doctor, explain, inspect, serve
 from ._console import complain
 from ._exit import MEANINGS, ExitCode, exit_code
 
@@ -17,9 +17,42 @@ _EPILOG = "\b\nExit status:\n" + "\n".join(
     f"  {code.value:>3}  {meaning}" for code, meaning in MEANINGS.items()
 )
 
+_COMMANDS = (
+    "ca",
+    "check",
+    "connect",
+    "demo",
+    "doctor",
+    "explain",
+    "inspect",
+    "serve",
+)
+
+
+class _Commands(click.Group):
+    """Loads a subcommand when it is called: each needs much of its own."""
+
+    def list_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's interface
+    ) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's interface
+        cmd_name: str,
+    ) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(f"{__name__}.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
 
 @click.group(
     "tlskit",
+    cls=_Commands,
     invoke_without_command=True,
     epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -34,13 +67,6 @@ def group(context: click.Context) -> None:
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), err=True)
         context.exit(ExitCode.USAGE)
-
-
-for _module in (
-    *(demo, check, explain, connect),
-    *(serve, inspect, ca, doctor),
-):
-    group.add_command(_module.command)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
