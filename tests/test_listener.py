@@ -430,6 +430,23 @@ def test_a_signal_wakes_who_accepts(listener):
         signal.signal(signal.SIGUSR1, before)
 
 
+def test_signals_of_an_event_loop_stay_its_own(listener):
+    """A descriptor that a loop has signals written to is left in place."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.setblocking(False)
+        before = signal.signal(signal.SIGUSR1, lambda *_: None)
+        signal.set_wakeup_fd(theirs.fileno())
+        try:
+            with listener._reception.entered(Deadline()):
+                signal.raise_signal(signal.SIGUSR1)
+        finally:
+            assert theirs.fileno() == signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGUSR1, before)
+
+        assert bytes([signal.SIGUSR1]) == ours.recv(9)
+
+
 def test_close_wakes_who_accepts(listener):
     """Closing ends an accept in another thread."""
     waiting = Task(listener.accept)

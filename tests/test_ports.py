@@ -248,6 +248,110 @@ def test_non_blocking_send_of_something_else(pair):
     assert taken + data == reader.result()
 
 
+def test_non_blocking_send_of_less(pair):
+    """Part of the same data is claimed, and then the rest of it."""
+    client, server = pair
+    data = bytes(range(251)) * 400
+    taken = filled(client, data)
+    client.setblocking(True)
+    reader = Task(read_to_end, server)
+    rest = memoryview(data)
+    while rest:
+        rest = rest[client.send(rest[:1000]) :]
+    client.shutdown(socket.SHUT_WR)
+
+    assert taken + data == reader.result()
+
+
+@pytest.mark.parametrize("kind", ["output", "makefile"])
+def test_non_blocking_file(memory, kind):
+    """A buffered file over a port that must not wait loses nothing."""
+    client, server = memory
+    client.setblocking(False)
+    file = client.output if kind == "output" else client.makefile("wb")
+    data = bytes(range(251)) * 4000
+    got = bytearray()
+    rest = memoryview(data)
+    while True:
+        try:
+            rest = rest[file.write(rest) :] if rest else rest
+            file.flush()
+        except BlockingIOError as error:
+            rest = rest[error.characters_written :]
+        if not rest and len(got) == len(data):
+            break
+        server.settimeout(0)
+        with suppress(WantReadError):
+            while True:
+                got += server.recv(65536)
+
+    assert data == got
+
+
+@pytest.fixture
+def narrow():
+    """Two ports with little room between them."""
+    ends = memory_pair(client_context(), server_context(), capacity=3000)
+    yield ends
+    for end in ends:
+        end.abandon()
+
+
+@pytest.mark.parametrize("kind", ["output", "makefile"])
+@pytest.mark.parametrize("again", ["flush", "close"])
+def test_a_file_after_a_time_out(narrow, kind, again):
+    """What could not be sent in time is sent once, not twice."""
+    client, server = narrow
+    client.settimeout(0.05)
+    data = bytes(range(250)) * 40
+    file = client.output if kind == "output" else client.makefile("wb")
+    file.write(data)
+    with pytest.raises(TimeoutError):
+        file.flush()
+    client.settimeout(PATIENCE)
+    reader = Task(read_to_end, server)
+    getattr(file, again)()
+    file.close()
+    client.close()
+
+    assert data == reader.result()
+
+
+def test_a_file_that_is_given_up(narrow):
+    """What it could not send in time is sent; other data come after it."""
+    client, server = narrow
+    client.settimeout(0.05)
+    kept = b"k" * 10000
+    with pytest.raises(TimeoutError):
+        client.write_plain(memoryview(kept), kept=True)
+    client.settimeout(PATIENCE)
+    reader = Task(read_to_end, server)
+    client.sendall(b"other")
+    client.close()
+
+    assert kept + b"other" == reader.result()
+
+
+def test_read_only_buffer(pair):
+    """Bytes are never written into; nothing is read then."""
+    client, server = pair
+    client.sendall(b"hello")
+    fixed = bytes(5)
+    for buffer in (fixed, memoryview(fixed)):
+        with pytest.raises(TypeError, match="writable"):
+            server.recv_into(buffer)
+
+    assert bytes(5) == fixed
+    assert b"hello" == server.recv(5)
+
+
+def test_strided_buffer(pair):
+    """A buffer with holes is refused before anything is sent."""
+    client, _ = pair
+    with pytest.raises(TypeError):
+        client.send(memoryview(b"abcdef")[::2])
+
+
 def test_non_blocking_sendall_repeats(memory):
     """Slices that are taken one by one make the whole."""
     client, server = memory

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -17,6 +18,9 @@ import pytest
 
 import tlskit
 from tlskit._children import Child, total
+from tlskit._events import Events
+from tlskit._prefork import Crew
+from tlskit._tally import Tally
 from tlskit.deadline import Deadline
 from tlskit.metrics import ListenerStatistics
 
@@ -670,6 +674,22 @@ def test_a_platform_without_forks(monkeypatch):
     assert "behind a proxy" in caught.value.hint
 
 
+def test_no_descriptor_is_left_to_begin_with(monkeypatch):
+    """It fails as a whole: nothing listens, and nobody waits for ever."""
+
+    def dup(_):
+        raise OSError(errno.EMFILE, "no room")
+
+    monkeypatch.setattr(socket.socket, "dup", dup)
+    with tlskit.listen(hostname="127.0.0.1", context=server_context()) as one:
+        with pytest.raises(OSError, match="no room"):
+            one.serve(echo, processes=2)
+        assert one.closed
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", one.port), PATIENCE)
+        one.shutdown(None)
+
+
 # -- a line -----------------------------------------------------------------
 
 
@@ -685,6 +705,39 @@ def child():
         process.stdin.close()
         ours.close()
         theirs.close()
+
+
+@pytest.mark.parametrize("ending", [False, True])
+def test_clients_that_were_cut_off(child, ending):
+    """Those of the end count there; those of a child long gone do not."""
+    found, _, _ = child
+    crew = Crew(echo, Events("here", Tally(echo)), "here", processes=1)
+    crew._children.append(found)
+    found.cut_off = 2
+    if ending:
+        crew.drain(Deadline.now())
+    found.kill()
+    crew._bury(found)
+
+    assert 2 * ending == crew.cut_off
+
+
+def test_a_child_that_somebody_else_has_buried(child, monkeypatch):
+    """A number that is nobody's any more is no error."""
+    found, _, process = child
+    process.kill()
+    process.wait()
+    real, looks = os.waitpid, []
+
+    def waitpid(pid, options):
+        looks.append(pid)
+        return (0, 0) if len(looks) == 1 else real(pid, options)
+
+    monkeypatch.setattr(os, "waitpid", waitpid)
+    found.kill()
+
+    assert found.ended
+    assert found.status is None
 
 
 def test_a_child_is_heard(child):

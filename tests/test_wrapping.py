@@ -20,7 +20,7 @@ from tlskit.errors import (
     TruncatedError,
     VerificationError,
 )
-from tlskit.testing import pipe
+from tlskit.testing import memory_pair, pipe
 
 from .engines import authority, client_context, server_context
 from .joined import (
@@ -710,3 +710,20 @@ def test_our_streams_meet_the_standard_library():
 
             assert b"answer" == read_to_end(client)
     right.close()
+
+
+def test_a_port_that_is_given_back_after_a_time_out():
+    """What the outer session had given it is sent, and expected no more."""
+    inner, peer = memory_pair(
+        client_context(), server_context(), capacity=3000
+    )
+    transport = wrapping.PortTransport(inner, close=False)
+    assert transport.write(memoryview(bytes(60000))) is None
+    reader = Task(peer.input.read, 60005)
+    transport.close()
+    inner.settimeout(PATIENCE)
+    inner.sendall(b"hello")
+
+    assert bytes(60000) + b"hello" == reader.result()
+    inner.abandon()
+    peer.abandon()

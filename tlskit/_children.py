@@ -121,7 +121,8 @@ class Child:
         """End it now, if it has not ended; nobody can put that off."""
         self._reap(os.WNOHANG)
         if not self.ended:
-            os.kill(self.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # Somebody has waited for it.
+                os.kill(self.pid, signal.SIGKILL)
             self._reap(0)
 
     def _reap(self, options: int) -> None:
@@ -183,8 +184,9 @@ class Parent:
         def tell() -> None:
             self._tell(counts(), service.cut_off)
 
-        # Ctrl-C reaches all processes of a terminal; the parent decides.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # Ctrl-C reaches all processes of a terminal; the parent decides.  To
+        # have it ignored would go on in what handlers start.
+        signal.signal(signal.SIGINT, lambda *_: None)
         if self._terminable:
             signal.signal(
                 signal.SIGTERM, lambda *_: drain(Deadline.after(HURRY))

@@ -71,7 +71,8 @@ class Ending:
     def _is_part(self, thread: int) -> bool:
         return thread == self._server
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """Let those go on who wait for the end; a second call is harmless."""
         with self._change:
             self._over = True
             self._change.notify_all()

@@ -435,6 +435,12 @@ class RootStore:
 # -- moving bytes -----------------------------------------------------------
 
 
+@functools.cache
+def _type_of_bytes() -> Any:
+    _, ffi = _binding()
+    return ffi.typeof("char[]")
+
+
 #: What is worth giving back, in bytes.
 _MUCH = 1024
 
@@ -448,6 +454,7 @@ class DirectIO:
 
     __slots__ = (
         "_buffer",
+        "_bytes",
         "_connection",
         "_from",
         "_into",
@@ -462,6 +469,7 @@ class DirectIO:
     def __init__(self, connection: Connection) -> None:
         self._lib, ffi = _require("direct-io", "move bytes directly")
         self._buffer = ffi.from_buffer
+        self._bytes = _type_of_bytes()
         self._place = ffi.new("char **")
         self._connection = connection
         self._ssl = connection._ssl
@@ -490,7 +498,7 @@ class DirectIO:
         """
         lib, ssl = self._lib, self._ssl
         size, total = len(buffer), 0
-        target = self._buffer(buffer)
+        target = self._buffer(self._bytes, buffer, True)
         while total < size:
             done = lib.SSL_read(ssl, target + total, size - total)
             if done <= 0:

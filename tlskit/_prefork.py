@@ -246,7 +246,8 @@ class Crew(Ending):
         with self._change:
             self._children.remove(child)
             self._past = total(self._address, [self._past, child.legacy()])
-            self.cut_off += child.cut_off
+            if self._deadline is not None:  # Else it is long past.
+                self.cut_off += child.cut_off
         child.line.close()
         self._empty.append(child.again)
         self._events.ended(
@@ -286,7 +287,7 @@ class Crew(Ending):
             child.kill()
             child.cut_off = max(child.cut_off, child.counts.active)
             self._bury(child)
-        self._end()
+        self.end()
 
 
 def _flush() -> None:

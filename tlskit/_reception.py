@@ -57,17 +57,22 @@ def _signals_ring(ringer: socket.socket) -> Iterator[None]:
     yet, would else be handled only after the next client has come: Ctrl-C
     on an idle server might do nothing.
     """
+    installed = False
     try:
-        before = signal.set_wakeup_fd(
-            ringer.fileno(), warn_on_full_buffer=False
-        )
-    except ValueError:  # Not the main thread: no handler runs here.
-        yield
-        return
-    try:
+        with suppress(ValueError):  # Not the main thread: none is handled.
+            installed = True
+            before = signal.set_wakeup_fd(
+                ringer.fileno(), warn_on_full_buffer=False
+            )
+            if before != -1:
+                # An event loop's; it lives by what it is told there.
+                signal.set_wakeup_fd(before, warn_on_full_buffer=False)
+                installed = False
         yield
     finally:
-        signal.set_wakeup_fd(before)
+        if installed:
+            with suppress(ValueError):
+                signal.set_wakeup_fd(-1)
 
 
 class Reception:

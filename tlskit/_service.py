@@ -135,7 +135,7 @@ class Service(Ending):
             self._wait_for_handlers()
         finally:
             self._cut()
-            self._end()
+            self.end()
 
     def _wait_for_handlers(self) -> None:
         with self._change:

@@ -109,6 +109,7 @@ class Driver:
         self._writing = threading.Lock()
         self._unsent = _NOTHING
         self._unclaimed = b""  # Made into ciphertext, and not yet reported.
+        self._insistent = True  # Whether nothing else may be given then.
         self._ahead = 0  # Ciphertext fed by writers since the last read.
         self._input_ended = False
         self._heard = False  # Bytes came in after the handshake.
@@ -159,11 +160,19 @@ class Driver:
             if engine.owes:
                 self._offer()
 
-    def write(self, data: memoryview, deadline: Deadline) -> int:
+    def write(
+        self, data: memoryview, deadline: Deadline, *, kept: bool = False
+    ) -> int:
         """Send all of *data*.
 
         After a time-out the ciphertext that was made stays queued, in order;
         it is sent before anything else and never made twice.
+
+        Args:
+            data: What to send.
+            deadline: When to give up.
+            kept: Whether the caller gives *data* again after a failure; they
+                count as sent then.
         """
         if not self._writing.acquire(blocking=False):
             self._queue(self._writing, deadline, WantWriteError)
@@ -171,13 +180,18 @@ class Driver:
             if self._unsent:
                 self._flush(deadline)
             size = len(data)
-            if size <= _SLICE and not self._unclaimed:
-                self._encrypt(data, deadline)
-                self._flush(deadline)
-            else:
-                for start in range(self._claim(data), size, _SLICE):
-                    self._encrypt(data[start : start + _SLICE], deadline)
+            start = self._claim(data) if self._unclaimed else 0
+            while start < size:
+                piece = data[start : start + _SLICE]
+                self._encrypt(piece, deadline)
+                try:
                     self._flush(deadline)
+                except BaseException:
+                    if kept:
+                        self._unclaimed = bytes(piece)
+                        self._insistent = False
+                    raise
+                start += _SLICE
         except OSError as error:
             self._surface(error)
             raise
@@ -212,23 +226,25 @@ class Driver:
                     self._flush(now)
                 except WantWriteError:
                     self._unclaimed = bytes(piece)
+                    self._insistent = True
                     raise
         return len(piece)
 
     def _claim(self, data: memoryview) -> int:
         """Say how much of *data* was sent for a call that did not say so."""
-        size = len(self._unclaimed)
-        if not size or not len(data):
+        size = min(len(self._unclaimed), len(data))
+        if data[:size] == self._unclaimed[:size]:
+            self._unclaimed = self._unclaimed[size:]
+            return size
+        if not self._insistent:  # The file has been given up.
+            self._unclaimed = b""
             return 0
-        if data[:size] != self._unclaimed:
-            raise ConfigurationError(
-                "after WantWriteError the same data is to be sent again: "
-                f"{size} bytes of it are on their way",
-                code="bad-write-retry",
-                hint="keep what send() did not take, and give it again",
-            )
-        self._unclaimed = b""
-        return size
+        raise ConfigurationError(
+            "after WantWriteError the same data is to be sent again: "
+            f"{len(self._unclaimed)} bytes of it are on their way",
+            code="bad-write-retry",
+            hint="keep what send() did not take, and give it again",
+        )
 
     def encrypt(self, data: memoryview, deadline: Deadline) -> None:
         """Encrypt *data* behind what was left to send; ``flush_rest`` sends.
@@ -439,9 +455,16 @@ class Driver:
             self._offer()
         return ready, room and write and not self._unsent
 
-    def flush_rest(self, deadline: Deadline) -> None:
-        """Send what an earlier call could not send."""
+    def flush_rest(self, deadline: Deadline, *, forget: bool = False) -> None:
+        """Send what an earlier call could not send.
+
+        Args:
+            deadline: When to give up.
+            forget: Whether nobody gives again what was not reported as sent.
+        """
         with self._locked(self._writing, deadline, WantWriteError):
+            if forget:
+                self._unclaimed = b""
             self._flush(deadline)
 
     # -- the end ------------------------------------------------------------

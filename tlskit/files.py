@@ -23,8 +23,11 @@ class Plain(Protocol):
         """Read into *buffer*; ``BlockingIOError`` for "nothing there"."""
         ...
 
-    def write_plain(self, data: memoryview) -> int:
-        """Write *data* and say how much of it was taken."""
+    def write_plain(self, data: memoryview, *, kept: bool = False) -> int:
+        """Write *data* and say how much of it was taken.
+
+        If it fails, data that were *kept* are given again.
+        """
         ...
 
     def fileno(self) -> int:
@@ -86,8 +89,10 @@ class RawOutput(io.RawIOBase):
 
     def write(self, data: Buffer) -> int | None:
         """Send *data*."""
+        view = memoryview(data).cast("B")
         try:
-            return self.port.write_plain(memoryview(data).cast("B"))
+            # More than the buffer holds is not kept there.
+            return self.port.write_plain(view, kept=len(view) <= _BUFFER)
         except BlockingIOError:
             return None
 

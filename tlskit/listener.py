@@ -7,6 +7,7 @@ import select
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Literal
 
 from ._children import Parent
@@ -269,15 +270,17 @@ class Listener:
 
     def _mind(self, crew: Crew) -> None:
         """Have others serve."""
-        # They get nothing but the socket; a selector would be one for all.
-        sock = self._sock.dup()
-        self._reception.close()
-        self._sock = sock
-        try:
+        with ExitStack() as stack:
+            stack.callback(crew.end)
+            stack.callback(self._reception.close)
+            stack.callback(setattr, self, "_closed", True)
+            # They get nothing but the socket; a selector would be one for
+            # all.
+            sock = self._sock.dup()
+            stack.callback(sock.close)
+            self._reception.close()
+            self._sock = sock
             crew.run(sock.close)
-        finally:
-            self._closed = True
-            sock.close()
 
     def _run(self, service: Service) -> None:
         """Have clients served, until the service drains and all are done."""

@@ -215,6 +215,11 @@ class SSLPort(SessionView):
         if flags:
             _refuse_flags(flags)
         view = _bytes_of(buffer)
+        if view.readonly:
+            raise TypeError(
+                f"a buffer to read into has to be writable, {buffer!r:.40} "
+                "is not: use a bytearray"
+            )
         if nbytes:
             view = view[:nbytes]
         if self._input is None or self._input.closed:
@@ -257,7 +262,8 @@ class SSLPort(SessionView):
         About a record's worth is counted at most.  An end that ``recv``
         would tell at once counts as one byte until it is told, and so does
         an error.  Wait for the descriptor only while this is 0: what has
-        come already does not make it readable.
+        come already does not make it readable.  What the file ``input`` has
+        read ahead is not counted.
 
         Source: ``tls-socket-pending?``.
         """
@@ -289,9 +295,13 @@ class SSLPort(SessionView):
         """
         if flags:
             _refuse_flags(flags)
+        return self._send(_bytes_of(data), kept=False)
+
+    def _send(self, data: memoryview, *, kept: bool) -> int:
+        """Do ``send`` for a file; *kept* is as for ``write_plain``."""
         if self._output is not None:
             self._send_gathered()
-        return self.write_plain(_bytes_of(data))
+        return self.write_plain(data, kept=kept)
 
     def sendall(self, data: Buffer, flags: int = 0) -> None:
         """Send all of *data*.
@@ -315,11 +325,13 @@ class SSLPort(SessionView):
                 return
             view = view[sent:]
 
-    def write_plain(self, data: memoryview) -> int:
+    def write_plain(self, data: memoryview, *, kept: bool = False) -> int:
         """Write past the output file's buffer; for the files themselves.
 
         Args:
             data: The bytes.
+            kept: Whether the caller keeps them if this fails, and gives them
+                again.
 
         Returns:
             How many were taken.
@@ -332,7 +344,7 @@ class SSLPort(SessionView):
             raise ClosedError("this port was closed")
         if self._timeout == 0 and not self._closing:
             return self._driver.write_some(data)
-        return self._driver.write(data, self._deadline())
+        return self._driver.write(data, self._deadline(), kept=kept)
 
     # -- the files ----------------------------------------------------------
 
@@ -402,12 +414,12 @@ class SSLPort(SessionView):
                 f"the mode is 'r', 'w', 'rw' or 'b', not {mode!r}"
             )
         self._files += 1
-        raw = _Raw(self, mode, self._file_closed)
+        size = 16384 if buffering is None or buffering < 0 else buffering
+        raw = _Raw(self, mode, self._file_closed, size)
         if buffering == 0:
             if "b" not in mode:
                 raise ValueError("only a binary file can be unbuffered")
             return raw  # type: ignore[return-value]
-        size = 16384 if buffering is None or buffering < 0 else buffering
         file: Any
         if "r" in mode and "w" in mode:
             file = io.BufferedRWPair(raw, raw, size)
@@ -634,12 +646,17 @@ class _Raw(io.RawIOBase):
     """Both directions of a port as one raw file, for ``makefile``."""
 
     def __init__(
-        self, port: SSLPort, mode: str, on_close: Callable[[], None]
+        self,
+        port: SSLPort,
+        mode: str,
+        on_close: Callable[[], None],
+        kept: int,
     ) -> None:
         super().__init__()
         self._port = port
         self._mode = mode
         self._on_close = on_close
+        self._kept = kept  # As much as the buffer before this one holds.
 
     def readable(self) -> bool:
         return "r" in self._mode
@@ -654,8 +671,9 @@ class _Raw(io.RawIOBase):
             return None
 
     def write(self, data: Buffer) -> int | None:
+        view = _bytes_of(data)
         try:
-            return self._port.send(data)
+            return self._port._send(view, kept=len(view) <= self._kept)
         except BlockingIOError:
             return None
 
@@ -674,7 +692,8 @@ def _refuse_flags(flags: int) -> NoReturn:
 
 def _bytes_of(data: Buffer) -> memoryview:
     view = memoryview(data)
-    return view if view.format == "B" and view.ndim == 1 else view.cast("B")
+    plain = view.format == "B" and view.ndim == 1 and view.c_contiguous
+    return view if plain else view.cast("B")
 
 
 def endpoints_of(

@@ -201,7 +201,7 @@ class PortTransport:
         if self.close_streams:
             self._port.close()
         else:
-            self._driver.flush_rest(Deadline.after(5.0))
+            self._driver.flush_rest(Deadline.after(5.0), forget=True)
 
     def fileno(self) -> int:
         """See ``Transport``."""
