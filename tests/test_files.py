@@ -31,8 +31,10 @@ class FakePort:
         buffer[: len(piece)] = piece
         return len(piece)
 
-    def write_plain(self, data: memoryview) -> int:
-        """Keep a piece."""
+    def write_plain(self, data: memoryview, *, kept: bool = False) -> int:
+        """Take a piece."""
+        # The file gives again what its own buffer holds, and only that.
+        assert kept == (len(data) <= 16384)
         if self.blocks:
             raise BlockingIOError
         self.written.append(bytes(data))
@@ -117,7 +119,8 @@ def test_flush_if_idle_never_waits_for_a_writer():
     file = port.output()
     inside, leave = threading.Event(), threading.Event()
 
-    def slow(data: memoryview) -> int:
+    def slow(data: memoryview, *, kept: bool) -> int:
+        assert kept
         inside.set()
         assert leave.wait(PATIENCE)
         return len(data)
@@ -239,7 +242,7 @@ def test_other_complaints_of_a_flush():
     """What is wrong with an open file is raised."""
 
     class Odd(FakePort):
-        def write_plain(self, data):
+        def write_plain(self, data, *, kept=False):
             raise ValueError("odd")
 
     file = Odd().output()
