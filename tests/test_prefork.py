@@ -323,6 +323,7 @@ def test_an_heir_resumes(vault, tmp_path):
     context.set_session_cache(tlskit.SessionCache())
     with fleet(vault, tmp_path) as server:
         _, first = server.connect(context)
+        server.program.until(": serving$", times=4)
         before = server.children
         server.signal(signal.SIGKILL, first)
         server.program.until(": serving$", times=5)
