@@ -231,6 +231,9 @@ def test_no_more_threads_than_there_are(monkeypatch):
     with serving(hold, workers=2) as server:
         with server.connect() as one, server.connect() as two:
             hold.wait()
+            deadline = Deadline.after(PATIENCE)
+            while not server.listener._service._queue:
+                assert deadline.left()
             hold.released.set()
             assert b"done" == one.recv(10)
             assert b"done" == two.recv(10)

@@ -154,7 +154,6 @@ class PortTransport:
         self._port = port
         self._driver = port._driver
         self._timeout = port.gettimeout()
-        self._taken = 0  # By the other port, but not sent yet.
         port.setblocking(False)
 
     def read_into(self, buffer: memoryview) -> int | None:
@@ -166,19 +165,11 @@ class PortTransport:
             return None
 
     def write(self, data: memoryview) -> int | None:
-        """See ``Transport``.
-
-        What the other port has taken counts only when it has sent it: it
-        has no thread that would send it later.
-        """
+        """See ``Transport``; the other port says what it has sent."""
         try:
-            if not self._taken:
-                self._taken = self._port.send(data)
-            self._driver.flush_rest(Deadline.now())
+            return self._port.send(data)
         except BlockingIOError:
             return None
-        taken, self._taken = self._taken, 0
-        return taken
 
     def wait(
         self, *, read: bool, write: bool, deadline: Deadline
