@@ -52,6 +52,9 @@ class Lane:
         #: What can be read.
         self.ready = bytearray()
         self.ended = False
+        #: Whether the fault has changed anything: a swap of equal bytes does
+        #: not, nor does a delay.
+        self.harmed = False
         self._held = bytearray()  # From the fault's place on.
         self._done = fault is None
 
@@ -80,12 +83,14 @@ class Lane:
         self._done = True
         held, self._held = bytes(self._held), bytearray()
         if self.fault.kind == "cut":
-            self.ended = True
+            self.ended = self.harmed = True
         elif self.fault.kind == "delay":
             self.ready += held
         else:
             span = self.fault.span()
-            self.ready += self.fault.apply(held[:span]) + held[span:]
+            seen = self.fault.apply(held[:span])
+            self.harmed = seen != held[:span]
+            self.ready += seen + held[span:]
         return True
 
     def end(self) -> None:
