@@ -54,6 +54,7 @@ LONG = (
 NO_LIBRARIES = "--no-libraries"
 #: Which files talk to the libraries of others.
 LIBRARIES = ("test_stdlib_*_clients.py", "test_stdlib_servers.py")
+PART = "--part"
 SCAN = "--scan"
 NIGHTLY = "--nightly"
 
@@ -74,6 +75,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         NO_LIBRARIES,
         action="store_true",
         help="leave out what other people's libraries are needed for",
+    )
+    parser.addoption(
+        PART,
+        metavar="K/N",
+        default="1/1",
+        help="run only every Nth test, from the Kth on",
     )
     parser.addoption(
         SCAN,
@@ -108,7 +115,9 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Skip what needs a capability that is off, or was not asked for."""
+    """Leave out and skip what was not asked for, or what can't be."""
+    first, step = map(int, config.getoption(PART).split("/"))
+    items[:] = items[first - 1 :: step]
     items.sort(key=lambda item: _rank(item.path))
     skips = {}
     if config.getoption(OPTION):

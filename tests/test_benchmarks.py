@@ -185,6 +185,8 @@ def test_differing_byte(it, module, damage, capfd):
             answer = sock.recv(1)
             if answer:
                 sock.sendall(timed)
+                if not damage:  # Nothing may follow before this is told.
+                    assert sock.recv(1) == it.speech.DONE
                 sock.sendall(it.content.END)
             sock.shutdown(socket.SHUT_WR)
             if not damage:

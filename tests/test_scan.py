@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -23,31 +22,16 @@ _OURS = {"cert_revocation"}
 _CHECKS = ["-p", "-s", "-f", "-P", "-S", "-U"]
 
 
-#: What it says when it is itself that could not go on.
-_UNDECIDED = "check failed because of connect problem"
-
-
-def scanned(port: int, root: Path, report: Path) -> list[dict[str, str]]:
-    """Give what it finds at a port of localhost."""
-    report.unlink(missing_ok=True)
-    subprocess.run(
-        [
-            *(str(_SCANNER), "--quiet", "--color", "0"),
-            *("--warnings", "off", "--nodns", "none"),
-            *("--add-ca", root, "--jsonfile", report),
-            *(*_CHECKS, f"localhost:{port}"),
-        ],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        timeout=_ENOUGH,
-        check=False,  # Its status counts its findings.
-    )
-    findings: list[dict[str, str]] = json.loads(report.read_text("utf-8"))
-    return findings
+#: It has ``openssl s_client`` save a session and leave at once, and takes it
+#: for a failure if the server's ticket was later than that.
+_MISSED = {
+    (f"sessionresumption_{kind}", "check failed because of connect problem")
+    for kind in ("ticket", "ID")
+}
 
 
 @pytest.mark.scan
-@pytest.mark.timeout(2 * _ENOUGH + 20)
+@pytest.mark.timeout(_ENOUGH + 20)
 @pytest.mark.skipif(_SCANNER is None, reason="testssl.sh is not installed")
 def test_scanner_has_nothing_to_complain_of(tmp_path):
     """Neither of protocols and suites, nor of any known attack."""
@@ -57,10 +41,19 @@ def test_scanner_has_nothing_to_complain_of(tmp_path):
     root.write_bytes(ca.pem)
     with serving("--json", "--cert", str(chain), "--key", str(key)) as server:
         port = server.event()["port"]
-        findings = scanned(port, root, report)
-        if any(_UNDECIDED in each["finding"] for each in findings):
-            # It does not say what it has met, and a busy machine suffices.
-            findings = scanned(port, root, report)
+        subprocess.run(
+            [
+                *(str(_SCANNER), "--quiet", "--color", "0"),
+                *("--warnings", "off", "--nodns", "none"),
+                *("--add-ca", root, "--jsonfile", report),
+                *(*_CHECKS, f"localhost:{port}"),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            timeout=_ENOUGH,
+            check=False,  # Its status counts its findings.
+        )
+    findings = json.loads(report.read_text("utf-8"))
     judged = {each["id"]: each["severity"] for each in findings}
 
     assert "OK" == judged["SSLv3"] == judged["heartbleed"]
@@ -68,5 +61,7 @@ def test_scanner_has_nothing_to_complain_of(tmp_path):
     assert {} == {
         each["id"]: each["finding"]
         for each in findings
-        if each["severity"] not in _FINE and each["id"] not in _OURS
+        if each["severity"] not in _FINE
+        and each["id"] not in _OURS
+        and (each["id"], each["finding"]) not in _MISSED
     }
