@@ -61,6 +61,13 @@ def it() -> Any:
     )
 
 
+@pytest.fixture(autouse=True)
+def _unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start workers without coverage, which would only slow them down."""
+    for name in ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"):
+        monkeypatch.delenv(name, raising=False)
+
+
 def quiet(_: str) -> None:
     """Hear of no progress."""
 
@@ -186,7 +193,7 @@ def test_differing_byte(it, module, damage, capfd):
             if answer:
                 sock.sendall(timed)
                 if not damage:  # Nothing may follow before this is told.
-                    assert sock.recv(1) == it.speech.DONE
+                    assert sock.recv(1) == it.content.DONE
                 sock.sendall(it.content.END)
             sock.shutdown(socket.SHUT_WR)
             if not damage:
