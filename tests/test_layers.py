@@ -37,7 +37,7 @@ LADDER = (
         " _stdlib_errors _streams _tally _trust_files _trust_macos"
         " _trust_windows facts keylog proxy_protocol sniff"
     ),
-    "_closing _mismatch _reasons _sources channel_binding revocation",
+    "_claims _closing _mismatch _reasons _sources channel_binding revocation",
     "_diagnosis _openssl ocsp",
     "_native hashing stapling",
     "_trust_sources credentials identity library protocols verification",

@@ -30,6 +30,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
+from ._claims import Claims
 from ._closing import FAREWELL as _FAREWELL
 from ._closing import LINGER as _LINGER
 from ._closing import MOST_DRAINED as _MOST_DRAINED
@@ -108,8 +109,7 @@ class Driver:
         self._reading = threading.Lock()
         self._writing = threading.Lock()
         self._unsent = _NOTHING
-        self._unclaimed = b""  # Made into ciphertext, and not yet reported.
-        self._insistent = True  # Whether nothing else may be given then.
+        self._claims = Claims()
         self._ahead = 0  # Ciphertext fed by writers since the last read.
         self._input_ended = False
         self._heard = False  # Bytes came in after the handshake.
@@ -180,7 +180,7 @@ class Driver:
             if self._unsent:
                 self._flush(deadline)
             size = len(data)
-            start = self._claim(data) if self._unclaimed else 0
+            start = self._claims.claim(data) if self._claims.held else 0
             while start < size:
                 piece = data[start : start + _SLICE]
                 self._encrypt(piece, deadline)
@@ -188,8 +188,7 @@ class Driver:
                     self._flush(deadline)
                 except BaseException:
                     if kept:
-                        self._unclaimed = bytes(piece)
-                        self._insistent = False
+                        self._claims.hold(piece, insistent=False)
                     raise
                 start += _SLICE
         except OSError as error:
@@ -217,7 +216,7 @@ class Driver:
         with self._locked(self._writing, now, WantWriteError):
             with self._surfacing():
                 self._flush(now)
-                claimed = self._claim(data)
+                claimed = self._claims.claim(data)
                 if claimed:
                     return claimed
                 piece = data[:_PIECE]
@@ -225,26 +224,9 @@ class Driver:
                 try:
                     self._flush(now)
                 except WantWriteError:
-                    self._unclaimed = bytes(piece)
-                    self._insistent = True
+                    self._claims.hold(piece, insistent=True)
                     raise
         return len(piece)
-
-    def _claim(self, data: memoryview) -> int:
-        """Say how much of *data* was sent for a call that did not say so."""
-        size = min(len(self._unclaimed), len(data))
-        if data[:size] == self._unclaimed[:size]:
-            self._unclaimed = self._unclaimed[size:]
-            return size
-        if not self._insistent:  # The file has been given up.
-            self._unclaimed = b""
-            return 0
-        raise ConfigurationError(
-            "after WantWriteError the same data is to be sent again: "
-            f"{len(self._unclaimed)} bytes of it are on their way",
-            code="bad-write-retry",
-            hint="keep what send() did not take, and give it again",
-        )
 
     def encrypt(self, data: memoryview, deadline: Deadline) -> None:
         """Encrypt *data* behind what was left to send; ``flush_rest`` sends.
@@ -464,7 +446,7 @@ class Driver:
         """
         with self._locked(self._writing, deadline, WantWriteError):
             if forget:
-                self._unclaimed = b""
+                self._claims.forget()
             self._flush(deadline)
 
     # -- the end ------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""One direction of a port as a raw binary file."""
+"""A port, or one of its directions, as a binary file."""
 
 from __future__ import annotations
 
@@ -10,10 +10,25 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["InputFile", "OutputFile", "Plain", "RawInput", "RawOutput"]
+__all__ = [
+    "InputFile",
+    "OutputFile",
+    "Plain",
+    "RawBoth",
+    "RawInput",
+    "RawOutput",
+    "bytes_of",
+]
 
 #: A record holds at most 16 KiB of plaintext (RFC 8446, section 5.1).
 _BUFFER = 16384
+
+
+def bytes_of(data: Buffer) -> memoryview:
+    """Give a view of *data* as plain bytes."""
+    view = memoryview(data)
+    plain = view.format == "B" and view.ndim == 1 and view.c_contiguous
+    return view if plain else view.cast("B")
 
 
 class Plain(Protocol):
@@ -102,6 +117,78 @@ class RawOutput(io.RawIOBase):
 
     def close(self) -> None:
         """End writing."""
+        if not self.closed:
+            super().close()
+            self._on_close()
+
+
+class Writing(Protocol):
+    """Sends data, and says how much of them was taken."""
+
+    def __call__(self, data: memoryview, /, *, kept: bool) -> int:
+        """Send *data*; if it fails, data that were *kept* come again."""
+        ...
+
+
+class RawBoth(io.RawIOBase):
+    """Both directions of a port as one raw file, for ``makefile``.
+
+    Args:
+        mode: Which directions: ``"r"``, ``"w"``, or both.
+        read_into: Reads into a buffer.
+        write: Sends.
+        fileno: Gives the descriptor to select on.
+        on_close: Called once, when the file is closed.
+        kept: How many bytes the buffer before this file holds.
+    """
+
+    def __init__(
+        self,
+        mode: str,
+        read_into: Callable[[Buffer], int],
+        write: Writing,
+        fileno: Callable[[], int],
+        *,
+        on_close: Callable[[], None],
+        kept: int,
+    ) -> None:
+        super().__init__()
+        self._mode = mode
+        self._read_into = read_into
+        self._write = write
+        self._fileno = fileno
+        self._on_close = on_close
+        self._kept = kept
+
+    def readable(self) -> bool:
+        """Say whether it was opened for that."""
+        return "r" in self._mode
+
+    def writable(self) -> bool:
+        """Say whether it was opened for that."""
+        return "w" in self._mode
+
+    def readinto(self, buffer: Buffer) -> int | None:
+        """Read what is there, at least a byte; 0 is the end of the file."""
+        try:
+            return self._read_into(buffer)
+        except BlockingIOError:
+            return None
+
+    def write(self, data: Buffer) -> int | None:
+        """Send *data*."""
+        view = bytes_of(data)
+        try:
+            return self._write(view, kept=len(view) <= self._kept)
+        except BlockingIOError:
+            return None
+
+    def fileno(self) -> int:
+        """Give the descriptor of the transport."""
+        return self._fileno()
+
+    def close(self) -> None:
+        """Tell that it is closed; the port stays open."""
         if not self.closed:
             super().close()
             self._on_close()

@@ -18,7 +18,14 @@ from .errors import (
     ConfigurationError,
     UnsupportedError,
 )
-from .files import InputFile, OutputFile, RawInput, RawOutput
+from .files import (
+    InputFile,
+    OutputFile,
+    RawBoth,
+    RawInput,
+    RawOutput,
+    bytes_of,
+)
 from .identity import Identity
 from .settings import Verify
 from .transport import SocketTransport, Transport, tune
@@ -214,7 +221,7 @@ class SSLPort(SessionView):
         """
         if flags:
             _refuse_flags(flags)
-        view = _bytes_of(buffer)
+        view = bytes_of(buffer)
         if view.readonly:
             raise TypeError(
                 f"a buffer to read into has to be writable, {buffer!r:.40} "
@@ -295,7 +302,7 @@ class SSLPort(SessionView):
         """
         if flags:
             _refuse_flags(flags)
-        return self._send(_bytes_of(data), kept=False)
+        return self._send(bytes_of(data), kept=False)
 
     def _send(self, data: memoryview, *, kept: bool) -> int:
         """Do ``send`` for a file; *kept* is as for ``write_plain``."""
@@ -318,7 +325,7 @@ class SSLPort(SessionView):
             _refuse_flags(flags)
         if self._output is not None:
             self._send_gathered()
-        view = _bytes_of(data)
+        view = bytes_of(data)
         while True:
             sent = self.write_plain(view)
             if sent == len(view):
@@ -415,7 +422,14 @@ class SSLPort(SessionView):
             )
         self._files += 1
         size = 16384 if buffering is None or buffering < 0 else buffering
-        raw = _Raw(self, mode, self._file_closed, size)
+        raw = RawBoth(
+            mode,
+            self.recv_into,
+            self._send,
+            self.fileno,
+            on_close=self._file_closed,
+            kept=size,
+        )
         if buffering == 0:
             if "b" not in mode:
                 raise ValueError("only a binary file can be unbuffered")
@@ -642,58 +656,8 @@ class SSLPort(SessionView):
         return Deadline.after(self._timeout)
 
 
-class _Raw(io.RawIOBase):
-    """Both directions of a port as one raw file, for ``makefile``."""
-
-    def __init__(
-        self,
-        port: SSLPort,
-        mode: str,
-        on_close: Callable[[], None],
-        kept: int,
-    ) -> None:
-        super().__init__()
-        self._port = port
-        self._mode = mode
-        self._on_close = on_close
-        self._kept = kept  # As much as the buffer before this one holds.
-
-    def readable(self) -> bool:
-        return "r" in self._mode
-
-    def writable(self) -> bool:
-        return "w" in self._mode
-
-    def readinto(self, buffer: Buffer) -> int | None:
-        try:
-            return self._port.recv_into(buffer)
-        except BlockingIOError:
-            return None
-
-    def write(self, data: Buffer) -> int | None:
-        view = _bytes_of(data)
-        try:
-            return self._port._send(view, kept=len(view) <= self._kept)
-        except BlockingIOError:
-            return None
-
-    def fileno(self) -> int:
-        return self._port.fileno()
-
-    def close(self) -> None:
-        if not self.closed:
-            super().close()
-            self._on_close()
-
-
 def _refuse_flags(flags: int) -> NoReturn:
     raise ValueError(f"TLS knows no flags, found {flags!r}")
-
-
-def _bytes_of(data: Buffer) -> memoryview:
-    view = memoryview(data)
-    plain = view.format == "B" and view.ndim == 1 and view.c_contiguous
-    return view if plain else view.cast("B")
 
 
 def endpoints_of(
