@@ -3,45 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
+from .between import between
 from .blocking import available
 from .content import MIB
-from .credentials import files
-from .harness import Goal, Measurement, Workload
-from .processes import pair
+from .harness import Goal, Workload
 
 __all__ = ["workloads"]
 
 _ALL = ("plain TCP", "C loop", "pyOpenSSL", "ssl", "tlskit")
-
-
-def _workload(
-    name: str,
-    work: int,
-    stacks: tuple[str, ...],
-    goals: tuple[Goal, ...],
-    **options: Any,
-) -> Workload:
-    pinging = "turns" in options
-    roles = ("pong", "ping") if pinging else ("receive", "send")
-
-    def run(stack: str) -> Measurement:
-        return pair(
-            *("worker", roles, stack, work),
-            clock="client" if pinging else "server",
-            files=files("ecdsa"),
-            **options,
-        )
-
-    present, missing = available(*stacks)
-    return Workload(
-        name,
-        "turns/s" if pinging else "bytes/s",
-        {stack: partial(run, stack) for stack in present},
-        goals,
-        missing=missing,
-    )
+_workload = partial(between, module="worker", available=available)
 
 
 def _stream(

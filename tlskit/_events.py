@@ -138,7 +138,8 @@ class Events:
         """Other threads go on in a process that is about to fork."""
         _server.warning(
             "%d other threads are running; what they hold locked at the "
-            "moment of a fork stays locked in the child",
+            "moment of a fork stays locked in the child: start threads in "
+            "handlers, or use processes=1",
             others,
             extra=self._about(None, state="forking"),
         )
@@ -146,7 +147,7 @@ class Events:
     def cannot_fork(self, error: OSError) -> None:
         """The system has no room for another process."""
         _server.error(
-            "no process can be started for now: %s",
+            "no process can be started for now, trying again: %s",
             error,
             extra=self._about(None, reason="system-error"),
         )
