@@ -507,11 +507,10 @@ class DirectIO:
                 )
                 break
             total += done
-            # Asking is cheaper than a read in vain.
-            self.hungry = (
-                lib.BIO_get_mem_data(self._into, self._place) <= 0
-                and lib.SSL_pending(ssl) <= 0
-            )
+            # Asking is cheaper than a read in vain.  What does not fill the
+            # buffer has left nothing of its record.
+            spent = lib.BIO_get_mem_data(self._into, self._place) <= 0
+            self.hungry = spent and (total < size or lib.SSL_pending(ssl) <= 0)
             if self.hungry:
                 break
         self.owes = lib.BIO_get_mem_data(self._from, self._place) > 0

@@ -45,7 +45,7 @@ from .errors import (
     WantWriteError,
 )
 from .settings import Verify
-from .transport import Transport
+from .transport import PATIENCE, Transport, patient_read
 
 __all__ = ["Driver"]
 
@@ -103,6 +103,7 @@ class Driver:
     ) -> None:
         self.engine = engine
         self.transport = transport
+        self._read_patiently = patient_read(transport)
         self.closed: bool = False
         self._owns_transport = owns_transport
         self._error = error
@@ -289,18 +290,22 @@ class Driver:
     def _arrived(self, deadline: Deadline) -> memoryview:
         """Wait for ciphertext; it is good until this thread's next call."""
         assert self._reading.locked()
+        self._check_open()
         chunk = _chunk()
-        moment: Deadline | None = None
-        while True:
-            if self.closed:
-                self._check_open()
+        if not self._unsent and deadline.beyond(PATIENCE):
+            size = self._read_patiently(chunk)
+        else:
             size = self.transport.read_into(chunk)
-            if size is not None:
-                if not size:
-                    self._input_ended = True
-                return chunk[:size]
-            if moment is None:
-                moment = deadline.sooner(_LONG)
+        if size is None:
+            size = self._awaited(chunk, deadline)
+        if not size:
+            self._input_ended = True
+        return chunk[:size]
+
+    def _awaited(self, chunk: memoryview, deadline: Deadline) -> int:
+        """Read what is not there yet."""
+        moment = deadline.sooner(_LONG)
+        while True:
             try:
                 _, room = self._wait(
                     moment,
@@ -316,6 +321,10 @@ class Driver:
             else:
                 if room:
                     self._offer()
+            self._check_open()
+            size = self.transport.read_into(chunk)
+            if size is not None:
+                return size
 
     def _feed(self, data: memoryview) -> None:
         if not len(data):
