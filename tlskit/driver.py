@@ -35,7 +35,7 @@ from ._closing import FAREWELL as _FAREWELL
 from ._closing import LINGER as _LINGER
 from ._closing import MOST_DRAINED as _MOST_DRAINED
 from ._closing import at_rest
-from .deadline import Deadline
+from .deadline import NEVER, Deadline
 from .engine import Engine, State
 from .errors import (
     ClosedError,
@@ -65,15 +65,16 @@ _MOST_AHEAD = 1048576
 _TLS_1_3 = 0x0304
 _NOTHING = memoryview(b"")
 
-_local = threading.local()
+
+class _Local(threading.local):
+    """What each thread has for itself."""
+
+    def __init__(self) -> None:
+        #: A buffer for ciphertext; free again once fed.
+        self.chunk = memoryview(bytearray(_CHUNK))
 
 
-def _chunk() -> memoryview:
-    """Give this thread's buffer for ciphertext; free again once fed."""
-    view: memoryview | None = getattr(_local, "chunk", None)
-    if view is None:
-        view = _local.chunk = memoryview(bytearray(_CHUNK))
-    return view
+_local = _Local()
 
 
 def _check_time(deadline: Deadline) -> None:
@@ -186,7 +187,8 @@ class Driver:
                 piece = data[start : start + _SLICE]
                 self._encrypt(piece, deadline)
                 try:
-                    self._flush(deadline)
+                    if self._pump():
+                        self._flush(deadline)
                 except BaseException:
                     if kept:
                         self._claims.hold(piece, insistent=False)
@@ -250,7 +252,9 @@ class Driver:
                     self._flush(Deadline.now())
                 raise
             if made is not None:
-                self._enqueue(made)
+                self._unsent = memoryview(
+                    bytes(self._unsent) + made if self._unsent else made
+                )
                 return
             # In mid-renegotiation; only the peer's bytes help.
             self._flush(deadline)
@@ -289,10 +293,12 @@ class Driver:
 
     def _arrived(self, deadline: Deadline) -> memoryview:
         """Wait for ciphertext; it is good until this thread's next call."""
-        assert self._reading.locked()
-        self._check_open()
-        chunk = _chunk()
-        if not self._unsent and deadline.beyond(PATIENCE):
+        if self.closed:
+            self._check_open()
+        chunk = _local.chunk
+        if not self._unsent and (
+            deadline is NEVER or deadline.beyond(PATIENCE)
+        ):
             size = self._read_patiently(chunk)
         else:
             size = self.transport.read_into(chunk)
@@ -304,6 +310,7 @@ class Driver:
 
     def _awaited(self, chunk: memoryview, deadline: Deadline) -> int:
         """Read what is not there yet."""
+        assert self._reading.locked()
         moment = deadline.sooner(_LONG)
         while True:
             try:
@@ -351,14 +358,14 @@ class Driver:
             deadline: When to give up.
             reading: Whether this thread holds the read lock.
         """
-        assert self._writing.locked()
         while self._pump():
             self._make_room(deadline, reading=reading)
 
     def _pump(self) -> bool:
         """Send what fits now; say whether something is left."""
         if self.engine.owes:
-            self._enqueue(self.engine.outgoing())
+            fresh = self.engine.outgoing()
+            self._unsent = memoryview(bytes(self._unsent) + fresh)
         while self._unsent:
             sent = self.transport.write(self._unsent)
             if sent is None:
@@ -368,13 +375,9 @@ class Driver:
             )
         return False
 
-    def _enqueue(self, fresh: bytes | bytearray) -> None:
-        if self._unsent:
-            fresh = bytes(self._unsent) + fresh
-        self._unsent = memoryview(fresh)
-
     def _make_room(self, deadline: Deadline, *, reading: bool) -> None:
         """Wait until the transport takes bytes again."""
+        assert self._writing.locked()
         self._check_open()
         # Not with the read lock: a reader may find plaintext in the engine.
         may_read = reading or not self._reading.locked()
@@ -398,7 +401,7 @@ class Driver:
 
     def _take_in(self) -> None:
         """Feed what is there, for a reader to come."""
-        chunk = _chunk()
+        chunk = _local.chunk
         size = self.transport.read_into(chunk)
         if size is not None:
             self._ahead += size
@@ -507,7 +510,7 @@ class Driver:
 
     def _drain(self, deadline: Deadline) -> None:
         """Read until the peer has nothing more that a reset could avenge."""
-        chunk = _chunk()
+        chunk = _local.chunk
         plain = memoryview(bytearray(16384))
         drained = 0
         with suppress(OSError):

@@ -348,9 +348,21 @@ class Engine:
         self, data: bytes | bytearray | memoryview, buffer: memoryview
     ) -> int | None:
         """Do ``receive(data)`` and ``read_into(buffer)`` in one step."""
-        with self._step():
-            self._receive(data)
-            return self._read(buffer)
+        with self._lock if self.record.caller is None else self._step():
+            direct = self._direct
+            if (
+                direct is None
+                or self.state is not _OPEN
+                or self._early
+                or self._ended
+                or not (len(data) and len(buffer))
+            ):
+                self._receive(data)
+                return self._read(buffer)
+            # What nearly always happens needs no more questions than these.
+            direct.feed(data)
+            size = self._decrypt(buffer)
+            return self._end() if size == 0 else size
 
     def _read(self, buffer: memoryview) -> int | None:
         if self.state is not _OPEN or self._early:
@@ -371,7 +383,8 @@ class Engine:
         else:
             size, healthy = direct.read_into(buffer)
             if healthy:
-                self._check_hooks()
+                if self.record.error is not None:
+                    self._check_hooks()
                 self.hungry = direct.hungry and not self._ended
                 self.owes = self.owes or direct.owes
                 size = size or None
@@ -440,7 +453,7 @@ class Engine:
         Returns:
             The ciphertext, or None for "feed me", as ``write``.
         """
-        with self._step():
+        with self._lock if self.record.caller is None else self._step():
             if self._write(data) is None:
                 return None
             direct = self._direct
