@@ -29,6 +29,7 @@ _PLAIN_CONTEXTS = {
 _SECURE_CONTEXTS = {
     "ssl": "ssl.create_default_context()",
     "tlskit": "tlskit.ClientContext('secure').prepared()",
+    "tlskit, .secure()": "tlskit.ClientContext.secure().prepared()",
 }
 #: How many contexts are weighed together.
 _CONTEXTS = 50
@@ -180,7 +181,10 @@ def _contexts() -> list[Workload]:
                 name: partial(_context, name, second=True)
                 for name in _SECURE_CONTEXTS
             },
-            (Goal("tlskit", "ssl", 100.0),),
+            (
+                Goal("tlskit", "ssl", 100.0),
+                Goal("tlskit, .secure()", "ssl", 100.0),
+            ),
             higher=False,
         ),
         Workload(

@@ -85,9 +85,9 @@ def presented_by(
     """
     if record.earlier is not None:
         return certificates_of(record.earlier.peer_chain)
-    chain = connection.get_peer_cert_chain(as_cryptography=True) or []
-    own = connection.get_peer_certificate(as_cryptography=True)
+    chain = tuple(connection.get_peer_cert_chain(as_cryptography=True) or ())
+    if not record.server_side:
+        return chain
     # OpenSSL leaves the client's own certificate out of a server's view.
-    if own is not None and own not in chain:
-        return (own, *chain)
-    return tuple(chain)
+    own = connection.get_peer_certificate(as_cryptography=True)
+    return chain if own is None or own in chain else (own, *chain)

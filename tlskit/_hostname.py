@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 import unicodedata
@@ -40,6 +41,8 @@ _NUMERIC = "ends in a number, but is no IPv4 address of four decimal parts"
 _IPV4 = 'write IPv4 addresses in full, such as "192.0.2.1"'
 
 
+# Clients mean the same few hosts again and again.
+@functools.lru_cache(256)
 def parse_host(text: str) -> Host:
     """Parse *text* as a host name or an IP address.
 

@@ -117,8 +117,11 @@ def _binding() -> tuple[Any, Any]:
 
 def has(capability: str) -> bool:
     """Say whether this binding can do what *capability* names."""
-    if capability in _switched_off:
-        return False
+    return capability not in _switched_off and _is_bound(capability)
+
+
+@functools.cache
+def _is_bound(capability: str) -> bool:
     handle = library_handle()
     return handle is not None and all(
         hasattr(handle, name) for name in _NEEDS[capability]

@@ -154,7 +154,7 @@ def _settle(connection: SSL.Connection, record: Record) -> Facts:
         peer_certificate=certificate,
         peer_chain=presented_by(connection, record),
         verified_chain=tuple(verified) if error is None else (),
-        certificate=connection.get_certificate(as_cryptography=True),
+        certificate=_own_certificate(record),
         peer_verified=certificate is not None and error is None,
         verify_error=error,
         tls_unique=_tls_unique(connection, record, version),
@@ -316,6 +316,11 @@ def _complaint(
     if certificate is None and record.settings.verify is not Verify.NONE:
         return no_certificate(scene_of(connection, record))
     return None
+
+
+def _own_certificate(record: Record) -> x509.Certificate | None:
+    chain, key = record.settings.chain, record.settings.key
+    return None if chain is None or key is None else chain.certificates[0]
 
 
 def _group(connection: SSL.Connection) -> str | None:
