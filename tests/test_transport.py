@@ -291,6 +291,11 @@ def test_no_patience_with_strange_sockets(lent):
         assert transport.read_into(buffer) is None
         assert transport.read_patiently(buffer) is None
         fill(transport)
+        assert odd is transport.give_back(3.0)
+        assert 3.0 == odd.gettimeout()
+        number = transport.detach()
+        assert -1 == odd.fileno()
+        os.close(number)
 
 
 @pytest.mark.parametrize("way", ["give_back", "detach"])
