@@ -21,7 +21,9 @@ __all__ = [
 ]
 
 #: A record holds at most 16 KiB of plaintext (RFC 8446, section 5.1).
-_BUFFER = 16384
+_RECORD = 16384
+#: Two at a time: sending costs as much as encrypting one does.
+_GATHERED = 2 * _RECORD
 
 
 def bytes_of(data: Buffer) -> memoryview:
@@ -107,7 +109,7 @@ class RawOutput(io.RawIOBase):
         view = memoryview(data).cast("B")
         try:
             # More than the buffer holds is not kept there.
-            return self.port.write_plain(view, kept=len(view) <= _BUFFER)
+            return self.port.write_plain(view, kept=len(view) <= _GATHERED)
         except BlockingIOError:
             return None
 
@@ -198,7 +200,7 @@ class InputFile(io.BufferedReader):
     """The port's input as a buffered binary file."""
 
     def __init__(self, raw: RawInput) -> None:
-        super().__init__(raw, _BUFFER)
+        super().__init__(raw, _RECORD)
 
     def abandon(self) -> None:
         """Close; for an input there is nothing that could be left out.
@@ -211,7 +213,7 @@ class InputFile(io.BufferedReader):
 class OutputFile(io.BufferedWriter):
     """The port's output as a buffered binary file.
 
-    Small writes are gathered into one record.  What was gathered goes out
+    Small writes are gathered, up to 32 KiB.  What was gathered goes out
     with ``flush()``, with ``close()``, and before the port is read.
 
     Args:
@@ -227,7 +229,7 @@ class OutputFile(io.BufferedWriter):
         on_abandon: Callable[[], None],
         check: Callable[[], None],
     ) -> None:
-        super().__init__(raw, _BUFFER)
+        super().__init__(raw, _GATHERED)
         self._on_abandon = on_abandon
         self._check = check
         self._gathered = False
