@@ -14,6 +14,7 @@ from tlskit import driver
 from tlskit.testing import memory_pair
 
 from . import engines
+from .joined import over_sockets, read_exactly
 from .peers import (
     HOST,
     PATIENCE,
@@ -464,3 +465,33 @@ def test_non_blocking(vault: Vault, version: str) -> None:
         over.set()
 
         assert isinstance(caught.value, BlockingIOError)
+
+
+@pytest.mark.parametrize("meanwhile", ["close", "recv"])
+def test_another_port_in_the_middle_of_a_read(
+    monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    """The garbage collector, or a signal's handler, may use other ports.
+
+    That harms nothing of what has come in and is not decrypted yet.
+    """
+    client, server = over_sockets()
+    other, its_peer = over_sockets()
+    real = client._driver.engine.decrypt
+
+    def interrupted(
+        data: bytes | bytearray | memoryview, buffer: memoryview
+    ) -> int | None:
+        """Come to the data late."""
+        if meanwhile == "close":
+            other.close()
+        else:
+            assert b"noise" * 1000 == read_exactly(other, 5000)
+        return real(data, buffer)
+
+    monkeypatch.setattr(client._driver.engine, "decrypt", interrupted)
+    with client, server, other, its_peer:
+        its_peer.sendall(b"noise" * 1000)
+        server.sendall(b"precious")
+
+        assert b"precious" == client.recv(100)

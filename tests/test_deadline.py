@@ -91,11 +91,3 @@ def test_sooner(clock):
     assert 2.0 == deadline.sooner(2).left()
     assert deadline == deadline.sooner(9)
     assert 9.0 == NEVER.sooner(9).left()
-
-
-def test_beyond():
-    """Whether there is time for something that takes so long."""
-    assert NEVER.beyond(1e9)
-    assert Deadline.after(100).beyond(50)
-    assert not Deadline.after(100).beyond(200)
-    assert not Deadline.now().beyond(0)

@@ -149,11 +149,9 @@ def test_metered_transport():
         theirs.sendall(b"you")
         while transport.read_into(buffer) is None:
             pass
-        theirs.sendall(b"two")
-        assert 3 == transport.read_patiently(buffer)
         while transport.write(memoryview(bytes(1 << 16))) is not None:
             pass
-        assert 6 == meter.received
+        assert 3 == meter.received
         assert 5 < meter.sent
         assert [] == ended
         transport.close()

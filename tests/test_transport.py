@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -13,13 +12,7 @@ import pytest
 
 from tlskit.deadline import Deadline
 from tlskit.testing import pipe
-from tlskit.transport import (
-    SocketTransport,
-    Transport,
-    patient_read,
-    poll,
-    tune,
-)
+from tlskit.transport import SocketTransport, Transport, poll, tune
 
 from .joined import tcp_pair
 from .peers import PATIENCE, Task
@@ -239,79 +232,6 @@ def test_give_back_sets_the_timeout(pair):
     assert transport.sock is transport.give_back(7.0)
     assert 7.0 == transport.sock.gettimeout()
     assert transport.sock.fileno() == transport.fileno()
-
-
-def test_a_patient_read_waits(pair):
-    """It gives what comes while it waits, and the end, too."""
-    transport, other = pair
-    buffer = memoryview(bytearray(10))
-
-    task = Task(transport.read_patiently, buffer)
-    other.sendall(b"abc")
-    assert (3, b"abc") == (task.result(), bytes(buffer[:3]))
-
-    task = Task(transport.read_patiently, buffer)
-    other.close()
-    assert 0 == task.result()
-
-
-def test_a_patient_read_does_not_wait_for_ever(pair):
-    """After a second it is over, so that nobody's deadline is missed."""
-    assert pair[0].read_patiently(memoryview(bytearray(10))) is None
-
-
-def test_waking_ends_a_patient_read(pair):
-    """A port that is closed is not kept open by its reader."""
-    task = Task(pair[0].read_patiently, memoryview(bytearray(10)))
-    pair[0].wake()
-
-    assert 0 == task.result()
-
-
-def test_streams_without_patience():
-    """What can't wait in a read is just read."""
-    end, _ = pipe()
-
-    assert patient_read(end) == end.read_into
-
-
-class Odd(socket.socket):
-    """A socket of which nobody knows what a flag means to it."""
-
-
-@pytest.mark.parametrize("lent", [False, True])
-def test_no_patience_with_strange_sockets(lent):
-    """Sockets of other classes, and lent ones, are non-blocking ones."""
-    left, right = socket.socketpair()
-    odd = left if lent else Odd(fileno=left.detach())
-    with odd, right:
-        transport = SocketTransport(odd, close=not lent)
-        buffer = memoryview(bytearray(1))
-        assert 0.0 == odd.gettimeout()
-        assert transport.read_into(buffer) is None
-        assert transport.read_patiently(buffer) is None
-        fill(transport)
-        assert odd is transport.give_back(3.0)
-        assert 3.0 == odd.gettimeout()
-        number = transport.detach()
-        assert -1 == odd.fileno()
-        os.close(number)
-
-
-@pytest.mark.parametrize("way", ["give_back", "detach"])
-def test_a_socket_given_away_waits_for_ever_again(pair, way):
-    """Its new owner knows nothing of our patience."""
-    transport, _ = pair
-    if way == "give_back":
-        sock = transport.give_back(None)
-    else:
-        sock = socket.socket(fileno=transport.detach())
-    with sock:
-        limit = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, 16)
-
-        assert bytes(16) == limit
-        assert sock.gettimeout() is None
-        assert os.get_blocking(sock.fileno())
 
 
 def test_tune_sends_small_records_at_once():

@@ -66,12 +66,6 @@ class MeteredTransport(SocketTransport):
         self._meter.received += size or 0
         return size
 
-    def read_patiently(self, buffer: memoryview) -> int | None:
-        """See ``SocketTransport``."""
-        size = super().read_patiently(buffer)
-        self._meter.received += size or 0
-        return size
-
     def write(self, data: memoryview) -> int | None:
         """See ``Transport``."""
         size = super().write(data)

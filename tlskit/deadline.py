@@ -52,11 +52,6 @@ class Deadline:
             return None
         return max(0.0, self.moment - time.monotonic())
 
-    def beyond(self, seconds: float) -> bool:
-        """Say whether there are at least so many seconds left."""
-        moment = self.moment
-        return moment is None or moment >= time.monotonic() + seconds
-
     def check(self, doing: str) -> None:
         """Raise if the moment has passed.
 

@@ -35,7 +35,7 @@ from ._closing import FAREWELL as _FAREWELL
 from ._closing import LINGER as _LINGER
 from ._closing import MOST_DRAINED as _MOST_DRAINED
 from ._closing import at_rest
-from .deadline import NEVER, Deadline
+from .deadline import Deadline
 from .engine import Engine, State
 from .errors import (
     ClosedError,
@@ -45,7 +45,7 @@ from .errors import (
     WantWriteError,
 )
 from .settings import Verify
-from .transport import PATIENCE, Transport, patient_read
+from .transport import Transport
 
 __all__ = ["Driver"]
 
@@ -66,15 +66,30 @@ _TLS_1_3 = 0x0304
 _NOTHING = memoryview(b"")
 
 
-class _Local(threading.local):
-    """What each thread has for itself."""
+class _Spare(threading.local):
+    """This thread's buffer for ciphertext, while nobody has it.
+
+    A signal's handler, or the end of a port that was forgotten, may use
+    another port in between; that finds none, and makes one.
+    """
 
     def __init__(self) -> None:
-        #: A buffer for ciphertext; free again once fed.
-        self.chunk = memoryview(bytearray(_CHUNK))
+        self._chunks: list[bytearray] = []
+
+    def take(self) -> memoryview:
+        """Take it; whoever fails need not give it back."""
+        try:
+            return memoryview(self._chunks.pop())
+        except IndexError:
+            return memoryview(bytearray(_CHUNK))
+
+    def give_back(self, view: memoryview) -> None:
+        """Give back what was taken, or a part: it has been fed."""
+        if not self._chunks:
+            self._chunks.append(view.obj)  # type: ignore[arg-type]
 
 
-_local = _Local()
+_spare = _Spare()
 
 
 def _check_time(deadline: Deadline) -> None:
@@ -104,7 +119,6 @@ class Driver:
     ) -> None:
         self.engine = engine
         self.transport = transport
-        self._read_patiently = patient_read(transport)
         self.closed: bool = False
         self._owns_transport = owns_transport
         self._error = error
@@ -149,7 +163,9 @@ class Driver:
                 self._ahead = 0
                 if engine.owes or self._unsent:
                     self._offer()
-                size = engine.decrypt(self._arrived(deadline), buffer)
+                data = self._arrived(deadline)
+                size = engine.decrypt(data, buffer)
+                _spare.give_back(data)
                 self._heard = True
                 if size is not None:
                     return size
@@ -289,21 +305,22 @@ class Driver:
 
     def _fill(self, deadline: Deadline) -> None:
         """Wait for ciphertext and feed it."""
-        self.engine.receive(self._arrived(deadline))
+        data = self._arrived(deadline)
+        self.engine.receive(data)
+        _spare.give_back(data)
 
     def _arrived(self, deadline: Deadline) -> memoryview:
-        """Wait for ciphertext; it is good until this thread's next call."""
+        """Wait for ciphertext; to be given back to the spare chunks."""
         if self.closed:
             self._check_open()
-        chunk = _local.chunk
-        if not self._unsent and (
-            deadline is NEVER or deadline.beyond(PATIENCE)
-        ):
-            size = self._read_patiently(chunk)
-        else:
-            size = self.transport.read_into(chunk)
+        chunk = _spare.take()
+        size = self.transport.read_into(chunk)
         if size is None:
-            size = self._awaited(chunk, deadline)
+            try:
+                size = self._awaited(chunk, deadline)
+            except BaseException:
+                _spare.give_back(chunk)
+                raise
         if not size:
             self._input_ended = True
         return chunk[:size]
@@ -401,11 +418,12 @@ class Driver:
 
     def _take_in(self) -> None:
         """Feed what is there, for a reader to come."""
-        chunk = _local.chunk
+        chunk = _spare.take()
         size = self.transport.read_into(chunk)
         if size is not None:
             self._ahead += size
             self._feed(chunk[:size])
+        _spare.give_back(chunk)
 
     def _offer(self) -> None:
         """Send what is owed if nobody else is sending; never wait."""
@@ -510,7 +528,13 @@ class Driver:
 
     def _drain(self, deadline: Deadline) -> None:
         """Read until the peer has nothing more that a reset could avenge."""
-        chunk = _local.chunk
+        chunk = _spare.take()
+        try:
+            self._drain_by(chunk, deadline)
+        finally:
+            _spare.give_back(chunk)
+
+    def _drain_by(self, chunk: memoryview, deadline: Deadline) -> None:
         plain = memoryview(bytearray(16384))
         drained = 0
         with suppress(OSError):

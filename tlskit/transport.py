@@ -2,10 +2,6 @@
 
 A transport moves ciphertext and decides nothing.  Its reads and writes never
 wait; ``wait`` does nothing else, and knows the deadline.
-
-Some transports can also read patiently: one call of the system instead of
-three for who would wait anyway.  They wait for ``PATIENCE`` at most, so that
-nobody who has a deadline need fear them.
 """
 
 from __future__ import annotations
@@ -13,24 +9,13 @@ from __future__ import annotations
 import errno
 import select
 import socket
-import struct
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Protocol, runtime_checkable
 
 from .deadline import Deadline
 
-__all__ = [
-    "PATIENCE",
-    "SocketTransport",
-    "Transport",
-    "patient_read",
-    "poll",
-    "tune",
-]
-
-#: The most, in seconds, that a patient read waits.
-PATIENCE = 1
+__all__ = ["SocketTransport", "Transport", "poll", "tune"]
 
 # A peer that is gone shows as one of these when we close.
 _GONE = (errno.ENOTCONN, errno.EPIPE, errno.ECONNRESET, errno.EBADF)
@@ -90,28 +75,11 @@ def tune(sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def patient_read(
-    transport: Transport,
-) -> Callable[[memoryview], int | None]:
-    """Give how to read from *transport* if a second's wait is all right."""
-    found: Callable[[memoryview], int | None] | None
-    found = getattr(transport, "read_patiently", None)
-    return found or transport.read_into
-
-
-_TIMEVAL = struct.Struct("@ll")
-# To wait inside a read, a socket has to be a blocking one; what must not wait
-# says so in each call, where the system (and we, its structures) can.
-_AT_ONCE: int = (
-    getattr(socket, "MSG_DONTWAIT", 0) if _TIMEVAL.size == 16 else 0
-)
-
-
 class SocketTransport:
     """A connected stream socket.
 
     Args:
-        sock: The socket; nobody else may read or write it.
+        sock: The socket; it is kept in non-blocking mode.
         close: Whether closing the transport closes the socket.  If not, the
             socket gets its old time-out back.
     """
@@ -120,34 +88,10 @@ class SocketTransport:
         self.sock = sock
         self.close_streams = close
         self._timeout = sock.gettimeout()
-        # A lent one may be given back while a thread is still reading.  And
-        # other classes, such as gevent's, have flags and time-outs of another
-        # meaning.
-        self._patient = (
-            close and bool(_AT_ONCE) and type(sock).__module__ == "socket"
-        )
-        self._flags = _AT_ONCE if self._patient else 0
-        if self._patient:
-            self._limit(PATIENCE)
-            sock.settimeout(None)
-        else:
-            sock.setblocking(False)
-
-    def _limit(self, seconds: int) -> None:
-        """Have the system end each read after so many seconds; 0 is never."""
-        self.sock.setsockopt(
-            socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(seconds, 0)
-        )
+        sock.setblocking(False)
 
     def read_into(self, buffer: memoryview) -> int | None:
         """See ``Transport``."""
-        try:
-            return self.sock.recv_into(buffer, 0, self._flags)
-        except BlockingIOError:
-            return None
-
-    def read_patiently(self, buffer: memoryview) -> int | None:
-        """Do as ``read_into``, but wait a while before saying None."""
         try:
             return self.sock.recv_into(buffer)
         except BlockingIOError:
@@ -156,7 +100,7 @@ class SocketTransport:
     def write(self, data: memoryview) -> int | None:
         """See ``Transport``."""
         try:
-            return self.sock.send(data, self._flags)
+            return self.sock.send(data)
         except BlockingIOError:
             return None
 
@@ -194,15 +138,11 @@ class SocketTransport:
 
     def give_back(self, timeout: float | None) -> socket.socket:
         """Give the socket away, blocking again."""
-        if self._patient:
-            self._limit(0)
         self.sock.settimeout(timeout)
         return self.sock
 
     def detach(self) -> int:
         """Give the descriptor away, and be without a socket."""
-        if self._patient:
-            self._limit(0)
         return self.sock.detach()
 
     def fileno(self) -> int:
