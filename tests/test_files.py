@@ -34,7 +34,7 @@ class FakePort:
     def write_plain(self, data: memoryview, *, kept: bool = False) -> int:
         """Take a piece."""
         # The file gives again what its own buffer holds, and only that.
-        assert kept == (len(data) <= 16384)
+        assert kept == (len(data) <= 32768)
         if self.blocks:
             raise BlockingIOError
         self.written.append(bytes(data))
@@ -92,12 +92,12 @@ def test_small_writes_are_gathered():
 
 
 def test_a_large_write_needs_no_flush():
-    """What exceeds a record's worth is sent at once."""
+    """What exceeds two records' worth is sent at once."""
     port = FakePort()
     file = port.output()
-    file.write(bytes(20000))
+    file.write(bytes(40000))
 
-    assert 20000 == sum(map(len, port.written))
+    assert 40000 == sum(map(len, port.written))
     file.close()
 
 
