@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -49,8 +50,10 @@ def version_five(tbs: bytes) -> bytes:
 
 def odd_time(tbs: bytes) -> bytes:
     """Give the first date as UTCTime without seconds."""
-    at = tbs.index(b"\x17\x0d")
-    return tbs[: at + 12] + b"99" + tbs[at + 14 :]
+    # Not just any two bytes: a serial number has some, too.
+    found = re.search(rb"\x17\x0d\d{10}(?=\d\dZ)", tbs)
+    assert found is not None
+    return tbs[: found.end()] + b"99" + tbs[found.end() + 2 :]
 
 
 def files(der: bytes, leaf: Leaf, directory: Path) -> tuple[str, str]:
