@@ -48,7 +48,6 @@ LONG = (
     "test_crowd.py",
     "test_examples.py",
     "test_haproxy.py",
-    "test_prefork.py",
     "test_reload_under_load.py",
     "test_soak.py",
 )

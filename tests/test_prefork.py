@@ -43,7 +43,9 @@ linux = pytest.mark.skipif(
 #: A server whose handler tells its process, and echoes.  What a test wants
 #: otherwise comes in front (``first``), and just before it serves (``last``).
 SERVER = """
-import json, logging, os, signal, sys, threading, tlskit
+import faulthandler, json, logging, os, signal, sys, threading, tlskit
+# Who hangs says where, before the test gives up.
+faulthandler.dump_traceback_later(<patience> - 5, file=sys.stdout)
 chain, key, options = sys.argv[1:]
 options = json.loads(options)
 logging.basicConfig(
@@ -173,7 +175,8 @@ class Fleet:
 def fleet(vault, tmp_path, first="", last="", **options):
     """Run a server; afterwards none of its processes is left."""
     script = tmp_path / "server.py"
-    text = SERVER.replace("<first>", first).replace("<last>", last)
+    text = SERVER.replace("<patience>", str(PATIENCE))
+    text = text.replace("<first>", first).replace("<last>", last)
     script.write_text(text)
     files = vault.leaf()
     place = str(Path(tlskit.__file__).parents[1])

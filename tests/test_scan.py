@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -22,16 +23,37 @@ _OURS = {"cert_revocation"}
 _CHECKS = ["-p", "-s", "-f", "-P", "-S", "-U"]
 
 
-#: It has ``openssl s_client`` save a session and leave at once, and takes it
-#: for a failure if the server's ticket was later than that.
-_MISSED = {
-    (f"sessionresumption_{kind}", "check failed because of connect problem")
-    for kind in ("ticket", "ID")
-}
+#: What it says where it could not go on.  For one thing, it has ``openssl
+#: s_client`` save a session and leave at once; a ticket that comes later than
+#: that is missed, and then it can't read the empty file.
+_UNDECIDED = "check failed because of connect problem"
+#: How often it may try again what it could not decide.
+_TRIES = 3
+
+
+def scanned(
+    port: int, root: Path, report: Path, *checks: str
+) -> list[dict[str, str]]:
+    """Give what it finds at a port of localhost."""
+    report.unlink(missing_ok=True)
+    subprocess.run(
+        [
+            *(str(_SCANNER), "--quiet", "--color", "0"),
+            *("--warnings", "off", "--nodns", "none"),
+            *("--add-ca", root, "--jsonfile", report),
+            *(*checks, f"localhost:{port}"),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        timeout=_ENOUGH,
+        check=False,  # Its status counts its findings.
+    )
+    findings: list[dict[str, str]] = json.loads(report.read_text("utf-8"))
+    return findings
 
 
 @pytest.mark.scan
-@pytest.mark.timeout(_ENOUGH + 20)
+@pytest.mark.timeout((1 + _TRIES) * _ENOUGH)
 @pytest.mark.skipif(_SCANNER is None, reason="testssl.sh is not installed")
 def test_scanner_has_nothing_to_complain_of(tmp_path):
     """Neither of protocols and suites, nor of any known attack."""
@@ -40,20 +62,17 @@ def test_scanner_has_nothing_to_complain_of(tmp_path):
     root, report = tmp_path / "root.pem", tmp_path / "report.json"
     root.write_bytes(ca.pem)
     with serving("--json", "--cert", str(chain), "--key", str(key)) as server:
-        port = server.event()["port"]
-        subprocess.run(
-            [
-                *(str(_SCANNER), "--quiet", "--color", "0"),
-                *("--warnings", "off", "--nodns", "none"),
-                *("--add-ca", root, "--jsonfile", report),
-                *(*_CHECKS, f"localhost:{port}"),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            timeout=_ENOUGH,
-            check=False,  # Its status counts its findings.
-        )
-    findings = json.loads(report.read_text("utf-8"))
+        target = (server.event()["port"], root, report)
+        findings = scanned(*target, *_CHECKS)
+        for _ in range(_TRIES):
+            if all(each["finding"] != _UNDECIDED for each in findings):
+                break
+            again = scanned(*target, "-S")
+            renewed = {each["id"] for each in again}
+            findings = [
+                *(each for each in findings if each["id"] not in renewed),
+                *again,
+            ]
     judged = {each["id"]: each["severity"] for each in findings}
 
     assert "OK" == judged["SSLv3"] == judged["heartbleed"]
@@ -61,7 +80,5 @@ def test_scanner_has_nothing_to_complain_of(tmp_path):
     assert {} == {
         each["id"]: each["finding"]
         for each in findings
-        if each["severity"] not in _FINE
-        and each["id"] not in _OURS
-        and (each["id"], each["finding"]) not in _MISSED
+        if each["severity"] not in _FINE and each["id"] not in _OURS
     }

@@ -487,8 +487,7 @@ class DirectIO:
         """Take ciphertext."""
         self.hungry = False
         size = len(data)
-        if size > self._most:  # noqa: PLR1730 - max() takes three times as long
-            self._most = size
+        self._most = max(self._most, size)
         done = self._lib.BIO_write(self._into, self._buffer(data), size)
         assert done == size  # Memory grows.
 
@@ -536,8 +535,7 @@ class DirectIO:
         size = self._lib.BIO_get_mem_data(self._from, self._place)
         if size <= 0:
             return b""
-        if size > self._most:  # noqa: PLR1730 - as above
-            self._most = size
+        self._most = max(self._most, size)
         taken = bytearray(size)
         self._lib.BIO_read(self._from, self._buffer(taken), size)
         return taken

@@ -85,8 +85,10 @@ class _Spare(threading.local):
 
     def give_back(self, view: memoryview) -> None:
         """Give back what was taken, or a part: it has been fed."""
+        chunk = view.obj
+        assert isinstance(chunk, bytearray)
         if not self._chunks:
-            self._chunks.append(view.obj)  # type: ignore[arg-type]
+            self._chunks.append(chunk)
 
 
 _spare = _Spare()
@@ -203,8 +205,7 @@ class Driver:
                 piece = data[start : start + _SLICE]
                 self._encrypt(piece, deadline)
                 try:
-                    if self._pump():
-                        self._flush(deadline)
+                    self._flush(deadline)
                 except BaseException:
                     if kept:
                         self._claims.hold(piece, insistent=False)
@@ -268,9 +269,7 @@ class Driver:
                     self._flush(Deadline.now())
                 raise
             if made is not None:
-                self._unsent = memoryview(
-                    bytes(self._unsent) + made if self._unsent else made
-                )
+                self._enqueue(made)
                 return
             # In mid-renegotiation; only the peer's bytes help.
             self._flush(deadline)
@@ -318,7 +317,7 @@ class Driver:
         if size is None:
             try:
                 size = self._awaited(chunk, deadline)
-            except BaseException:
+            except BaseException:  # Nothing comes often: keep the memory.
                 _spare.give_back(chunk)
                 raise
         if not size:
@@ -381,8 +380,7 @@ class Driver:
     def _pump(self) -> bool:
         """Send what fits now; say whether something is left."""
         if self.engine.owes:
-            fresh = self.engine.outgoing()
-            self._unsent = memoryview(bytes(self._unsent) + fresh)
+            self._enqueue(self.engine.outgoing())
         while self._unsent:
             sent = self.transport.write(self._unsent)
             if sent is None:
@@ -391,6 +389,11 @@ class Driver:
                 self._unsent[sent:] if sent < len(self._unsent) else _NOTHING
             )
         return False
+
+    def _enqueue(self, fresh: bytes | bytearray) -> None:
+        if self._unsent:
+            fresh = bytes(self._unsent) + fresh
+        self._unsent = memoryview(fresh)
 
     def _make_room(self, deadline: Deadline, *, reading: bool) -> None:
         """Wait until the transport takes bytes again."""

@@ -348,6 +348,7 @@ class Engine:
         self, data: bytes | bytearray | memoryview, buffer: memoryview
     ) -> int | None:
         """Do ``receive(data)`` and ``read_into(buffer)`` in one step."""
+        # Without a hook at work there is nothing for _step() to refuse.
         with self._lock if self.record.caller is None else self._step():
             direct = self._direct
             if (

@@ -72,7 +72,7 @@ class RawInput(io.RawIOBase):
     def readinto(self, buffer: Buffer) -> int | None:
         """Read what is there, at least a byte; 0 is the end of the file."""
         try:
-            return self.port.read_plain(memoryview(buffer).cast("B"))
+            return self.port.read_plain(bytes_of(buffer))
         except BlockingIOError:
             return None
 
@@ -106,7 +106,7 @@ class RawOutput(io.RawIOBase):
 
     def write(self, data: Buffer) -> int | None:
         """Send *data*."""
-        view = memoryview(data).cast("B")
+        view = bytes_of(data)
         try:
             # More than the buffer holds is not kept there.
             return self.port.write_plain(view, kept=len(view) <= _GATHERED)
