@@ -107,8 +107,8 @@ class Tlskit:
 
     def __init__(self, files: Files, group: str, *, resume: bool) -> None:
         import tlskit
-        from tlskit.engine import Engine
-        from tlskit.identity import Identity
+        from tlskit.engine.engine import Engine
+        from tlskit.verify.identity import Identity
 
         self._connect = tlskit.connect
         self._start = tlskit.SSLPort.start_tls

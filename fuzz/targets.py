@@ -18,11 +18,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 import tlskit
-from tlskit.credentials import load_pkcs12
-from tlskit.engine import Engine
-from tlskit.identity import Identity
-from tlskit.proxy_protocol import MOST_BYTES, ProxyHeader, ProxyParser
+from tlskit.engine.engine import Engine
+from tlskit.server.proxy_protocol import MOST_BYTES, ProxyHeader, ProxyParser
 from tlskit.testing import CA, Leaf
+from tlskit.verify.identity import Identity
+from tlskit.x509.credentials import load_pkcs12
 
 __all__ = ["SEEDS", "TARGETS"]
 

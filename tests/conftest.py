@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import tlskit
-from tlskit import _native
+from tlskit.openssl import native
 
 # No test asserts a time, neither should Hypothesis: the machine may be busy.
 for _name, _examples in (("tlskit", 100), ("tlskit short", 25)):
@@ -165,5 +165,5 @@ def short(request: pytest.FixtureRequest) -> bool:
 def _powers(request: pytest.FixtureRequest) -> Iterator[None]:
     """Switch the capabilities of ``_native`` off, if that was asked for."""
     off = request.config.getoption(OPTION)
-    with _native.without() if off else nullcontext():
+    with native.without() if off else nullcontext():
         yield

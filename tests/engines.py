@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import tlskit
-from tlskit.engine import Engine
-from tlskit.identity import Identity
+from tlskit.engine.engine import Engine
 from tlskit.testing import CA
+from tlskit.verify.identity import Identity
 
 __all__ = [
     "authority",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from tlskit.deadline import Deadline
+from tlskit.tools.deadline import Deadline
 
 __all__ = ["FAULTS", "Fault", "Lane", "WireEnd", "wire"]
 

@@ -9,10 +9,9 @@ from contextlib import suppress
 
 import pytest
 
-from tlskit import _native, aio
+from tlskit import aio
 from tlskit.aio import AsyncSSLPort
-from tlskit.aio._signal import Signal
-from tlskit.deadline import Deadline
+from tlskit.aio.signal import Signal
 from tlskit.errors import (
     AlertError,
     ClosedError,
@@ -20,6 +19,8 @@ from tlskit.errors import (
     TruncatedError,
     VerificationError,
 )
+from tlskit.openssl import native
+from tlskit.tools.deadline import Deadline
 
 from .engines import authority, client_context, server_context
 from .looping import LOOPS, joined, run_on, serving, until
@@ -38,7 +39,7 @@ def client(request):
     if request.param != "without native":
         yield client_context(request.param)
         return
-    with _native.without():
+    with native.without():
         yield client_context()
 
 

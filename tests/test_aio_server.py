@@ -12,10 +12,7 @@ import pytest
 
 import tlskit
 from tlskit import aio
-from tlskit.errors import (
-    CredentialError,
-    HandshakeError,
-)
+from tlskit.errors import CredentialError, HandshakeError
 
 from .engines import authority, client_context, server_context
 from .looping import LOOPS, run_on, serving, until

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 
 import tlskit
-from tlskit import VerifySource, _native
+from tlskit import VerifySource
+from tlskit.openssl import native
 from tlskit.testing import memory_pair
 
 from .engines import authority, client_context, server_context
@@ -53,7 +54,7 @@ def test_directories_by_the_public_interface(tmp_path):
     (tmp_path / "root.pem").write_bytes(authority().pem)
     (tmp_path / "none").mkdir()
     subprocess.run(["openssl", "rehash", tmp_path], check=True)
-    with _native.without():
+    with native.without():
         for place, trusted in ((tmp_path, True), (tmp_path / "none", False)):
             context = tlskit.ClientContext("auto")
             context.set_verify()
@@ -70,7 +71,7 @@ def test_directories_by_the_public_interface(tmp_path):
 @pytest.mark.native
 def test_root_that_openssl_refuses():
     """One broken root costs only itself."""
-    store = _native.RootStore(
+    store = native.RootStore(
         (b"garbage", authority().certificate.public_bytes(Encoding.DER)), ()
     )
     context = SSL.Context(SSL.TLS_METHOD)
@@ -85,10 +86,10 @@ def test_name_that_openssl_refuses():
     connection = SSL.Connection(SSL.Context(SSL.TLS_METHOD), None)
 
     with pytest.raises(tlskit.ConfigurationError):
-        _native.expect_peer(connection, b"a\0b", None)
+        native.expect_peer(connection, b"a\0b", None)
     with pytest.raises(tlskit.ConfigurationError):
-        _native.expect_peer(connection, None, b"abc")
-    _native.expect_peer(connection, None, None)
+        native.expect_peer(connection, None, b"abc")
+    native.expect_peer(connection, None, None)
 
 
 @needs("openssl")
@@ -101,7 +102,7 @@ def test_parameters_that_openssl_refuses():
     context = SSL.Context(SSL.TLS_METHOD)
 
     with pytest.raises(tlskit.ConfigurationError, match="Diffie-Hellman"):
-        _native.set_dh_parameters(context, small)
+        native.set_dh_parameters(context, small)
 
 
 @pytest.mark.native
@@ -116,13 +117,13 @@ def test_callback_for_nobody(monkeypatch, side):
         # Then the client's own callback would be the first to refuse.
         asking.set_verify_hostname(False)
         asking.set_verify(False)
-    found = _native._connection
+    found = native._connection
 
     def lost(ssl):
         connection = found(ssl)
         server_side = connection.get_app_data().server_side
         return None if server_side == (side == "server") else connection
 
-    monkeypatch.setattr(_native, "_connection", lost)
+    monkeypatch.setattr(native, "_connection", lost)
     with pytest.raises(tlskit.HandshakeError):
         memory_pair(asking, context)

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from tlskit import ClientContext, ServerContext
-from tlskit.certificates import CertificateInfo, fingerprint
 from tlskit.testing import CA, memory_pair
+from tlskit.verify.certificates import CertificateInfo, fingerprint
 
 from .peers import needs
 

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives import hashes
 from OpenSSL import SSL
 
 import tlskit
-from tlskit import _native
-from tlskit.channel_binding import channel_binding
+from tlskit.engine.bindings import channel_binding
+from tlskit.openssl import native
 
 from .engines import server_context
 from .joined import tcp_pair
@@ -81,7 +81,7 @@ def test_end_point_needs_a_certificate():
 @pytest.mark.parametrize("extended", [False, True])
 def test_exporter_needs_the_extended_master_secret(extended):
     """Below TLS 1.3, RFC 9266 wants RFC 7627; without it there is a hint."""
-    assert _native.has("extended-master-secret")
+    assert native.has("extended-master-secret")
     raw = SSL.Context(SSL.TLS_CLIENT_METHOD)
     raw.set_max_proto_version(SSL.TLS1_2_VERSION)
     if not extended:

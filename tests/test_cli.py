@@ -13,8 +13,10 @@ import pytest
 
 import tlskit.__main__
 from tlskit import Alert, VerifyReason, errors
-from tlskit.cli import _console, _data, _exit, run
-from tlskit.cli._exit import ExitCode, exit_code
+from tlskit.cli import console as _console
+from tlskit.cli import data
+from tlskit.cli.exit import MEANINGS, ExitCode, exit_code
+from tlskit.cli.main import run
 
 from .command import PATIENCE, PYTHON, python
 from .command import tlskit as tlskit_process
@@ -35,9 +37,9 @@ def test_help_names_every_subcommand_and_status():
     assert done.returncode == 0
     for word in (*COMMANDS, "Exit status"):
         assert word in done.stdout
-    for code, meaning in _exit.MEANINGS.items():
+    for code, meaning in MEANINGS.items():
         assert f"{code.value:>3}  {meaning}" in done.stdout
-    assert set(ExitCode) == set(_exit.MEANINGS)
+    assert set(ExitCode) == set(MEANINGS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -97,7 +99,7 @@ def test_a_missing_extra_is_named_in_one_sentence(module):
 
 def test_a_missing_module_of_another_kind_is_not_hidden(monkeypatch):
     """Only the extra's packages are explained; other bugs stay visible."""
-    monkeypatch.setitem(sys.modules, "tlskit.cli", None)
+    monkeypatch.setitem(sys.modules, "tlskit.cli.main", None)
 
     with pytest.raises(ModuleNotFoundError):
         tlskit.__main__.main()
@@ -109,7 +111,7 @@ def test_ctrl_c_during_imports_is_status_130(monkeypatch):
     def interrupt():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tlskit.cli.run", interrupt)
+    monkeypatch.setattr("tlskit.cli.main.run", interrupt)
 
     assert tlskit.__main__.main() == ExitCode.INTERRUPTED
 
@@ -120,7 +122,7 @@ def test_ctrl_c_in_a_command_is_status_130(monkeypatch):
     def interrupt():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tlskit.cli.demo.take_tour", interrupt)
+    monkeypatch.setattr("tlskit.cli.demo.command.take_tour", interrupt)
 
     assert run(["demo"]) == ExitCode.INTERRUPTED
 
@@ -130,7 +132,7 @@ def test_sigint_is_status_130():
     """The same from outside: a signal in mid-run leaves no traceback."""
     code = (
         "import os, signal, sys\n"
-        "import tlskit.cli._tour as tour, tlskit.cli.demo as demo\n"
+        "from tlskit.cli.demo import tour, command as demo\n"
         "def meet(*_): os.kill(os.getpid(), signal.SIGINT)\n"
         "tour._meet = meet\n"
         "sys.argv[1:] = ['demo']\n"
@@ -148,7 +150,7 @@ def test_an_error_is_explained_on_stderr(monkeypatch, capsys):
     def fail():
         raise errors.NotTLSError("it speaks SSH", hint="try another port")
 
-    monkeypatch.setattr("tlskit.cli.demo.take_tour", fail)
+    monkeypatch.setattr("tlskit.cli.demo.command.take_tour", fail)
 
     assert run(["demo"]) == ExitCode.NOT_TLS
     assert capsys.readouterr() == (
@@ -307,7 +309,7 @@ def test_error_data_of_a_verification():
         hint="renew it",
     )
 
-    assert _data.error_data(error) == {
+    assert data.error_data(error) == {
         "error": "VerificationError",
         "code": "expired",
         "message": "it is over",
@@ -320,7 +322,7 @@ def test_error_data_of_a_verification():
 
 def test_error_data_of_the_system():
     """An error of the system has no slug, but always words."""
-    assert _data.error_data(TimeoutError()) == {
+    assert data.error_data(TimeoutError()) == {
         "error": "TimeoutError",
         "code": None,
         "message": "TimeoutError",
@@ -335,9 +337,9 @@ def test_an_alert_has_the_name_of_its_rfc():
     """Alerts are named as in RFC 8446; other errors have none."""
     known = errors.AlertError(alert=Alert.UNKNOWN_CA)
 
-    assert _data.alert_name(known) == "unknown_ca"
-    assert _data.alert_name(errors.AlertError()) is None
-    assert _data.alert_name(None) is None
+    assert data.alert_name(known) == "unknown_ca"
+    assert data.alert_name(errors.AlertError()) is None
+    assert data.alert_name(None) is None
 
 
 def test_the_statuses_in_the_source_are_the_documented_ones():

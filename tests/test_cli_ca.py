@@ -16,10 +16,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
 
 from tlskit import ConfigurationError, connect, testing
-from tlskit.cli import _ca_issue, _disk, ca, run
-from tlskit.cli._authority import Authority
-from tlskit.cli._exit import ExitCode
-from tlskit.cli._names import Limits, names_in
+from tlskit.cli import disk
+from tlskit.cli.authority import Authority
+from tlskit.cli.ca import command
+from tlskit.cli.ca import issue as _ca_issue
+from tlskit.cli.exit import ExitCode
+from tlskit.cli.main import run
+from tlskit.cli.names import Limits, names_in
 
 from .command import PATIENCE, PYTHON, serving
 from .command import tlskit as run_tlskit
@@ -230,7 +233,7 @@ def test_each_system_has_its_way(monkeypatch, platform, words):
     """Trust for the whole system is a matter of the platform."""
     monkeypatch.setattr(sys, "platform", platform)
 
-    assert words in ca._system_wide("x")
+    assert words in command._system_wide("x")
 
 
 def test_a_ca_is_not_overwritten(made):
@@ -704,27 +707,27 @@ def listing(path):
 def test_what_can_t_be_written_leaves_nothing(tmp_path):
     """Neither a half of the files nor what they were made of."""
     files = [
-        _disk.File(tmp_path / "a", b"a"),
-        _disk.File(tmp_path / "missing" / "b", b"b"),
+        disk.File(tmp_path / "a", b"a"),
+        disk.File(tmp_path / "missing" / "b", b"b"),
     ]
     with pytest.raises(ConfigurationError, match="can't write"):
-        _disk.write_all(files)
+        disk.write_all(files)
 
     assert [] == listing(tmp_path)
 
 
 def test_a_file_that_comes_in_between_is_kept(tmp_path, monkeypatch):
     """Of two at once one wins, and the other takes back what it placed."""
-    stage = _disk._stage
+    stage = disk._stage
 
     def staged(file, known):
         stage(file, known)
         tmp_path.joinpath("b").write_bytes(b"theirs")
 
-    monkeypatch.setattr(_disk, "_stage", staged)
-    files = [_disk.File(tmp_path / name, b"ours") for name in "ab"]
+    monkeypatch.setattr(disk, "_stage", staged)
+    files = [disk.File(tmp_path / name, b"ours") for name in "ab"]
     with pytest.raises(ConfigurationError, match="exists"):
-        _disk.write_all(files)
+        disk.write_all(files)
 
     assert ["b"] == listing(tmp_path)
     assert b"theirs" == tmp_path.joinpath("b").read_bytes()
@@ -736,8 +739,8 @@ def test_a_link_is_not_followed(tmp_path):
     link = tmp_path / "link"
     link.symlink_to(target)
     with pytest.raises(ConfigurationError, match="exists"):
-        _disk.write_all([_disk.File(link, b"x")])
-    _disk.write_all([_disk.File(link, b"x")], force=True)
+        disk.write_all([disk.File(link, b"x")])
+    disk.write_all([disk.File(link, b"x")], force=True)
 
     assert not target.exists()
     assert not link.is_symlink()
@@ -747,7 +750,7 @@ def test_a_directory_that_can_t_be_made_is_told(tmp_path):
     """A file is in the way."""
     tmp_path.joinpath("file").touch()
     with pytest.raises(ConfigurationError, match="can't write"):
-        _disk.make_directory(tmp_path / "file" / "below")
+        disk.make_directory(tmp_path / "file" / "below")
 
 
 def test_names_are_parsed_once():

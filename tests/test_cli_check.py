@@ -16,10 +16,12 @@ import pytest
 from cryptography.x509 import load_pem_x509_certificate
 
 from tlskit import VerificationError
-from tlskit.cli import _exit, _finding, _formats, run
-from tlskit.cli._exit import ExitCode
-from tlskit.cli._target import Target
-from tlskit.cli._threads import in_threads
+from tlskit.cli.check import finding as _finding
+from tlskit.cli.check import formats
+from tlskit.cli.exit import SEVERITY, ExitCode, worst
+from tlskit.cli.main import run
+from tlskit.cli.target import Target
+from tlskit.cli.threads import in_threads
 
 from .command import PATIENCE, PYTHON, start, tlskit
 from .dialogues import serve_starttls
@@ -85,7 +87,7 @@ def test_the_data_of_a_good_server(vault, good):
     data = json.loads(done.stdout)
     (host,) = data["hosts"]
 
-    assert set(_formats.CheckData.__annotations__) == set(data)
+    assert set(formats.CheckData.__annotations__) == set(data)
     assert set(_finding.FindingData.__annotations__) == set(host)
     assert (1, 0, "good") == (data["schema"], data["status"], data["verdict"])
     assert ("localhost", good, "localhost", 0, "good") == (
@@ -385,7 +387,7 @@ def test_prometheus(vault, good):
 
 def test_labels_are_escaped():
     """Quotes, backslashes and line ends can't end a label."""
-    assert r"a\"b\\c\\nd" == _formats._escaped('a"b\\c\nd')
+    assert r"a\"b\\c\\nd" == formats._escaped('a"b\\c\nd')
 
 
 def test_nagios(vault, good):
@@ -479,7 +481,7 @@ def test_a_bad_line_of_a_list_is_named(tmp_path):
 )
 def test_targets_are_read_as_people_write_them(text, target):
     """Host, port and IPv6's colons are told apart; a URL will do."""
-    from tlskit.cli._target import parse_target
+    from tlskit.cli.target import parse_target
 
     assert target == parse_target(text, 443)
     assert target == parse_target(str(target), 1)
@@ -529,9 +531,9 @@ def test_every_status_that_a_host_can_have_is_ranked():
     """Of each pair of findings it is clear which one is worse."""
     hosts = {code for code in ExitCode if code < 100} - {ExitCode.USAGE}
 
-    assert hosts == set(_exit.SEVERITY)
-    assert ExitCode.GOOD == _exit.worst([])
-    assert ExitCode.REVOKED == _exit.worst(reversed(_exit.SEVERITY))
+    assert hosts == set(SEVERITY)
+    assert ExitCode.GOOD == worst([])
+    assert ExitCode.REVOKED == worst(reversed(SEVERITY))
 
 
 def test_an_error_without_words_still_has_some():
@@ -547,8 +549,8 @@ def test_an_error_without_words_still_has_some():
         error=OSError(),
     )
 
-    assert ["OSError"] == list(_formats._words(finding))
-    assert "no end known" == _formats._days(None)
+    assert ["OSError"] == list(formats._words(finding))
+    assert "no end known" == formats._days(None)
     assert finding.chain == ()
 
 

@@ -13,8 +13,9 @@ import sys
 
 import pytest
 
-from tlskit.cli import _pipe, connect
-from tlskit.cli._exit import ExitCode
+from tlskit.cli.connect import command
+from tlskit.cli.connect import pipe as _pipe
+from tlskit.cli.exit import ExitCode
 
 from .command import PATIENCE, PYTHON, start, tlskit
 from .dialogues import serve_starttls
@@ -172,8 +173,8 @@ def test_the_data(vault, good):
     began, ended = map(json.loads, err.splitlines())
 
     assert (0, b"12345") == (status, out)
-    assert set(connect.ConnectedData.__annotations__) == set(began)
-    assert set(connect.EndedData.__annotations__) == set(ended)
+    assert set(command.ConnectedData.__annotations__) == set(began)
+    assert set(command.EndedData.__annotations__) == set(ended)
     assert ("connected", True) == (
         began["event"],
         began["verification"]["verified"],

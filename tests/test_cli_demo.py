@@ -11,8 +11,9 @@ from types import SimpleNamespace
 import pytest
 
 from tlskit import connect, listen
-from tlskit.cli import _tour, run
-from tlskit.cli._exit import ExitCode
+from tlskit.cli.demo import tour as _tour
+from tlskit.cli.exit import ExitCode
+from tlskit.cli.main import run
 
 from .command import tlskit
 
@@ -107,7 +108,7 @@ def test_demo_leaves_nothing_open(tour):
 
 def shown(monkeypatch, tour):
     """Give status and text of a demo that saw *tour*."""
-    monkeypatch.setattr("tlskit.cli.demo.take_tour", lambda: tour)
+    monkeypatch.setattr("tlskit.cli.demo.command.take_tour", lambda: tour)
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stdout", stream)
     return run(["demo"]), stream.getvalue()

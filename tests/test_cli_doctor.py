@@ -10,8 +10,9 @@ import pytest
 
 import tlskit
 from tlskit import VerifySource, set_default_verify_sources, testing
-from tlskit.cli import doctor, run
-from tlskit.cli._exit import ExitCode
+from tlskit.cli import doctor
+from tlskit.cli.exit import ExitCode
+from tlskit.cli.main import run
 
 from .command import tlskit as run_tlskit
 

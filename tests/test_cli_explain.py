@@ -9,8 +9,9 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tlskit.cli import explain, run
-from tlskit.cli._policies import OpinionData
+from tlskit.cli.explain import command
+from tlskit.cli.explain.policies import OpinionData
+from tlskit.cli.main import run
 from tlskit.testing import CA
 
 from .command import PATIENCE, PYTHON, start, tlskit
@@ -59,7 +60,7 @@ def test_a_good_server(vault):
     assert text.startswith(f"good: localhost:{port} is accepted\n")
     assert "chain     CN=localhost <- CN=tlskit peers CA\n" in text
     assert f"trusted   1 root from file {vault.roots}\n" in text
-    assert set(explain.ExplainData.__annotations__) == set(data)
+    assert set(command.ExplainData.__annotations__) == set(data)
     assert set(OpinionData.__annotations__) == set(data["policies"][0])
     assert (1, 0, "good", None, "localhost", 1) == (
         data["schema"],
@@ -329,12 +330,12 @@ def test_a_broken_certificate_is_no_bug_of_ours(vault, tmp_path, capsys):
 
 def test_what_cannot_be_read_has_a_word(vault):
     """Dates that a broken certificate does not give away are no dates."""
-    from tlskit._glimpse import Glimpse
-    from tlskit.cli import _data
+    from tlskit.cli import data as _data
+    from tlskit.x509.glimpse import Glimpse
 
     now = datetime.now(timezone.utc)
 
-    assert "(unreadable)" == explain._validity(Glimpse(None), now)
+    assert "(unreadable)" == command._validity(Glimpse(None), now)
     assert "(unreadable)" == _data._moment(None)
 
 

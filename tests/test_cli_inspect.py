@@ -21,8 +21,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 
 from tlskit import ServerContext, listen, testing
-from tlskit.cli import _chains, _material, _secrets, _unpack, run
-from tlskit.cli._exit import ExitCode
+from tlskit.cli import material, secrets, unpack
+from tlskit.cli.exit import ExitCode
+from tlskit.cli.inspect import chains
+from tlskit.cli.main import run
 
 from .command import PATIENCE, PYTHON, _environment
 from .command import tlskit as run_tlskit
@@ -628,10 +630,10 @@ def test_on_a_terminal_one_may_be_asked(monkeypatch):
         asked.update(options)
         return "said"
 
-    monkeypatch.setattr(_secrets.sys.stdin, "isatty", lambda: True, False)
-    monkeypatch.setattr(_secrets.click, "prompt", prompt)
+    monkeypatch.setattr(secrets.sys.stdin, "isatty", lambda: True, False)
+    monkeypatch.setattr(secrets.click, "prompt", prompt)
 
-    assert b"said" == _secrets.password_from(None, None, ask=True)
+    assert b"said" == secrets.password_from(None, None, ask=True)
     assert {"hide_input": True, "err": True} == asked
 
 
@@ -760,14 +762,14 @@ def test_damaged_objects_cause_no_traceback(tmp_path, root, leaf):
 def test_a_p12_that_wants_endless_work_is_refused(put, leaf):
     """Nobody could stop it in the middle, not even by Ctrl-C."""
     data = p12(leaf, b"x")
-    rounds = _unpack._rounds(data)
+    rounds = unpack._rounds(data)
     size = (rounds.bit_length() + 8) // 8
     assert data.endswith(rounds.to_bytes(size, "big"))
     greedy = data[:-size] + b"\x7f" + b"\xff" * (size - 1)
     if size < 4:  # Make room; the lengths are wrong then, and come later.
         greedy = data[: -size - 2] + b"\x02\x04\x7f\xff\xff\xff"
 
-    assert 1 == _unpack._rounds(b"\x30\x03\x02\x01\x03\x30")
+    assert 1 == unpack._rounds(b"\x30\x03\x02\x01\x03\x30")
     assert "times" in refused(put("k.p12", greedy))
 
 
@@ -826,7 +828,9 @@ def test_what_no_parser_can_describe_is_told(put, root, monkeypatch, capsys):
     def refuse(*_):
         raise ValueError("of a kind that nobody has seen")
 
-    monkeypatch.setattr("tlskit.cli._inspection.certificate_object", refuse)
+    monkeypatch.setattr(
+        "tlskit.cli.inspect.inspection.certificate_object", refuse
+    )
     data = put("c.pem", root.issue("a.example").chain_pem)
     run(["inspect", "--json", str(data)])
     told = capsys.readouterr()
@@ -886,7 +890,7 @@ def test_strangers_and_twins_have_chains_of_their_own(root, leaf):
         stranger.certificate,
         root.certificate,
     ]
-    links = _chains.arrange(given)
+    links = chains.arrange(given)
 
     assert [0, 1, 2, 3] == sorted(link.which for link in links)
     assert {0: 0, 1: None, 2: 2, 3: 3} == {
@@ -900,7 +904,7 @@ def test_a_ring_has_an_end():
     one = testing.CA("one")
     two = testing.CA("two", parent=one)
     again = testing.CA("one", key=one.key, parent=two)
-    links = _chains.arrange([two.certificate, again.certificate])
+    links = chains.arrange([two.certificate, again.certificate])
 
     assert [0, 1] == [link.which for link in links]
     assert [0, 1] == [link.depth for link in links]
@@ -910,7 +914,7 @@ def test_a_shared_issuer_stands_once(root):
     """The second leaf of an intermediate CA names it by index."""
     below = root.intermediate("shared")
     leaves = [below.issue("a").certificate, below.issue("b").certificate]
-    links = _chains.arrange([*leaves, below.certificate])
+    links = chains.arrange([*leaves, below.certificate])
 
     assert [(0, 0, 2), (2, 1, None), (1, 0, 2)] == [
         (link.which, link.depth, link.issuer) for link in links
@@ -921,7 +925,7 @@ def test_namesakes_are_asked_in_bounded_number():
     """A file full of one name costs no signature check for each pair."""
     twins = [testing.CA("twin") for _ in range(10)]
     leaf = twins[9].issue("a")
-    links = _chains.arrange(
+    links = chains.arrange(
         [leaf.certificate, *(each.certificate for each in twins)]
     )
 
@@ -1056,12 +1060,12 @@ def test_what_is_no_tls_server(answer, status):
 )
 def test_what_is_taken_for_a_server(text, place):
     """What could be a host and does not end like a file."""
-    assert place == _material._place(text)
+    assert place == material._place(text)
 
 
 def test_an_address_is_written_as_it_is_read():
     """IPv6 addresses get brackets."""
-    place = _material._place("[::1]:1")
+    place = material._place("[::1]:1")
 
     assert "[::1]:1" == str(place)
 
@@ -1076,5 +1080,5 @@ def test_help_is_for_newcomers():
 
 def test_unpack_says_where(root):
     """Messages name the source, not the bytes."""
-    with pytest.raises(_unpack.CredentialError, match="the thing is empty"):
-        _unpack.unpack(b"", "the thing", None)
+    with pytest.raises(unpack.CredentialError, match="the thing is empty"):
+        unpack.unpack(b"", "the thing", None)

@@ -22,13 +22,25 @@ from tlskit import (
     HandshakeError,
     ServerContext,
     VerifySource,
-    _reception,
     connect,
     listen,
     testing,
 )
-from tlskit.cli import _advice, _journal, _serving, run, serve
-from tlskit.cli._exit import ExitCode
+from tlskit.cli.exit import ExitCode
+from tlskit.cli.main import run
+from tlskit.cli.serve import (
+    advice as _advice,
+)
+from tlskit.cli.serve import (
+    command as serve,
+)
+from tlskit.cli.serve import (
+    journal as _journal,
+)
+from tlskit.cli.serve import (
+    serving as _serving,
+)
+from tlskit.server import reception
 
 from .command import PATIENCE, PYTHON, serving
 
@@ -495,7 +507,7 @@ def test_a_beat_that_fails_ends_the_server(authority, monkeypatch):
 
 def test_a_client_that_nobody_knows(authority, monkeypatch, files):
     """Who has gone before it had an address is no news."""
-    real = _reception.tune
+    real = reception.tune
     failures = [OSError("it has gone")]
 
     def tune(sock):
@@ -503,7 +515,7 @@ def test_a_client_that_nobody_knows(authority, monkeypatch, files):
             raise failures.pop()
         real(sock)
 
-    monkeypatch.setattr(_reception, "tune", tune)
+    monkeypatch.setattr(reception, "tune", tune)
     with echoing(authority) as server:
         event = {"host": "127.0.0.1", "port": server._listener.port}
         with pytest.raises(OSError):  # noqa: PT011 - however it ends

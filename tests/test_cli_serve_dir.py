@@ -12,10 +12,10 @@ import subprocess
 import pytest
 
 from tlskit import UnsupportedError
-from tlskit.cli import _web
-from tlskit.cli._exit import ExitCode
-from tlskit.cli._site import Site
-from tlskit.deadline import Deadline
+from tlskit.cli.exit import ExitCode
+from tlskit.cli.serve import web
+from tlskit.cli.serve.site import Site
+from tlskit.tools.deadline import Deadline
 
 from .command import PATIENCE, serving
 from .command import tlskit as run_tlskit
@@ -359,8 +359,8 @@ def test_a_system_without_openat_is_told(site, monkeypatch):
 
 def test_a_request_has_one_deadline():
     """After it, not even a byte that is there would be read."""
-    line = _web._Line(None, None, Deadline.after(0), 1.0)
+    line = web._Line(None, None, Deadline.after(0), 1.0)
     with pytest.raises(TimeoutError):
         line.patience()
 
-    assert 0 < _web._Line(None, None, Deadline.after(9), 1.0).patience() <= 9
+    assert 0 < web._Line(None, None, Deadline.after(9), 1.0).patience() <= 9

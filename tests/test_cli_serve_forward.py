@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from tlskit import ClientContext, TruncatedError, VerifySource, connect
-from tlskit.cli._exit import ExitCode
+from tlskit.cli.exit import ExitCode
 
 from .command import PATIENCE, serving
 from .peers import needs

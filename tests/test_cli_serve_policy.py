@@ -12,8 +12,9 @@ from contextlib import suppress
 import pytest
 
 from tlskit import ClientContext, ServerContext, listen, testing
-from tlskit.cli import _policy, serve
-from tlskit.cli._exit import ExitCode
+from tlskit.cli.exit import ExitCode
+from tlskit.cli.serve import command
+from tlskit.cli.serve import policy as _policy
 
 from .command import PATIENCE, serving
 from .peers import needs
@@ -267,7 +268,7 @@ def test_the_handler_of_sighup_is_given_back(authority):
     before = signal.getsignal(signal.SIGHUP)
     policy = _policy.Policy((), authority.issue("localhost"))
     with listen(hostname="127.0.0.1", context=policy.build()) as listener:
-        with serve._reloading(policy, listener, None):
+        with command._reloading(policy, listener, None):
             assert before is not signal.getsignal(signal.SIGHUP)
 
     assert before is signal.getsignal(signal.SIGHUP)

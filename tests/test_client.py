@@ -1,4 +1,4 @@
-"""Tests for ``tlskit.client``: look-up, TCP and handshake."""
+"""Tests for ``tlskit.client.connect``: look-up, TCP and handshake."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ def test_deadline_before_tcp(monkeypatch):
     """Time that the look-up took is gone for TCP."""
     real = socket.getaddrinfo
     monkeypatch.setattr(
-        "tlskit.client._look_up",
+        "tlskit.client.connect._look_up",
         lambda host, port, _: real(host, port, type=socket.SOCK_STREAM),
     )
 
@@ -232,8 +232,8 @@ def test_interrupted(server, monkeypatch):
     """Ctrl-C in the middle leaves no socket behind."""
     before = descriptors()
     for place in (
-        "tlskit.client.open_port",
-        "tlskit.driver.Driver.handshake",
+        "tlskit.client.connect.open_port",
+        "tlskit.ports.driver.Driver.handshake",
         "socket.socket.connect",
     ):
         with monkeypatch.context() as patch:
@@ -250,7 +250,7 @@ def test_interrupted(server, monkeypatch):
 
 def test_zone_and_brackets():
     """Addresses are dialled as the resolver wants them."""
-    from tlskit.client import checked_target
+    from tlskit.client.connect import checked_target
 
     assert "::1" == checked_target("[::1]", 443)
     assert "fe80::1%lo" == checked_target("fe80::1%lo", 443)
@@ -263,7 +263,7 @@ def test_no_socket_at_all(monkeypatch):
     def lacking(*_, **__):
         raise OSError("address family not supported")
 
-    monkeypatch.setattr("tlskit.client.socket.socket", lacking)
+    monkeypatch.setattr("tlskit.client.connect.socket.socket", lacking)
 
     with pytest.raises(OSError, match="not supported"):
         tlskit.connect(LOCAL, 9)

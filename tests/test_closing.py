@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 import tlskit
-from tlskit import driver
+from tlskit.ports import driver
 from tlskit.testing import memory_pair
 
 from . import engines

@@ -28,15 +28,15 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tlskit.credentials import (
+from tlskit.errors import CredentialError
+from tlskit.testing import CA, Leaf
+from tlskit.x509.credentials import (
     CertificateChain,
     PrivateKey,
     check_pair,
     load_certificates,
     load_pkcs12,
 )
-from tlskit.errors import CredentialError
-from tlskit.testing import CA, Leaf
 
 PASSWORD = "correct horse"
 TRADITIONAL = PrivateFormat.TraditionalOpenSSL

@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 import tlskit
 from tlskit import VerifyReason
-from tlskit.revocation import Revocation, load_crls, revocation_of
-from tlskit.settings import RevocationCheck
+from tlskit.policy.settings import RevocationCheck
 from tlskit.testing import CA, Leaf, memory_pair
+from tlskit.verify.revocation import Revocation, load_crls, revocation_of
 
 from .openssl_ca import OpenSSLCA
 from .peers import (

@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 import tlskit
-from tlskit._handshakes import Handshake
-from tlskit._tally import Meter
-from tlskit.deadline import Deadline
-from tlskit.driver import Driver
-from tlskit.engine import Engine
+from tlskit.engine.engine import Engine
+from tlskit.ports.driver import Driver
+from tlskit.server.handshakes import Handshake
+from tlskit.server.tally import Meter
+from tlskit.tools.deadline import Deadline
 
 from .engines import client_context, client_engine
 from .peers import PATIENCE, Task, echo

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlskit.deadline import Deadline
+from tlskit.tools.deadline import Deadline
 
 NEVER = Deadline()
 MOMENTS = st.none() | st.floats(allow_nan=False)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from tlskit import _pem
-from tlskit.dh import DH4096_PARAMS
+from tlskit.openssl.dh import DH4096_PARAMS
+from tlskit.x509 import pem
 
 
 def numbers() -> tuple[int, int]:
     """Give prime and generator."""
-    (block,) = _pem.blocks(DH4096_PARAMS)
+    (block,) = pem.blocks(DH4096_PARAMS)
     # SEQUENCE of 520 bytes; INTEGER of 513; INTEGER of 1 (PKCS#3).
     head, prime, rest = block.der[:8], block.der[8:521], block.der[521:]
 

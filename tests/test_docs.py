@@ -7,10 +7,10 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import tlskit
-from tlskit.cli._exit import MEANINGS, SEVERITY
-from tlskit.engine import _ENDED, _FINISHED, _TABLE, State, _Do
+from tlskit.cli.exit import MEANINGS, SEVERITY
+from tlskit.engine.engine import _ENDED, _FINISHED, _TABLE, State, _Do
 
-from .test_layers import LADDER
+from .test_layers import RUNGS
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -40,7 +40,7 @@ def test_the_ladder_is_shown_as_it_is_tested():
 
     assert [
         (str(height), [f"``{name}``" for name in rung.split()])
-        for height, rung in enumerate(LADDER)
+        for height, rung in enumerate(RUNGS)
     ] == [(height, names.split()) for height, names in rows]
 
 

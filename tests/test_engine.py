@@ -1,4 +1,4 @@
-"""Tests for ``tlskit.engine``: bytes between two engines."""
+"""Tests for ``tlskit.engine.engine``: bytes between two engines."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 import tlskit
-from tlskit import _native
-from tlskit.engine import Engine, State
-from tlskit.settings import Verify
+from tlskit.engine.engine import Engine, State
+from tlskit.openssl import native
+from tlskit.policy.settings import Verify
 
 from .engines import (
     authority,
@@ -34,7 +34,7 @@ def capabilities(request):
     if request.param == "with":
         yield
         return
-    with _native.without():
+    with native.without():
         yield
 
 
@@ -512,7 +512,7 @@ def ask(client: Engine, server: Engine, verify: Verify) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_ask_again(version, verify):
     """A client with a certificate shows it; data meanwhile is kept."""
-    if version == "tls13" and not _native.has("post-handshake-authentication"):
+    if version == "tls13" and not native.has("post-handshake-authentication"):
         pytest.skip("this needs a capability")
     client, server = asking(version, known=True)
     assert server.facts.peer_certificate is None
@@ -626,8 +626,10 @@ def test_late_refusal_drops_our_last_flight():
 
 def test_identity_is_checked_without_callback(monkeypatch):
     """Were no callback ever called, the name would be checked all the same."""
-    monkeypatch.setattr("tlskit._callbacks.Record._identify", lambda *_: 0)
-    monkeypatch.setattr("tlskit._native.expect_peer", lambda *_: None)
+    monkeypatch.setattr(
+        "tlskit.engine.callbacks.Record._identify", lambda *_: 0
+    )
+    monkeypatch.setattr("tlskit.openssl.native.expect_peer", lambda *_: None)
     client = client_engine(client_context("tls13"), "wrong.example")
 
     with pytest.raises(tlskit.IdentityError):

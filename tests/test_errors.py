@@ -14,8 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from tlskit import codes, errors
-from tlskit.codes import Alert, VerifyReason
+from tlskit import errors
 from tlskit.errors import (
     AlertError,
     ClosedError,
@@ -34,7 +33,9 @@ from tlskit.errors import (
     VerificationError,
     WantReadError,
     WantWriteError,
+    codes,
 )
+from tlskit.errors.codes import Alert, VerifyReason
 
 #: Class -> (base, code, status), as the architecture has it.
 TREE: dict[type[TLSError], tuple[type[Exception], str, str | None]] = {

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import pytest
 
 import tlskit
-from tlskit.ports import SSLPort, open_port
+from tlskit.ports.port import SSLPort, open_port
 
 from .engines import authority, client_context, server_context
 from .faults import FAULTS, Fault, Lane, WireEnd, wire

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from tlskit.errors import ClosedError
-from tlskit.files import InputFile, OutputFile, RawInput, RawOutput
+from tlskit.ports.files import InputFile, OutputFile, RawInput, RawOutput
 
 from .peers import PATIENCE, Task
 

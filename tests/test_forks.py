@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import tlskit
-from tlskit import _forks
-from tlskit.sessions import Session, SessionKey
+from tlskit.policy.sessions import Session, SessionKey
+from tlskit.tools import forks
 
 from .peers import HOST, PATIENCE, VERSIONS, Program, Vault, client_context
 
@@ -46,7 +46,7 @@ print("ENDED", [os.waitpid(each, 0)[1] for each in children], flush=True)
 
 HELD = """
 import os, threading
-from tlskit._forks import ForkLock
+from tlskit.tools.forks import ForkLock
 lock, held, over = ForkLock(), threading.Event(), threading.Event()
 def hold():
     with lock:
@@ -126,11 +126,11 @@ def test_locks_are_free_in_children(tmp_path: Path) -> None:
 
 def test_children_use_no_ticket_of_their_parent() -> None:
     """A forked child begins with an empty cache and free locks."""
-    cache, lock = tlskit.SessionCache(), _forks.ForkLock()
+    cache, lock = tlskit.SessionCache(), forks.ForkLock()
     key = SessionKey(b"", HOST, 443, HOST, ())
     cache.keep(key, Session(b"", 0x0304, time.time(), (), ()))
     assert lock.acquire()
-    _forks._in_child()
+    forks._in_child()
 
     assert 0 == len(cache)
     assert lock.acquire(blocking=False)

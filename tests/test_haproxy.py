@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import tlskit
-from tlskit.deadline import Deadline
+from tlskit.tools.deadline import Deadline
 
 from .peers import PATIENCE, Program, Task, Vault, client_context, needs
 from .test_serving import LOCAL

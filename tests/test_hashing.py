@@ -11,7 +11,6 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlskit import hashing
 from tlskit.hashing import (
     bytes_to_hex_string,
     hex_string_to_bytes,
@@ -20,6 +19,7 @@ from tlskit.hashing import (
     sha1,
     sha1_bytes,
 )
+from tlskit.openssl import hashing
 
 FUNCTIONS = [sha1, sha1_bytes, md5, md5_bytes]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import tlskit
-from tlskit import _native
+from tlskit.openssl import native
 from tlskit.testing import CA, memory_pair
 
 from .engines import authority, client_context, server_context
@@ -20,7 +20,7 @@ def capabilities(request):
     if request.param == "with":
         yield
         return
-    with _native.without():
+    with native.without():
         yield
 
 
@@ -173,7 +173,7 @@ def test_name_hook_that_raises(capfd):
     assert "localhost" == error.args[0]
     wanted = (
         tlskit.Alert.UNRECOGNIZED_NAME
-        if _native.has("server-name-refusal")
+        if native.has("server-name-refusal")
         else tlskit.Alert.HANDSHAKE_FAILURE
     )
     assert wanted is error.heard.alert
@@ -236,7 +236,7 @@ def test_alpn_by_the_servers_order():
 )
 def test_hooks_are_asked_once(request):
     """A second ClientHello gets the first one's answers."""
-    if not _native.has("groups"):
+    if not native.has("groups"):
         pytest.skip("groups are switched off")
     asked = []
 
@@ -477,7 +477,7 @@ def test_channel_bindings(version):
         kinds.append("tls-exporter")
     else:
         kinds.append("tls-unique")
-        if _native.has("extended-master-secret"):
+        if native.has("extended-master-secret"):
             kinds.append("tls-exporter")
     for kind in kinds:
         ours, theirs = (port.channel_binding(kind) for port in pair)

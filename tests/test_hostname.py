@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tlskit._hostname import is_pattern, parse_host
 from tlskit.errors import ConfigurationError
+from tlskit.verify.hostname import is_pattern, parse_host
 
 LABEL = "a" * 63
 LONGEST = ".".join([LABEL, LABEL, LABEL, "a" * 61])

@@ -19,10 +19,11 @@ from cryptography.x509.oid import ExtensionOID, NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlskit import identity as module
-from tlskit.codes import VerifyReason
 from tlskit.errors import ConfigurationError, IdentityError, TLSError
-from tlskit.identity import (
+from tlskit.errors.codes import VerifyReason
+from tlskit.testing import CA
+from tlskit.verify import identity as module
+from tlskit.verify.identity import (
     Identity,
     certificate_hostnames,
     issuer_oneline,
@@ -30,7 +31,6 @@ from tlskit.identity import (
     presented_names,
     subject_oneline,
 )
-from tlskit.testing import CA
 
 
 @cache
@@ -480,7 +480,7 @@ def test_imported_when_needed():
             sys.executable,
             "-c",
             (
-                "import sys, tlskit.identity; print(sorted({'idna', "
+                "import sys, tlskit.verify.identity; print(sorted({'idna', "
                 "'service_identity'} & set(sys.modules)))"
             ),
         ],

@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtensionOID, NameOID
 
-from tlskit.codes import VerifyReason
 from tlskit.errors import IdentityError
-from tlskit.identity import Identity
+from tlskit.errors.codes import VerifyReason
+from tlskit.verify.identity import Identity
 
 DNS, URI, IP, MAIL, OTHER = 0x82, 0x86, 0x87, 0x81, 0xA0
 LABEL = "a" * 63

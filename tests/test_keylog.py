@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from tlskit.errors import ConfigurationError
-from tlskit.keylog import keylog_writer
+from tlskit.policy.keylog import keylog_writer
 
 LINE = "CLIENT_RANDOM 00 11"
 

@@ -8,6 +8,7 @@ import pytest
 
 import tlskit
 from tlskit import library
+from tlskit.openssl import library as inner
 
 
 def test_handles():
@@ -37,11 +38,11 @@ def test_versions():
 
 def test_without(monkeypatch):
     """Without a library there is no version."""
-    monkeypatch.setattr(library, "is_available", lambda: False)
+    monkeypatch.setattr(inner, "is_available", lambda: False)
 
     assert library.version() is None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = library.nothing
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = tlskit.nothing
-    assert ("",) == library._linked()
+    assert ("",) == inner._linked()

@@ -1,4 +1,4 @@
-"""Tests for ``tlskit.listener`` and the handshakes in it."""
+"""Tests for ``tlskit.server.listener`` and the handshakes in it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import tlskit
-from tlskit.deadline import Deadline
-from tlskit.listener import Listener
+from tlskit.server.listener import Listener
+from tlskit.tools.deadline import Deadline
 
 from .engines import authority, client_context, server_context
 from .peers import PATIENCE, Task
@@ -224,7 +224,7 @@ def test_no_port_can_be_made(listener, monkeypatch):
     def broken(*_):
         raise OSError("no more")
 
-    monkeypatch.setattr("tlskit._reception.tune", broken)
+    monkeypatch.setattr("tlskit.server.reception.tune", broken)
     with raw(listener) as sock:
         with pytest.raises(OSError, match="no more"):
             listener.accept(PATIENCE)
@@ -233,7 +233,7 @@ def test_no_port_can_be_made(listener, monkeypatch):
     def wrong(*_):
         raise LookupError("a bug")
 
-    monkeypatch.setattr("tlskit._reception.tune", wrong)
+    monkeypatch.setattr("tlskit.server.reception.tune", wrong)
     with raw(listener), pytest.raises(LookupError):
         listener.accept(PATIENCE)
 
@@ -549,7 +549,7 @@ def test_full_socket(listener, monkeypatch):
 
     with raw(listener) as sock:
         sock.sendall(b"\x16")
-        monkeypatch.setattr("tlskit.driver.Driver.handshake", full)
+        monkeypatch.setattr("tlskit.ports.driver.Driver.handshake", full)
         with pytest.raises(TimeoutError):
             listener.accept(0.05)
         (handshake,) = listener._reception.handshakes.values()
@@ -559,7 +559,7 @@ def test_full_socket(listener, monkeypatch):
 
 def test_talker_is_not_heard_for_ever(listener, monkeypatch):
     """A refused client that talks too much is dropped."""
-    monkeypatch.setattr("tlskit._handshakes._MOST_DRAINED", 10)
+    monkeypatch.setattr("tlskit.server.handshakes._MOST_DRAINED", 10)
     with raw(listener) as sock:
         sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
         with pytest.raises(tlskit.NotTLSError):

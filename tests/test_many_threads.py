@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 import pytest
 
 import tlskit
-from tlskit.deadline import Deadline
+from tlskit.tools.deadline import Deadline
 
 from .joined import over_sockets
 from .peers import PATIENCE, Task

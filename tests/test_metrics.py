@@ -9,8 +9,8 @@ from types import MappingProxyType
 import pytest
 
 import tlskit
-from tlskit._tally import Meter, MeteredTransport, Tally, reason_of
-from tlskit.metrics import ListenerStatistics, prometheus_text
+from tlskit.server.metrics import ListenerStatistics, prometheus_text
+from tlskit.server.tally import Meter, MeteredTransport, Tally, reason_of
 
 from .joined import tcp_pair
 

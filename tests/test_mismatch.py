@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlskit._hostname import parse_host
-from tlskit._mismatch import entry_for, mismatch_hint, names, quoted
+from tlskit.verify.hostname import parse_host
+from tlskit.verify.mismatch import entry_for, mismatch_hint, names, quoted
 
 HOST = parse_host("www.example.com")
 REISSUE = "have the certificate reissued with DNS:www.example.com"

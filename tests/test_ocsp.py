@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 
 import tlskit
 from tlskit import VerifyReason
-from tlskit._scene import VerificationScene
-from tlskit.ocsp import check_staple, must_staple
-from tlskit.stapling import Staple
 from tlskit.testing import CA, OCSP_USAGES, Leaf, memory_pair
+from tlskit.verify.ocsp import check_staple, must_staple
+from tlskit.verify.scene import VerificationScene
+from tlskit.verify.stapling import Staple
 
 from .openssl_ca import OpenSSLCA
 from .peers import (

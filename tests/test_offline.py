@@ -8,9 +8,9 @@ import pytest
 
 import tlskit
 from tlskit import IdentityError, VerificationError, VerifySource
-from tlskit._offline import Policy, judge
-from tlskit.identity import Identity
 from tlskit.testing import BAD_KINDS, CA, memory_pair
+from tlskit.verify.identity import Identity
+from tlskit.verify.offline import Policy, judge
 
 HOST = "right.example"
 DAY = timedelta(days=1)

@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from OpenSSL._util import ffi, lib
 
-from tlskit import _der, _oneline
-from tlskit._oneline import (
+from tlskit.x509 import der as _der
+from tlskit.x509 import names
+from tlskit.x509.names import (
     common_names,
     issuer_oneline,
     oneline,
@@ -183,14 +184,14 @@ def test_usual_form():
     ) == oneline(NAMES["usual"])
 
 
-@pytest.mark.parametrize("oid", _oneline._SHORT_NAMES)
+@pytest.mark.parametrize("oid", names._SHORT_NAMES)
 def test_short_names(oid: str):
     """Each short name in the table is OpenSSL's."""
     number = lib.OBJ_txt2nid(oid.encode())
 
     assert (
         ffi.string(lib.OBJ_nid2sn(number)).decode()
-        == (_oneline._SHORT_NAMES[oid])
+        == (names._SHORT_NAMES[oid])
     )
 
 
@@ -202,7 +203,7 @@ def test_no_short_name_missing(arc: str):
         for last in range(200)
         if lib.OBJ_txt2nid(f"{arc}.{last}".encode())
     }
-    listed = set(_oneline._SHORT_NAMES)
+    listed = set(names._SHORT_NAMES)
 
     # These are types in S/MIME and PKCS #12, and never name anybody.
     assert known - listed <= {"1.2.840.113549.1.9.52"}

@@ -12,8 +12,6 @@ from typing import Any
 import pytest
 from OpenSSL import SSL, crypto
 
-from tlskit import _openssl
-from tlskit._openssl import translated
 from tlskit.errors import (
     AlertError,
     ConfigurationError,
@@ -23,6 +21,8 @@ from tlskit.errors import (
     StreamError,
     UnsupportedError,
 )
+from tlskit.openssl import gate as _openssl
+from tlskit.openssl.gate import translated
 
 LIBRARY = "SSL routines"
 
@@ -123,7 +123,7 @@ def gate_without(
     monkeypatch.setitem(sys.modules, "OpenSSL", stand_in)
     monkeypatch.delitem(sys.modules, "OpenSSL.SSL")
     spec = importlib.util.spec_from_file_location(
-        "tlskit._openssl_copy", _openssl.__file__
+        "tlskit.openssl.copy_of_the_gate", _openssl.__file__
     )
     assert spec is not None
     assert spec.loader is not None
@@ -193,7 +193,7 @@ WITHOUT = """
 import json, sys
 sys.modules["OpenSSL"] = None  # Importing it raises ModuleNotFoundError.
 {statement}
-from tlskit import _openssl
+from tlskit.openssl import gate as _openssl
 from tlskit.errors import UnsupportedError
 try:
     _openssl.SSL.TLS_METHOD
@@ -204,7 +204,7 @@ print(json.dumps([_openssl.is_available(), _openssl.why_unavailable(), told]))
 
 
 @pytest.mark.parametrize(
-    "statement", ["import tlskit", "import tlskit._openssl"]
+    "statement", ["import tlskit", "import tlskit.openssl.gate"]
 )
 def test_a_process_without_pyopenssl(statement: str) -> None:
     """``import tlskit`` works without pyOpenSSL; using TLS says why not."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlskit._pem import blocks, certificates
+from tlskit.x509.pem import blocks, certificates
 
 
 def armour(der: bytes, label: str = "CERTIFICATE") -> bytes:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlskit.deadline import Deadline
-from tlskit.pipes import PipeEnd, pipe
+from tlskit.ports.pipes import PipeEnd, pipe
+from tlskit.tools.deadline import Deadline
 
 SOON = Deadline.now()
 

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tlskit
-from tlskit._plain_http import MOST_HEAD, PlainHTTP
-from tlskit._preface import Preface
-from tlskit.identity import Identity
-from tlskit.proxy_protocol import ProxyParser
-from tlskit.sniff import speaks_http
+from tlskit.engine.sniff import speaks_http
+from tlskit.server.plain_http import MOST_HEAD, PlainHTTP
+from tlskit.server.preface import Preface
+from tlskit.server.proxy_protocol import ProxyParser
+from tlskit.verify.identity import Identity
 
 HELLO = b"\x16\3\1\2\0\1"
 UNKNOWN = b"PROXY UNKNOWN\r\n"

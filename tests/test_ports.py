@@ -12,8 +12,6 @@ from contextlib import suppress
 import pytest
 
 import tlskit
-from tlskit import _native
-from tlskit.deadline import Deadline
 from tlskit.errors import (
     ClosedError,
     ConfigurationError,
@@ -24,10 +22,12 @@ from tlskit.errors import (
     WantReadError,
     WantWriteError,
 )
-from tlskit.ports import SSLPort, endpoints_of, open_port
-from tlskit.settings import Verify
+from tlskit.openssl import native
+from tlskit.policy.settings import Verify
+from tlskit.ports.port import SSLPort, endpoints_of, open_port
+from tlskit.ports.transport import SocketTransport
 from tlskit.testing import memory_pair, pipe
-from tlskit.transport import SocketTransport
+from tlskit.tools.deadline import Deadline
 
 from .engines import (
     authority,
@@ -47,7 +47,7 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
     bare = request.param == "without native"
     context = client_context("auto" if bare else request.param)
     if bare:
-        with _native.without():
+        with native.without():
             ports = over_sockets(client=context)
             yield ports
     else:
@@ -191,7 +191,7 @@ def test_non_blocking_send_wants_to_write(pair):
 
 def test_waiting_for_long_gives_memory_back(pair, monkeypatch):
     """Who waits longer than a moment rests; then all goes on."""
-    monkeypatch.setattr("tlskit.driver._LONG", 0.01)
+    monkeypatch.setattr("tlskit.ports.driver._LONG", 0.01)
     client, server = pair
     rested = threading.Event()
     rest = server._engine.rest

@@ -17,12 +17,12 @@ from pathlib import Path
 import pytest
 
 import tlskit
-from tlskit._children import Child, total
-from tlskit._events import Events
-from tlskit._prefork import Crew
-from tlskit._tally import Tally
-from tlskit.deadline import Deadline
-from tlskit.metrics import ListenerStatistics
+from tlskit.server.events import Events
+from tlskit.server.metrics import ListenerStatistics
+from tlskit.server.processes.children import Child, total
+from tlskit.server.processes.prefork import Crew
+from tlskit.server.tally import Tally
+from tlskit.tools.deadline import Deadline
 
 from .engines import server_context
 from .peers import (
@@ -536,7 +536,7 @@ def test_clients_are_cut_off(vault, tmp_path):
 @linux
 def test_a_process_that_hangs(vault, tmp_path):
     """It is ended, and its clients count as cut off."""
-    first = "import tlskit._prefork; tlskit._prefork.MARGIN = 0.2"
+    first = "from tlskit.server.processes import prefork; prefork.MARGIN = 0.2"
     with fleet(vault, tmp_path, first, THREAD) as server:
         held = server.connect_to_each()
         server.counts(3, 3, 3)
@@ -568,8 +568,8 @@ def test_without_the_parent(vault, tmp_path):
 
 #: A hook that never returns holds up the thread that serves.
 HANGING = """
-import tlskit._children
-tlskit._children.HURRY = tlskit._children.MARGIN = 0.1
+from tlskit.server.processes import children
+children.HURRY = children.MARGIN = 0.1
 class Hanging(tlskit.ServerContext):
     def verify_peer(self, verdict):
         say("HANGS")
@@ -620,14 +620,14 @@ os.fork = fork
 def test_a_process_that_fails(vault, tmp_path):
     """What it raises is logged, and another one takes its place."""
     first = """
-import tlskit.listener
-made, parent = tlskit.listener.Reception, os.getpid()
+import tlskit.server.listener
+made, parent = tlskit.server.listener.Reception, os.getpid()
 def broken(*arguments):
     if os.getpid() != parent and not os.path.exists(chain + ".mended"):
         open(chain + ".mended", "w").close()
         raise LookupError("a bug")
     return made(*arguments)
-tlskit.listener.Reception = broken
+tlskit.server.listener.Reception = broken
 """
     Path(vault.leaf().chain + ".mended").unlink(missing_ok=True)
     with fleet(vault, tmp_path, first) as server:

@@ -15,9 +15,9 @@ import pytest
 from OpenSSL import SSL
 
 import tlskit
-from tlskit import protocols
 from tlskit.errors import InsecureProtocolWarning, UnsupportedError
-from tlskit.protocols import (
+from tlskit.openssl import protocols
+from tlskit.openssl.protocols import (
     TLSVersion,
     max_client_protocol,
     max_server_protocol,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tlskit.errors import HandshakeError
-from tlskit.proxy_protocol import (
+from tlskit.server.proxy_protocol import (
     MOST_BYTES,
     ProxyHeader,
     ProxyParser,

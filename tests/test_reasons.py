@@ -15,10 +15,6 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 
-from tlskit._alerts import ALERTS, OLD_ALERTS, alert_words
-from tlskit._cases import CASES
-from tlskit._reasons import alert_of, describe_failure
-from tlskit.codes import Alert, VerifyReason
 from tlskit.errors import (
     AlertError,
     ClosedError,
@@ -33,6 +29,10 @@ from tlskit.errors import (
     UnsupportedError,
     VerificationError,
 )
+from tlskit.errors.alerts import ALERTS, OLD_ALERTS, alert_words
+from tlskit.errors.codes import Alert, VerifyReason
+from tlskit.errors.openssl_reasons import CASES
+from tlskit.errors.stack import alert_of, describe_failure
 
 TLS_1_2, TLS_1_3 = SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION
 LIBRARY = "SSL routines"

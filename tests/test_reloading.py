@@ -13,12 +13,8 @@ import pytest
 from cryptography import x509
 
 import tlskit
-from tlskit import (
-    ReloadableCredentials,
-    ReloadableRoots,
-    VerifySource,
-    reloading,
-)
+from tlskit import ReloadableCredentials, ReloadableRoots, VerifySource
+from tlskit.context import reloading
 from tlskit.testing import CA, Leaf
 
 from .engines import authority, client_engine, server_engine, shake

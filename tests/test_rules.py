@@ -13,11 +13,12 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 import tlskit
-from tlskit import VerifyReason, _native
-from tlskit._verdict import settle
-from tlskit.identity import Identity
+from tlskit import VerifyReason
+from tlskit.engine.verdict import settle
+from tlskit.openssl import native
 from tlskit.testing import CA, Leaf, memory_pair
-from tlskit.verification import pin_of
+from tlskit.verify.chain import pin_of
+from tlskit.verify.identity import Identity
 
 from .engines import pair
 
@@ -499,7 +500,7 @@ def test_purpose_without_native() -> None:
     """Without the capability it is refused at once."""
     context = tlskit.ClientContext("auto")
     with (
-        _native.without("verify-purpose"),
+        native.without("verify-purpose"),
         pytest.raises(tlskit.UnsupportedError, match="verify-purpose"),
     ):
         context.set_purpose("any")
@@ -543,7 +544,7 @@ def test_broken_extensions() -> None:
 def test_names_are_told_in_one_way(leaf: Leaf, code: str) -> None:
     """It makes no difference whether OpenSSL or we find the wrong name."""
     error = refuses(nothing, leaf)
-    with _native.without("peer-name"):
+    with native.without("peer-name"):
         same = refuses(nothing, leaf)
 
     assert isinstance(error, tlskit.IdentityError)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 
 import tlskit
 from tlskit import VerifySource
-from tlskit.settings import Verify
+from tlskit.policy.settings import Verify
 from tlskit.testing import CA, memory_pair
 
 from .engines import authority, client_context, server_context
@@ -149,8 +149,8 @@ def test_secure_is_shared():
 
 def test_secure_cache_is_bounded(monkeypatch):
     """Old entries give way to new ones."""
-    monkeypatch.setattr("tlskit.sides._SECURE", 1)
-    monkeypatch.setattr("tlskit.sides._secure", OrderedDict())
+    monkeypatch.setattr("tlskit.context.sides._SECURE", 1)
+    monkeypatch.setattr("tlskit.context.sides._secure", OrderedDict())
     with tlskit.set_default_verify_sources([VerifySource.pem(_CA.pem)]):
         one = tlskit.ClientContext.secure()
     other = CA("another").pem
@@ -377,7 +377,7 @@ def test_keylog(tmp_path, caplog, monkeypatch, version):
 
 def test_pins():
     """A chain without a pinned key is refused; a backup pin is enough."""
-    from tlskit.verification import pin_of
+    from tlskit.verify.chain import pin_of
 
     asking = client_context()
     asking.set_pins([_PIN])
@@ -467,7 +467,7 @@ def test_no_store_is_handed_out(sealed_pair):
     }
     packages = {kind.partition(".")[0] for kind in kinds.values()}
 
-    assert "tlskit._trust_sources" in kinds.values()
+    assert "tlskit.trust.sources" in kinds.values()
     assert {"OpenSSL", "_cffi_backend"}.isdisjoint(packages), kinds
 
 

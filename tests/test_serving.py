@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import tlskit
-from tlskit.deadline import Deadline
+from tlskit.tools.deadline import Deadline
 
 from .engines import (
     authority,
@@ -221,7 +221,7 @@ def scarce(monkeypatch, most):
             made.append(self)
             super().start()
 
-    monkeypatch.setattr("tlskit._service.Thread", Scarce)
+    monkeypatch.setattr("tlskit.server.service.Thread", Scarce)
 
 
 def test_no_more_threads_than_there_are(monkeypatch):
@@ -826,7 +826,7 @@ class Accepting:
 
 def test_out_of_descriptors(monkeypatch, caplog):
     """A system without descriptors is given time; then the server goes on."""
-    monkeypatch.setattr("tlskit._reception._REST", 0.05)
+    monkeypatch.setattr("tlskit.server.reception._REST", 0.05)
     sock = Accepting(
         OSError(errno.EMFILE, "Too many open files"),
         OSError(errno.EHOSTUNREACH, "No route to host"),
@@ -848,7 +848,7 @@ def test_out_of_descriptors(monkeypatch, caplog):
 #: for a client when the system had none to give.
 SCARCE = """
 import logging, os, resource, sys, tlskit
-from tlskit import _reception
+from tlskit.server import reception as _reception
 turn, turns = _reception.Reception.turn, []
 def counted(self, *arguments, **options):
     turns.append(1)

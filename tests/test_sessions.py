@@ -15,14 +15,15 @@ import pytest
 from cryptography import x509
 
 import tlskit
-from tlskit import SessionCache, _native
-from tlskit._resumption import Resumption
-from tlskit.engine import Engine
-from tlskit.identity import Identity
-from tlskit.protocols import protocol
-from tlskit.sessions import Session, SessionKey, policy_of
-from tlskit.settings import Settings, Verify
+from tlskit import SessionCache
+from tlskit.engine.engine import Engine
+from tlskit.engine.resumption import Resumption
+from tlskit.openssl import native
+from tlskit.openssl.protocols import protocol
+from tlskit.policy.sessions import Session, SessionKey, policy_of
+from tlskit.policy.settings import Settings, Verify
 from tlskit.testing import CA
+from tlskit.verify.identity import Identity
 
 from .engines import (
     authority,
@@ -135,7 +136,7 @@ def test_policy_beyond_openssl_is_applied_again(version: str, setting: str):
     client, server = caching(version), server_context()
     if setting == "pins":
         client.set_pins(
-            [tlskit.verification.pin_of(authority().certificate)],
+            [tlskit.verify.chain.pin_of(authority().certificate)],
         )
     else:
         client.set_strict()
@@ -234,7 +235,7 @@ def strangers(context: tlskit.ClientContext) -> None:
         lambda context: context.try_verify(),
         lambda context: context.set_ciphersuites("TLS_AES_128_GCM_SHA256"),
         lambda context: context.set_pins(
-            [tlskit.verification.pin_of(authority().certificate)]
+            [tlskit.verify.chain.pin_of(authority().certificate)]
         ),
         lambda context: authority().issue("me.example").apply(context),
         strangers,
@@ -311,7 +312,7 @@ def test_unverified_peers_are_not_kept(protocol_name: str):
 def test_without_the_capability(version: str):
     """Where sessions can't be copied, every handshake is a full one."""
     client, server = caching(version), server_context()
-    with _native.without("session-copies"):
+    with native.without("session-copies"):
         assert not resumes(client, server)
         assert not resumes(client, server)
 
@@ -319,7 +320,9 @@ def test_without_the_capability(version: str):
 def test_settings_without_a_name(version: str, monkeypatch):
     """A setting of a kind that has no digest: nothing is resumed."""
     client, server = caching(version), server_context()
-    monkeypatch.setattr("tlskit._build.policy_of", lambda _settings: None)
+    monkeypatch.setattr(
+        "tlskit.engine.build.policy_of", lambda _settings: None
+    )
 
     assert not resumes(client, server)
     assert not resumes(client, server)
@@ -443,7 +446,9 @@ def test_a_verdict_ages(version: str, monkeypatch, days: int):
     """No session is resumed after its age, nor with the clock set back."""
     client, server = caching(version), server_context()
     dial(client, server)
-    monkeypatch.setattr("tlskit.sessions.time", at(time.time() + days * 86400))
+    monkeypatch.setattr(
+        "tlskit.policy.sessions.time", at(time.time() + days * 86400)
+    )
 
     assert not resumes(client, server)
 
@@ -454,10 +459,10 @@ def test_resuming_does_not_rejuvenate(version: str, monkeypatch):
     client, server = caching(version), server_context()
     dial(client, server)
     now = time.time()
-    monkeypatch.setattr("tlskit.sessions.time", at(now + 7000))
-    monkeypatch.setattr("tlskit._resumption.time", at(now + 7000))
+    monkeypatch.setattr("tlskit.policy.sessions.time", at(now + 7000))
+    monkeypatch.setattr("tlskit.engine.resumption.time", at(now + 7000))
     assert resumes(client, server)
-    monkeypatch.setattr("tlskit.sessions.time", at(now + 7300))
+    monkeypatch.setattr("tlskit.policy.sessions.time", at(now + 7300))
 
     assert not resumes(client, server)
 
@@ -469,7 +474,7 @@ def test_a_verdict_ends_with_its_certificates(version: str, monkeypatch):
     client.set_session_cache(SessionCache(max_age=604800))
     dial(client, server)
     later = time.time() + 100 * 86400
-    monkeypatch.setattr("tlskit._evidence.time", at(later))
+    monkeypatch.setattr("tlskit.verify.evidence.time", at(later))
 
     with pytest.raises(tlskit.VerificationError) as caught:
         dial(client, server)
@@ -488,7 +493,9 @@ def test_a_server_sees_a_client_expire(version: str, monkeypatch):
     server.set_verify()
     dial(client, server)
     assert resumes(client, server)
-    monkeypatch.setattr("tlskit._evidence.time", at(time.time() + 2 * 86400))
+    monkeypatch.setattr(
+        "tlskit.verify.evidence.time", at(time.time() + 2 * 86400)
+    )
 
     with pytest.raises(tlskit.VerificationError) as caught:
         dial(client, server)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tlskit.engine.sniff import SNIFF_BYTES, not_tls
 from tlskit.errors import NotTLSError
-from tlskit.sniff import SNIFF_BYTES, not_tls
 
 METHODS = [
     "GET",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import tlskit
-from tlskit._sources import Sources, source_of
+from tlskit.server.sources import Sources, source_of
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from cryptography.x509.oid import (
     NameOID,
 )
 
-from tlskit._stdlib_certificate import certificate_dict
+from tlskit.stdlib.certificate import certificate_dict
 from tlskit.testing import BAD_KINDS, CA
 
 _CA = CA("tlskit described CA")

@@ -11,7 +11,7 @@ from contextlib import suppress
 import pytest
 
 import tlskit
-from tlskit.stdlib import SSLContext
+from tlskit.stdlib.context import SSLContext
 
 from .libraries import authority, client, leaf, server, stdlib_server
 from .peers import PATIENCE, TcpServer
@@ -284,10 +284,10 @@ def test_verification_is_switched():
         adapter.verify_mode = ssl.CERT_NONE
     adapter.check_hostname = False
     adapter.verify_mode = ssl.CERT_NONE
-    assert tlskit.settings.Verify.NONE is context.settings.verify
+    assert tlskit.policy.settings.Verify.NONE is context.settings.verify
 
     adapter.verify_mode = ssl.CERT_OPTIONAL
-    assert tlskit.settings.Verify.REQUIRE is context.settings.verify
+    assert tlskit.policy.settings.Verify.REQUIRE is context.settings.verify
     adapter.check_hostname = True
     assert ssl.CERT_REQUIRED == adapter.verify_mode
 
@@ -297,9 +297,9 @@ def test_a_server_may_ask_for_certificates():
     context = unsealed()
     adapter = context.as_ssl_context()
     adapter.verify_mode = ssl.CERT_OPTIONAL
-    assert tlskit.settings.Verify.TRY is context.settings.verify
+    assert tlskit.policy.settings.Verify.TRY is context.settings.verify
     adapter.verify_mode = ssl.CERT_REQUIRED
-    assert tlskit.settings.Verify.REQUIRE is context.settings.verify
+    assert tlskit.policy.settings.Verify.REQUIRE is context.settings.verify
 
     with pytest.raises(tlskit.ConfigurationError):
         adapter.check_hostname = True

@@ -7,7 +7,7 @@ import ssl
 import pytest
 
 import tlskit
-from tlskit._stdlib_errors import as_ssl_error
+from tlskit.stdlib.errors import as_ssl_error
 
 TABLE = [
     (

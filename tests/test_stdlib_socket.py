@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import tlskit
-from tlskit.stdlib import SSLSocket
+from tlskit.stdlib.context import SSLSocket
 
 from .joined import read_exactly, tcp_pair
 from .libraries import (

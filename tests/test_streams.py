@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tlskit._streams import FileTransport, ThreadTransport, descriptor_of
-from tlskit.deadline import Deadline
-from tlskit.transport import Transport
+from tlskit.ports.streams import FileTransport, ThreadTransport, descriptor_of
+from tlskit.ports.transport import Transport
+from tlskit.tools.deadline import Deadline
 
 from .peers import PATIENCE, Task
 

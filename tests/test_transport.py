@@ -10,9 +10,9 @@ from contextlib import suppress
 
 import pytest
 
-from tlskit.deadline import Deadline
+from tlskit.ports.transport import SocketTransport, Transport, poll, tune
 from tlskit.testing import pipe
-from tlskit.transport import SocketTransport, Transport, poll, tune
+from tlskit.tools.deadline import Deadline
 
 from .joined import tcp_pair
 from .peers import PATIENCE, Task

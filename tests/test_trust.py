@@ -20,14 +20,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from tlskit import _trust_files, _trust_macos, _trust_windows, trust
+from tlskit import trust
 from tlskit.errors import TrustSourceError, UnsupportedError
 from tlskit.trust import (
     VerifySource,
     default_verify_sources,
+    files,
     load_default_roots,
     load_sources,
+    macos,
     set_default_verify_sources,
+    windows,
 )
 
 
@@ -86,8 +89,8 @@ def _untouched(monkeypatch):
 @pytest.fixture
 def system(monkeypatch, file, hashed):
     """Give this machine *file* and *hashed* as its usual places."""
-    monkeypatch.setattr(_trust_files, "_BUNDLES", (str(file),))
-    monkeypatch.setattr(_trust_files, "_DIRECTORIES", (str(hashed),))
+    monkeypatch.setattr(files, "_BUNDLES", (str(file),))
+    monkeypatch.setattr(files, "_DIRECTORIES", (str(hashed),))
 
 
 # -- values -----------------------------------------------------------------
@@ -342,7 +345,7 @@ def test_windows_store(monkeypatch, caplog):
         reads.append(name)
         return (DER_ONE, b"broken", DER_TWO)
 
-    monkeypatch.setattr(_trust_windows, "certificates", certificates)
+    monkeypatch.setattr(windows, "certificates", certificates)
     source = VerifySource.windows_store("a test's own")
     roots = source.load()
 
@@ -356,9 +359,7 @@ def test_macos_keychain(monkeypatch, file):
     """A keychain is read, and read again when its file changes."""
     answer = [DER_ONE]
     monkeypatch.setattr(sys, "platform", "darwin")
-    monkeypatch.setattr(
-        _trust_macos, "certificates", lambda _path: tuple(answer)
-    )
+    monkeypatch.setattr(macos, "certificates", lambda _path: tuple(answer))
     source = VerifySource.macos_keychain(file)
     roots = source.load()
 
@@ -406,8 +407,8 @@ def test_system_change(file):
 
 def test_system_without_roots(monkeypatch):
     """A system without any roots is an error that says what to install."""
-    monkeypatch.setattr(_trust_files, "_BUNDLES", ("/none/a.pem",))
-    monkeypatch.setattr(_trust_files, "_DIRECTORIES", ("/none/dir",))
+    monkeypatch.setattr(files, "_BUNDLES", ("/none/a.pem",))
+    monkeypatch.setattr(files, "_DIRECTORIES", ("/none/dir",))
 
     with pytest.raises(TrustSourceError, match=r"/none/a\.pem") as caught:
         VerifySource.system().load()
@@ -550,8 +551,8 @@ def test_default(file, hashed):
 )
 def test_environment(platform, anchors, monkeypatch):
     """On every platform each variable replaces its own half only."""
-    monkeypatch.setattr(_trust_files, "_BUNDLES", ("/a",))
-    monkeypatch.setattr(_trust_files, "_DIRECTORIES", ("/d",))
+    monkeypatch.setattr(files, "_BUNDLES", ("/a",))
+    monkeypatch.setattr(files, "_DIRECTORIES", ("/d",))
     monkeypatch.setattr(sys, "platform", platform)
     posix = platform in ("linux", "freebsd14")
     folders = (VerifySource.directory("/d"),) if posix else ()

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tlskit import _trust_files
 from tlskit.errors import TrustSourceError
+from tlskit.trust import files
 
 PEM = (
     b"-----BEGIN CERTIFICATE-----\n"
@@ -35,29 +35,29 @@ def test_relative(tmp_path, monkeypatch):
     """A relative path is resolved against the current directory of now."""
     monkeypatch.chdir(tmp_path)
 
-    assert str(tmp_path / "x.pem") == _trust_files.absolute("x.pem")
-    assert str(tmp_path / "x.pem") == _trust_files.absolute(Path("x.pem"))
+    assert str(tmp_path / "x.pem") == files.absolute("x.pem")
+    assert str(tmp_path / "x.pem") == files.absolute(Path("x.pem"))
 
 
 def test_dots_are_kept(tmp_path):
     """``link/..`` is left to the system: only it knows where that is."""
     path = str(tmp_path / "link" / ".." / "x.pem")
 
-    assert path == _trust_files.absolute(path)
+    assert path == files.absolute(path)
 
 
 @pytest.mark.parametrize("name", ["", "a\0b", "\ud800"])
 def test_impossible_names(name):
     """A name that no file can have is refused at once."""
     with pytest.raises(TrustSourceError, match="no file can be named"):
-        _trust_files.absolute(name)
+        files.absolute(name)
 
 
 @pytest.mark.parametrize("path", [None, 1, ["x"], b"/x.pem"])
 def test_no_path(path):
     """Anything but a path is a TypeError, bytes included."""
     with pytest.raises(TypeError, match="path"):
-        _trust_files.absolute(path)
+        files.absolute(path)
 
 
 def test_lost_directory(tmp_path, monkeypatch):
@@ -68,7 +68,7 @@ def test_lost_directory(tmp_path, monkeypatch):
     place.rmdir()
 
     with pytest.raises(TrustSourceError, match="relative") as caught:
-        _trust_files.absolute("x.pem")
+        files.absolute("x.pem")
 
     assert (errno.ENOENT, "x.pem") == (
         caught.value.errno,
@@ -84,20 +84,20 @@ def test_first_that_exists(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
     places = [str(tmp_path / name) for name in ("none", "file", "folder")]
-    monkeypatch.setattr(_trust_files, "_BUNDLES", places)
-    monkeypatch.setattr(_trust_files, "_DIRECTORIES", places)
+    monkeypatch.setattr(files, "_BUNDLES", places)
+    monkeypatch.setattr(files, "_DIRECTORIES", places)
 
-    assert places[1] == _trust_files.bundle()
-    assert places[2] == _trust_files.hashed_directory()
+    assert places[1] == files.bundle()
+    assert places[2] == files.hashed_directory()
 
 
 def test_none_exists(monkeypatch):
     """Where none exists, the usual one is named, for the message."""
-    monkeypatch.setattr(_trust_files, "_BUNDLES", ("/none/a", "/none/b"))
-    monkeypatch.setattr(_trust_files, "_DIRECTORIES", ("/none/c", "/none/d"))
+    monkeypatch.setattr(files, "_BUNDLES", ("/none/a", "/none/b"))
+    monkeypatch.setattr(files, "_DIRECTORIES", ("/none/c", "/none/d"))
 
-    assert "/none/a" == _trust_files.bundle()
-    assert "/none/c" == _trust_files.hashed_directory()
+    assert "/none/a" == files.bundle()
+    assert "/none/c" == files.hashed_directory()
 
 
 # -- signatures -------------------------------------------------------------
@@ -132,22 +132,22 @@ def touch(path: Path) -> None:
 @pytest.mark.parametrize("change", [replace, grow, touch])
 def test_change_shows(file, change):
     """A file that was replaced, grew or was touched has a new signature."""
-    before = _trust_files.file_signature(str(file))
+    before = files.file_signature(str(file))
     change(file)
 
-    assert before != _trust_files.file_signature(str(file))
+    assert before != files.file_signature(str(file))
 
 
 def test_hidden_change_shows(file):
     """A change that keeps size and mtime shows by the ctime."""
     os.utime(file, ns=(1, 1))
     status = file.stat()
-    before = _trust_files.file_signature(str(file))
+    before = files.file_signature(str(file))
     # The clock of a file system ticks slowly; so wait until it ticked.
     while file.stat().st_ctime_ns == status.st_ctime_ns:
         rewrite(file)
 
-    assert before != _trust_files.file_signature(str(file))
+    assert before != files.file_signature(str(file))
     assert (status.st_size, status.st_mtime_ns, status.st_ino) == (
         file.stat().st_size,
         file.stat().st_mtime_ns,
@@ -157,18 +157,18 @@ def test_hidden_change_shows(file):
 
 def test_no_change(file):
     """Nothing changed: the same signature."""
-    first = _trust_files.file_signature(str(file))
+    first = files.file_signature(str(file))
 
-    assert first == _trust_files.file_signature(str(file))
+    assert first == files.file_signature(str(file))
 
 
 def test_new_entry_shows(tmp_path):
     """A directory with another entry has a new signature."""
     os.utime(tmp_path, ns=(1, 1))
-    before = _trust_files.directory_signature(str(tmp_path))
+    before = files.directory_signature(str(tmp_path))
     (tmp_path / "01234567.0").touch()
 
-    assert before != _trust_files.directory_signature(str(tmp_path))
+    assert before != files.directory_signature(str(tmp_path))
 
 
 # -- what isn't what it should be -------------------------------------------
@@ -207,7 +207,7 @@ def long(folder: Path) -> Path:
     ],
 )
 @pytest.mark.parametrize(
-    "check", [_trust_files.file_signature, _trust_files.directory_signature]
+    "check", [files.file_signature, files.directory_signature]
 )
 def test_unreachable(tmp_path, make, number, check):
     """What can't be reached is an error with errno, filename and cause."""
@@ -225,7 +225,7 @@ def test_unreachable(tmp_path, make, number, check):
 def test_directory_as_file(tmp_path):
     """A directory is no file; the hint names the right constructor."""
     with pytest.raises(TrustSourceError, match="is a directory") as caught:
-        _trust_files.file_signature(str(tmp_path))
+        files.file_signature(str(tmp_path))
 
     assert errno.EISDIR == caught.value.errno
     assert "VerifySource.directory" in caught.value.hint
@@ -234,7 +234,7 @@ def test_directory_as_file(tmp_path):
 def test_file_as_directory(file):
     """A file is no directory; the hint names the right constructor."""
     with pytest.raises(TrustSourceError, match="is none") as caught:
-        _trust_files.directory_signature(str(file))
+        files.directory_signature(str(file))
 
     assert errno.ENOTDIR == caught.value.errno
     assert "VerifySource.file" in caught.value.hint
@@ -245,7 +245,7 @@ def test_pipe(tmp_path):
     os.mkfifo(tmp_path / "pipe")
 
     with pytest.raises(TrustSourceError, match="device or pipe") as caught:
-        _trust_files.file_signature(str(tmp_path / "pipe"))
+        files.file_signature(str(tmp_path / "pipe"))
 
     assert "VerifySource.pem" in caught.value.hint
 
@@ -257,13 +257,13 @@ def test_socket(tmp_path, monkeypatch):
         listener.bind("s")
 
         with pytest.raises(TrustSourceError, match="device or pipe"):
-            _trust_files.file_signature("s")
+            files.file_signature("s")
 
 
 def test_endless_device():
     """A device without an end is refused."""
     with pytest.raises(TrustSourceError, match="device or pipe"):
-        _trust_files.file_signature("/dev/zero")
+        files.file_signature("/dev/zero")
 
 
 def test_separator_in_directory(tmp_path):
@@ -272,7 +272,7 @@ def test_separator_in_directory(tmp_path):
     path.mkdir()
 
     with pytest.raises(TrustSourceError, match="OpenSSL can't search"):
-        _trust_files.directory_signature(str(path))
+        files.directory_signature(str(path))
 
 
 def test_unreadable(file, monkeypatch):
@@ -285,7 +285,7 @@ def test_unreadable(file, monkeypatch):
     monkeypatch.setattr(Path, "read_bytes", refuse)
 
     with pytest.raises(TrustSourceError, match="Permission denied") as caught:
-        _trust_files.certificates(str(file))
+        files.certificates(str(file))
 
     error = caught.value
     assert (errno.EACCES, str(file)) == (error.errno, error.filename)
@@ -300,7 +300,7 @@ def test_hashed(tmp_path, name):
     """What ``openssl rehash`` makes is recognised."""
     (tmp_path / name).touch()
 
-    assert _trust_files.has_hashed_names(str(tmp_path)) is True
+    assert files.has_hashed_names(str(tmp_path)) is True
 
 
 @pytest.mark.parametrize(
@@ -310,12 +310,12 @@ def test_not_hashed(tmp_path, name):
     """Other names are not, revocation lists included."""
     (tmp_path / name).touch()
 
-    assert _trust_files.has_hashed_names(str(tmp_path)) is False
+    assert files.has_hashed_names(str(tmp_path)) is False
 
 
 def test_unlistable(tmp_path):
     """A directory that can't be listed has the benefit of the doubt."""
-    assert _trust_files.has_hashed_names(str(tmp_path / "none")) is True
+    assert files.has_hashed_names(str(tmp_path / "none")) is True
 
 
 # -- contents ---------------------------------------------------------------
@@ -323,7 +323,7 @@ def test_unlistable(tmp_path):
 
 def test_pem_file(file):
     """The certificates of a PEM file are found."""
-    assert (b"der",) == _trust_files.certificates(str(file))
+    assert (b"der",) == files.certificates(str(file))
 
 
 def test_der_file(tmp_path):
@@ -331,14 +331,14 @@ def test_der_file(tmp_path):
     path = tmp_path / "root.der"
     path.write_bytes(b"\x30\x03\x02\x01\x00")
 
-    assert (b"\x30\x03\x02\x01\x00",) == _trust_files.certificates(str(path))
+    assert (b"\x30\x03\x02\x01\x00",) == files.certificates(str(path))
 
 
 def test_key_beside_certificate():
     """Private keys beside the certificates are passed over."""
     key = PEM.replace(b"CERTIFICATE", b"PRIVATE KEY")
 
-    assert (b"der",) == _trust_files.certificates_in(key + PEM, "x")
+    assert (b"der",) == files.certificates_in(key + PEM, "x")
 
 
 @pytest.mark.parametrize(
@@ -361,7 +361,7 @@ def test_key_beside_certificate():
 def test_no_certificate(data, found):
     """What holds no certificate is refused, and the error says what it is."""
     with pytest.raises(TrustSourceError) as caught:
-        _trust_files.certificates_in(data, "/x.pem")
+        files.certificates_in(data, "/x.pem")
 
     assert (
         f"expected certificates in /x.pem, but found {found}"

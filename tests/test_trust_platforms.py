@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tlskit import _trust_macos, _trust_windows
 from tlskit.errors import TrustSourceError, UnsupportedError
+from tlskit.trust import macos
+from tlskit.trust import windows as _trust_windows
 
 SERVERS = "1.3.6.1.5.5.7.3.1"
 MAIL = "1.3.6.1.5.5.7.3.4"
@@ -162,7 +163,7 @@ def test_macos_keychain(security):
     """Every certificate of the named keychain is read, in order."""
     security.listing = (0, armour(b"one", b"two"), b"")
 
-    assert (b"one", b"two") == _trust_macos.certificates("/k.keychain")
+    assert (b"one", b"two") == macos.certificates("/k.keychain")
     assert security.calls[0] == ("find-certificate", "-a", "-p", "/k.keychain")
 
 
@@ -170,21 +171,19 @@ def test_macos_system(security, monkeypatch, tmp_path):
     """None stands for those of the system's keychains that exist."""
     there = tmp_path / "System.keychain"
     there.touch()
-    monkeypatch.setattr(
-        _trust_macos, "_SYSTEM", (str(tmp_path / "none"), str(there))
-    )
+    monkeypatch.setattr(macos, "_SYSTEM", (str(tmp_path / "none"), str(there)))
     security.listing = (0, armour(b"one"), b"")
 
-    assert (b"one",) == _trust_macos.certificates(None)
+    assert (b"one",) == macos.certificates(None)
     assert security.calls[0] == ("find-certificate", "-a", "-p", str(there))
 
 
 @pytest.mark.usefixtures("security")
 def test_macos_system_lost(monkeypatch):
     """Where no keychain exists, all are named, so that an error can say."""
-    monkeypatch.setattr(_trust_macos, "_SYSTEM", ("/none/a", "/none/b"))
+    monkeypatch.setattr(macos, "_SYSTEM", ("/none/a", "/none/b"))
 
-    assert ("/none/a", "/none/b") == _trust_macos.keychains(None)
+    assert ("/none/a", "/none/b") == macos.keychains(None)
 
 
 def test_macos_undecodable(security):
@@ -192,7 +191,7 @@ def test_macos_undecodable(security):
     broken = b"-----BEGIN CERTIFICATE-----\n%\n-----END CERTIFICATE-----\n"
     security.listing = (0, broken + armour(b"one"), b"")
 
-    assert (b"", b"one") == _trust_macos.certificates("/k")
+    assert (b"", b"one") == macos.certificates("/k")
 
 
 @pytest.mark.parametrize("domain", ["user", "admin"])
@@ -210,7 +209,7 @@ def test_macos_denied(security, domain, entry):
     deny = {**entry, "kSecTrustSettingsResult": 3}
     security.settings[domain] = settings(b"bad", deny)
 
-    assert (b"good",) == _trust_macos.certificates("/k")
+    assert (b"good",) == macos.certificates("/k")
 
 
 @pytest.mark.parametrize(
@@ -232,7 +231,7 @@ def test_macos_not_denied(security, entries):
     security.listing = (0, armour(b"one"), b"")
     security.settings["admin"] = settings(b"one", *entries)
 
-    assert (b"one",) == _trust_macos.certificates("/k")
+    assert (b"one",) == macos.certificates("/k")
 
 
 @pytest.mark.parametrize(
@@ -252,7 +251,7 @@ def test_macos_broken_settings(security, garbage):
     security.settings["user"] = garbage
 
     with pytest.raises(TrustSourceError, match="trust settings"):
-        _trust_macos.certificates("/k")
+        macos.certificates("/k")
 
 
 def test_macos_failure(security):
@@ -260,7 +259,7 @@ def test_macos_failure(security):
     security.listing = (44, b"", b"SecKeychain: not found\n")
 
     with pytest.raises(TrustSourceError, match="/k: SecKeychain") as caught:
-        _trust_macos.certificates("/k")
+        macos.certificates("/k")
 
     assert "/k" == caught.value.filename
 
@@ -270,7 +269,7 @@ def test_macos_silent_failure(security):
     security.listing = (44, b"", b"")
 
     with pytest.raises(TrustSourceError, match="exit status 44"):
-        _trust_macos.certificates("/k")
+        macos.certificates("/k")
 
 
 @pytest.mark.parametrize(
@@ -290,7 +289,7 @@ def test_macos_program_lost(monkeypatch, cause, words):
     monkeypatch.setattr(subprocess, "run", fail)
 
     with pytest.raises(TrustSourceError, match=words) as caught:
-        _trust_macos.certificates("/k")
+        macos.certificates("/k")
 
     assert caught.value.__cause__ is cause
 
@@ -301,4 +300,4 @@ def test_macos_elsewhere(monkeypatch):
     monkeypatch.delattr(subprocess, "run")
 
     with pytest.raises(UnsupportedError, match="macOS"):
-        _trust_macos.certificates(None)
+        macos.certificates(None)

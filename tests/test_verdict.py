@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 from OpenSSL import SSL, crypto
 
 import tlskit
-from tlskit.engine import Engine
+from tlskit.engine.engine import Engine
 from tlskit.testing import CA, memory_pair
 
 from .engines import client_context, client_engine, server_context

@@ -28,12 +28,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from OpenSSL import _util, crypto
 
-from tlskit._der import fields
-from tlskit._glimpse import Glimpse, shown, stamp
-from tlskit._stories import verification_story
-from tlskit.codes import VerifyReason
 from tlskit.errors import IdentityError, VerificationError
-from tlskit.verification import (
+from tlskit.errors.codes import VerifyReason
+from tlskit.errors.verify_reasons import verification_story
+from tlskit.verify.chain import (
     Fault,
     Pin,
     VerificationScene,
@@ -44,6 +42,8 @@ from tlskit.verification import (
     pin_of,
     second_opinion,
 )
+from tlskit.x509.der import fields
+from tlskit.x509.glimpse import Glimpse, shown, stamp
 
 NOW = datetime(2026, 6, 1, 12, 0, 0, tzinfo=timezone.utc)
 DAY = timedelta(days=1)

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from tlskit._versioned import VersionedCache
+from tlskit.tools.versioned import VersionedCache
 
 
 def test_same_version():

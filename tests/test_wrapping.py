@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import tlskit
-from tlskit import _native, ports_to_ssl_ports, wrapping
+from tlskit import ports_to_ssl_ports
+from tlskit.client import wrapping
 from tlskit.errors import (
     ClosedError,
     ConfigurationError,
@@ -20,6 +21,7 @@ from tlskit.errors import (
     TruncatedError,
     VerificationError,
 )
+from tlskit.openssl import native as _native
 from tlskit.testing import memory_pair, pipe
 
 from .engines import authority, client_context, server_context
@@ -672,7 +674,7 @@ def test_closing_under_a_reader_of_tls_in_tls(close_original, seconds):
 
 def test_a_file_of_something_else_is_no_port():
     """Only ports are used without a detour over a thread."""
-    from tlskit.files import InputFile, RawInput
+    from tlskit.ports.files import InputFile, RawInput
 
     class Other:
         def fileno(self) -> int:

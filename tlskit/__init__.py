@@ -70,13 +70,12 @@ __all__ = [
 
 if TYPE_CHECKING:
     from . import library
-    from ._native import capabilities
-    from .certificates import CertificateInfo, fingerprint
-    from .client import connect
-    from .codes import Alert, VerifyReason
-    from .context import Context
-    from .credentials import CertificateChain, PrivateKey
-    from .dh import DH4096_PARAMS
+    from .client.connect import connect
+    from .client.wrapping import ports_to_ssl_ports
+    from .context.context import Context
+    from .context.reloading import ReloadableCredentials, ReloadableRoots
+    from .context.sides import ClientContext, ServerContext
+    from .engine.facts import Facts
     from .errors import (
         AlertError,
         ClosedError,
@@ -97,41 +96,42 @@ if TYPE_CHECKING:
         WantReadError,
         WantWriteError,
     )
-    from .facts import Facts
+    from .errors.codes import Alert, VerifyReason
     from .library import available, load_fail_reason
-    from .listener import Listener, listen
-    from .metrics import ListenerStatistics, prometheus_text
-    from .ports import SSLPort
-    from .protocols import (
+    from .openssl.dh import DH4096_PARAMS
+    from .openssl.native import capabilities
+    from .openssl.protocols import (
         TLSVersion,
         max_client_protocol,
         max_server_protocol,
         supported_client_protocols,
         supported_server_protocols,
     )
-    from .proxy_protocol import ProxyHeader
-    from .reloading import ReloadableCredentials, ReloadableRoots
-    from .sessions import SessionCache
-    from .sides import ClientContext, ServerContext
+    from .policy.sessions import SessionCache
+    from .ports.port import SSLPort
+    from .server.listener import Listener, listen
+    from .server.metrics import ListenerStatistics, prometheus_text
+    from .server.proxy_protocol import ProxyHeader
     from .trust import (
         VerifySource,
         default_verify_sources,
         set_default_verify_sources,
     )
-    from .wrapping import ports_to_ssl_ports
+    from .verify.certificates import CertificateInfo, fingerprint
+    from .x509.credentials import CertificateChain, PrivateKey
 else:
     # Where each of these names comes from; the same as above, which tells
     # type checkers, and nobody else.
     _HOMES = {
         name: module
         for module, names in {
-            "_native": ("capabilities",),
-            "certificates": ("CertificateInfo", "fingerprint"),
-            "client": ("connect",),
-            "codes": ("Alert", "VerifyReason"),
-            "context": ("Context",),
-            "credentials": ("CertificateChain", "PrivateKey"),
-            "dh": ("DH4096_PARAMS",),
+            "openssl.native": ("capabilities",),
+            "verify.certificates": ("CertificateInfo", "fingerprint"),
+            "client.connect": ("connect",),
+            "errors.codes": ("Alert", "VerifyReason"),
+            "context.context": ("Context",),
+            "x509.credentials": ("CertificateChain", "PrivateKey"),
+            "openssl.dh": ("DH4096_PARAMS",),
             "errors": (
                 "AlertError",
                 "ClosedError",
@@ -152,28 +152,28 @@ else:
                 "WantReadError",
                 "WantWriteError",
             ),
-            "facts": ("Facts",),
+            "engine.facts": ("Facts",),
             "library": ("available", "load_fail_reason"),
-            "listener": ("Listener", "listen"),
-            "metrics": ("ListenerStatistics", "prometheus_text"),
-            "ports": ("SSLPort",),
-            "protocols": (
+            "server.listener": ("Listener", "listen"),
+            "server.metrics": ("ListenerStatistics", "prometheus_text"),
+            "ports.port": ("SSLPort",),
+            "openssl.protocols": (
                 "TLSVersion",
                 "max_client_protocol",
                 "max_server_protocol",
                 "supported_client_protocols",
                 "supported_server_protocols",
             ),
-            "proxy_protocol": ("ProxyHeader",),
-            "reloading": ("ReloadableCredentials", "ReloadableRoots"),
-            "sessions": ("SessionCache",),
-            "sides": ("ClientContext", "ServerContext"),
+            "server.proxy_protocol": ("ProxyHeader",),
+            "context.reloading": ("ReloadableCredentials", "ReloadableRoots"),
+            "policy.sessions": ("SessionCache",),
+            "context.sides": ("ClientContext", "ServerContext"),
             "trust": (
                 "VerifySource",
                 "default_verify_sources",
                 "set_default_verify_sources",
             ),
-            "wrapping": ("ports_to_ssl_ports",),
+            "client.wrapping": ("ports_to_ssl_ports",),
         }.items()
         for name in names
     }

@@ -17,7 +17,7 @@ def main() -> int:
         is not installed.
     """
     try:
-        from .cli import run
+        from .cli.main import run
 
         return run()
     except ModuleNotFoundError as error:

@@ -1,9 +1,9 @@
 """TLS for asyncio: the same engine, contexts and verbs."""
 
-from ._client import open_connection
-from ._port import AsyncSSLPort
-from ._server import AsyncServer, start_server
-from ._upgrade import start_tls
+from .client import open_connection
+from .port import AsyncSSLPort
+from .server import AsyncServer, start_server
+from .upgrade import start_tls
 
 __all__ = [
     "AsyncSSLPort",

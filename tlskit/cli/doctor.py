@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, TypedDict
 import click
 from rich.text import Text
 
-from .. import library
-from .._native import capabilities
-from .._openssl import is_available, why_unavailable
 from .._version import __version__
 from ..errors import ConfigurationError
-from ..protocols import (
+from ..openssl import library
+from ..openssl.gate import is_available, why_unavailable
+from ..openssl.native import capabilities
+from ..openssl.protocols import (
     supported_client_protocols,
     supported_server_protocols,
 )
 from ..trust import VerifySource, default_verify_sources
-from ._console import open_console, show_json, show_rows
-from ._data import SCHEMA
-from ._exit import ExitCode
+from .console import open_console, show_json, show_rows
+from .data import SCHEMA
+from .exit import ExitCode
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -16,12 +16,12 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from ..pipes import pipe
-from ._authority import CA
-from ._faults import BAD_KINDS
-from ._leaf import Leaf
-from ._pairs import memory_pair
-from ._revoking import OCSP_USAGES
+from ..ports.pipes import pipe
+from .authority import CA
+from .faults import BAD_KINDS
+from .leaf import Leaf
+from .pairs import memory_pair
+from .revoking import OCSP_USAGES
 
 __all__ = ["BAD_KINDS", "CA", "OCSP_USAGES", "Leaf", "memory_pair", "pipe"]
 

@@ -1,0 +1,325 @@
+"""``start_server``: accepts TLS clients; none of them delays another."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ..context.sides import ServerContext, server_context
+from ..errors import TLSError
+from ..ports.port import new_engine
+from ..server.listener import check_credentials, listening_socket
+from ..tools.deadline import Deadline
+from .driver import AsyncDriver
+from .opening import port_over, shaken
+from .port import AsyncSSLPort
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+__all__ = ["AsyncServer", "Handler", "start_server"]
+
+Handler = Callable[[AsyncSSLPort], Awaitable[object]]
+
+_log = logging.getLogger("tlskit.aio")
+
+#: So many handshakes may go on at once; later clients wait in the backlog.
+_MOST_HANDSHAKES = 512
+#: How long, in seconds, until accepting is tried again when it failed, as it
+#: does while there are no more descriptors to be had.
+_PAUSE = 0.1
+#: How long, in seconds, ``shutdown`` lets handlers go on.
+_GRACE = 10.0
+
+
+class AsyncServer:
+    """Accepts TLS clients, and calls a handler for each.
+
+    The handler gets the port when its handshake is done; when it returns or
+    raises, the port is closed.  A client that fails is logged, and counted in
+    ``failures``; it keeps nobody waiting.
+    """
+
+    def __init__(
+        self,
+        sock: Any,
+        handler: Handler,
+        context: ServerContext,
+        *,
+        handshake_timeout: float | None,
+        max_handshakes: int,
+        timeout: float | None,
+        shutdown_on_close: bool,
+    ) -> None:
+        sock.setblocking(False)
+        self._sock = sock
+        self._handler = handler
+        self._context = context
+        self._patience = handshake_timeout
+        self._timeout = timeout
+        self._notify = shutdown_on_close
+        self._slots = asyncio.Semaphore(max_handshakes)
+        self._shaking: set[asyncio.Task[None]] = set()
+        self._serving: set[asyncio.Task[None]] = set()
+        self._closed = False
+        #: How many clients failed in their handshake.
+        self.failures: int = 0
+        self._accepting = asyncio.get_running_loop().create_task(
+            self._accept()
+        )
+
+    def __repr__(self) -> str:
+        """Tell address and context."""
+        state = (
+            "closed"
+            if self._closed
+            else "{}:{}".format(*self._sock.getsockname()[:2])
+        )
+        return f"<{type(self).__name__} {state} {self._context!r}>"
+
+    # -- facts --------------------------------------------------------------
+
+    @property
+    def sockets(self) -> tuple[Any, ...]:
+        """What it listens on; empty once closed."""
+        return () if self._closed else (self._sock,)
+
+    @property
+    def port(self) -> int:
+        """The TCP port."""
+        number: int = self._sock.getsockname()[1]
+        return number
+
+    @property
+    def context(self) -> ServerContext:
+        """What decides about later clients."""
+        return self._context
+
+    @property
+    def connections(self) -> int:
+        """How many clients are being served."""
+        return len(self._serving)
+
+    def is_serving(self) -> bool:
+        """Say whether clients are accepted."""
+        return not self._closed
+
+    # -- accepting ----------------------------------------------------------
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                await self._slots.acquire()
+                sock = await self._next(loop)
+                task = loop.create_task(self._meet(sock, loop))
+                self._shaking.add(task)
+                task.add_done_callback(partial(self._leave, sock))
+        finally:
+            self._sock.close()
+
+    async def _next(self, loop: asyncio.AbstractEventLoop) -> Any:
+        while True:
+            try:
+                sock, _ = await loop.sock_accept(self._sock)
+            except ConnectionAbortedError:
+                continue  # It has gone again.
+            except OSError as error:
+                _log.warning("no client can be accepted now: %s", error)
+                await asyncio.sleep(_PAUSE)
+            else:
+                return sock
+
+    async def _meet(self, sock: Any, loop: asyncio.AbstractEventLoop) -> None:
+        """Shake hands with one client, and serve it."""
+        try:
+            port = await self._shake(sock, loop)
+        except Exception as error:  # noqa: BLE001 - a hook raises anything
+            self.failures += 1
+            _tell(error, "a client failed", loop)
+            return
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        self._forget_handshake(task)
+        async with port:
+            try:
+                await self._handler(port)
+            except Exception as error:  # noqa: BLE001 - the handler's own
+                _tell(error, "a client was lost", loop)
+
+    def _forget_handshake(self, task: asyncio.Task[None]) -> None:
+        if task in self._shaking:
+            self._shaking.discard(task)
+            self._slots.release()
+
+    def _leave(self, sock: Any, task: asyncio.Task[None]) -> None:
+        self._forget_handshake(task)
+        self._serving.discard(task)
+        if task.cancelled():  # Perhaps before it could begin.
+            sock.close()
+
+    async def _shake(
+        self, sock: Any, loop: asyncio.AbstractEventLoop
+    ) -> AsyncSSLPort:
+        try:
+            address = sock.getpeername()[:2]
+            engine = new_engine(
+                self._context, server_side=True, hostname=None, alpn=()
+            )
+            driver = AsyncDriver(engine)
+            transport, _ = await loop.connect_accepted_socket(
+                lambda: driver, sock
+            )
+        except BaseException:
+            sock.close()
+            raise
+        port = port_over(
+            driver,
+            transport,
+            timeout=self._timeout,
+            shutdown_on_close=self._notify,
+        )
+        try:
+            return await shaken(port, Deadline.after(self._patience))
+        except TLSError as error:
+            error.peer = address
+            raise
+
+    # -- the end ------------------------------------------------------------
+
+    def close(self) -> None:
+        """Accept no more, and drop clients in mid-handshake.
+
+        Those that are being served live on.  A second call is harmless.
+        """
+        self._closed = True
+        self._accepting.cancel()
+        for task in self._shaking:
+            task.cancel()
+
+    async def wait_closed(self) -> None:
+        """Wait until it is closed, and nobody is served any more."""
+        while tasks := self._tasks():
+            await asyncio.wait(tasks)
+        if not self._accepting.cancelled():
+            self._accepting.result()
+
+    async def shutdown(self, timeout: float = _GRACE) -> None:
+        """Close, and give those who are being served some time.
+
+        Args:
+            timeout: How long, in seconds; their handlers are cancelled then.
+        """
+        self.close()
+        deadline = Deadline.after(timeout)
+        try:
+            while (tasks := self._tasks()) and deadline.left():
+                await asyncio.wait(tasks, timeout=deadline.left())
+        finally:
+            for task in self._tasks():
+                task.cancel()
+        await self.wait_closed()
+
+    async def serve_forever(self) -> None:
+        """Serve until ``close()``, or until cancelled; then ``shutdown()``."""
+        try:
+            await self.wait_closed()
+        finally:
+            await self.shutdown()
+
+    def _tasks(self) -> set[asyncio.Task[None]]:
+        tasks = {self._accepting, *self._shaking, *self._serving}
+        me = asyncio.current_task()  # A handler doesn't wait for itself.
+        return {each for each in tasks if each is not me and not each.done()}
+
+    async def __aenter__(self) -> Self:
+        """Give the server."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Shut it down; without delay, after an exception."""
+        await self.shutdown(_GRACE if kind is None else 0)
+
+
+def _tell(
+    error: Exception, what: str, loop: asyncio.AbstractEventLoop
+) -> None:
+    """Log what clients do, and have the loop tell what is our fault."""
+    if isinstance(error, OSError):
+        _log.info("%s: %s", what, error)
+    else:
+        loop.call_exception_handler({"message": what, "exception": error})
+
+
+async def start_server(
+    handler: Handler,
+    host: str | None = None,
+    port: int = 0,
+    context: ServerContext | str = "secure",
+    *,
+    backlog: int = 128,
+    reuse: bool = True,
+    handshake_timeout: float | None = 10.0,
+    max_handshakes: int = _MOST_HANDSHAKES,
+    timeout: float | None = None,
+    shutdown_on_close: bool = True,
+) -> AsyncServer:
+    """Serve TLS clients, each in a task of its own.
+
+    Args:
+        handler: A coroutine function, called with each client's port.  When
+            it is over, the port is closed.
+        host: The local name or address to listen on; None for all, of IPv4
+            and IPv6.
+        port: The TCP port; 0 takes a free one, see ``AsyncServer.port``.
+        context: A ``ServerContext``, or the name of a protocol.  Later
+            clients see what changes in it.
+        backlog: How many clients may wait to be accepted.
+        reuse: Whether to take over a port whose last owner has just gone.
+        handshake_timeout: How long one client's handshake may take, in
+            seconds; None is for ever.
+        max_handshakes: How many may go on at once; later clients wait in the
+            backlog.
+        timeout: The time-out of the ports, in seconds; None is none.
+        shutdown_on_close: Whether closing a port sends a close_notify.
+
+    Returns:
+        The server, which listens already.
+
+    Raises:
+        ValueError: An argument is out of its range.
+        CredentialError: The context has no certificate.
+        OSError: The port can't be had.
+
+    Source: ``listen`` and ``Listener``.
+    """
+    if max_handshakes < 1:
+        raise ValueError(
+            f"max_handshakes is a number from 1 on, not {max_handshakes!r}"
+        )
+    chosen = server_context(context)
+    check_credentials(chosen)
+    if host is not None:
+        # Here the look-up delays nobody; the listener's own would.
+        found = await asyncio.get_running_loop().getaddrinfo(host, None)
+        host = str(found[0][4][0])
+    return AsyncServer(
+        listening_socket(port, backlog, reuse, host),
+        handler,
+        chosen,
+        handshake_timeout=handshake_timeout,
+        max_handshakes=max_handshakes,
+        timeout=timeout,
+        shutdown_on_close=shutdown_on_close,
+    )

@@ -1,0 +1,1 @@
+"""``tlskit ca``: see ``command``."""

@@ -1,0 +1,198 @@
+"""How subcommands connect: their common options, and the verifying client."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ..client import starttls
+from ..client.connect import connect
+from ..context.sides import ClientContext
+from ..errors import ConfigurationError
+from ..policy.settings import alpn_names
+from ..ports.port import SSLPort
+from ..trust import VerifySource
+from ..verify.identity import Identity
+from .target import Target, parse_target
+
+__all__ = [
+    "Amount",
+    "Caller",
+    "calling_options",
+    "crl_option",
+    "trusting",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_HTTPS = 443
+
+
+class Amount(click.FloatRange):
+    """A number that can be waited for; "nan" and "inf" can't."""
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        """See ``click.ParamType``."""
+        found = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"{value!r} is no finite number", param, ctx)
+        return found
+
+
+_OPTIONS = (
+    click.option(
+        "--starttls",
+        type=click.Choice(starttls.PROTOCOLS),
+        help="Begin in this protocol's plaintext, and have the server switch "
+        "to TLS.  It also decides the port, if none is given.",
+    ),
+    click.option(
+        "--name",
+        metavar="HOST",
+        help="Expect a certificate for this name or address, and announce it, "
+        "instead of the host's own.",
+    ),
+    click.option(
+        "--ca",
+        multiple=True,
+        metavar="FILE",
+        type=click.Path(exists=True, path_type=Path),
+        help="Trust the roots in this PEM file or hashed directory, instead "
+        "of this machine's; may be repeated.",
+    ),
+    click.option(
+        "--timeout",
+        type=Amount(0, 86400, min_open=True),
+        default=10.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Give up when a connection takes longer, all in all.",
+    ),
+)
+
+
+_CRL = click.option(
+    "--crl",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Refuse what this revocation list takes back, and what no list "
+    "covers; may be repeated.",
+)
+
+
+def crl_option(function: F) -> F:
+    """Give a subcommand the option for revocation lists."""
+    return _CRL(function)
+
+
+def calling_options(function: F) -> F:
+    """Give a subcommand the options that ``Caller`` is made of."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def trusting(
+    ca: tuple[Path, ...], crl: tuple[Path, ...] = ()
+) -> ClientContext:
+    """Make a context that verifies certificate and host name.
+
+    Args:
+        ca: Whose roots to trust; this machine's, if there is none.
+        crl: Revocation lists; without any, nobody asks for revocations.
+
+    Returns:
+        The context; not sealed.
+
+    Raises:
+        TrustSourceError: One of *ca* can't be read, or holds no root; or
+            one of *crl*, and no list.
+    """
+    context = ClientContext("auto")
+    for path in ca:
+        directory = path.is_dir()
+        kind = VerifySource.directory if directory else VerifySource.file
+        context.load_verify_source(kind(path))
+    if not ca:
+        context.load_default_verify_sources()
+    for path in crl:
+        context.load_crls(path)
+    context.set_verify()
+    context.set_verify_hostname()
+    return context
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Connects to servers in one and the same way."""
+
+    #: Sealed.
+    context: ClientContext
+    #: The protocol that begins in plaintext; None for TLS at once.
+    starttls: str | None
+    #: Whom to expect; None for the host that is connected to.
+    name: str | None
+    #: In seconds, for a whole connection.
+    timeout: float
+    #: The application protocols to offer.
+    alpn: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check the names; a bad one should not cost a connection."""
+        try:
+            alpn_names(self.alpn)
+            if self.name is not None:
+                Identity.parse(self.name)
+        except (ValueError, ConfigurationError) as error:
+            raise click.BadParameter(str(error)) from None
+
+    @property
+    def port(self) -> int:
+        """The port of servers that are given without one."""
+        if self.starttls is None:
+            return _HTTPS
+        return starttls.PORTS[self.starttls]
+
+    def target(self, text: str) -> Target:
+        """Parse ``HOST[:PORT]``."""
+        return parse_target(text, self.port)
+
+    def expected(self, target: Target) -> str:
+        """Tell whose certificate is wanted."""
+        return target.host if self.name is None else self.name
+
+    def call(self, target: Target) -> SSLPort:
+        """Connect, verify, and give the port.
+
+        Raises:
+            OSError: It failed; above all a ``TLSError``.
+        """
+        if self.starttls is None:
+            return connect(
+                target.host,
+                target.port,
+                self.context,
+                alpn=self.alpn,
+                timeout=self.timeout,
+                hostname=self.name,
+            )
+        return starttls.connect(
+            target.host,
+            self.starttls,
+            target.port,
+            self.context,
+            alpn=self.alpn,
+            timeout=self.timeout,
+            hostname=self.name,
+        )

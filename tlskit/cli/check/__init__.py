@@ -1,0 +1,1 @@
+"""``tlskit check``: see ``command``."""

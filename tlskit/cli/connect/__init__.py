@@ -1,0 +1,1 @@
+"""``tlskit connect``: see ``command``."""

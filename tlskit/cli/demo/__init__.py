@@ -1,0 +1,1 @@
+"""``tlskit demo``: see ``command``."""

@@ -1,0 +1,1 @@
+"""``tlskit explain``: see ``command``."""

@@ -1,0 +1,291 @@
+"""``tlskit explain``: why is this server, or this chain, refused?"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
+
+import click
+from rich.text import Text
+
+from ...errors import TLSError, VerificationError
+from ...verify.identity import Identity
+from ...verify.offline import Policy, judge
+from ...x509.credentials import load_certificates
+from ..calling import Caller, calling_options, trusting
+from ..console import open_console, printable, show_json, show_rows
+from ..data import (
+    SCHEMA,
+    CertificateData,
+    ErrorData,
+    SessionData,
+    certificate_data,
+    error_data,
+    glimpse_of,
+    session_data,
+)
+from ..exit import ExitCode, exit_code
+from .policies import Opinion, OpinionData, opinions
+
+if TYPE_CHECKING:
+    from cryptography import x509
+    from rich.console import Console
+
+    from ...x509.glimpse import Glimpse
+
+__all__ = ["ExplainData", "command"]
+
+_EPILOG = """\b
+Examples:
+  tlskit explain example.org
+  tlskit explain --starttls imap mail.example.org
+  tlskit explain --ca company-root.pem intranet.example:8443
+  tlskit explain --name www.example.org chain.pem
+  openssl s_client -showcerts ... | tlskit explain --name www.example.org -"""
+
+
+class ExplainData(TypedDict):
+    """What ``tlskit explain --json`` prints; version 1."""
+
+    schema: int
+    #: A host with its port, or a file.
+    subject: str
+    #: As the exit status says it, as a number and in a word.
+    status: int
+    verdict: str
+    #: Why it is refused; null if it is not.
+    error: ErrorData | None
+    #: The name or address that was wanted; null for a file without one.
+    expected: str | None
+    #: Null if no session came about, and for a file.
+    session: SessionData | None
+    #: As they were shown, the server's own first.
+    presented: list[CertificateData]
+    #: The path to a root; empty if it is refused.
+    chain: list[CertificateData]
+    #: The sources of roots, and how many roots they hold.
+    sources: list[str]
+    roots: int
+    #: What other policies would say; empty if no certificate was shown.
+    policies: list[OpinionData]
+
+
+@dataclass(frozen=True)
+class _Case:
+    """Something that was looked at, and what came of it."""
+
+    subject: str
+    policy: Policy
+    presented: tuple[x509.Certificate, ...]
+    chain: tuple[x509.Certificate, ...] = ()
+    session: SessionData | None = None
+    error: OSError | None = None
+
+    @property
+    def status(self) -> ExitCode:
+        return ExitCode.GOOD if self.error is None else exit_code(self.error)
+
+
+@click.command("explain", epilog=_EPILOG)
+@click.argument("subject", metavar="HOST[:PORT] or FILE")
+@calling_options
+@click.option("--json", "as_json", is_flag=True, help="Print data, not text.")
+def command(
+    *,
+    subject: str,
+    starttls: str | None,
+    name: str | None,
+    ca: tuple[Path, ...],
+    timeout: float,
+    as_json: bool,
+) -> ExitCode:
+    """Tell why a server's certificate is accepted or refused.
+
+    Which certificate, what was expected, what is there, since when, which
+    roots were trusted, and what to do.  Then, what stricter and laxer
+    policies would have said, to see what is the matter and what is not.
+
+    Instead of a server, it takes a file with a chain: PEM, the server's own
+    certificate first; - is stdin.  Without --name, no name is expected of it.
+    """
+    context = trusting(ca)
+    context.seal()
+    caller = Caller(context, starttls, name, timeout)
+    if _is_file(subject):
+        case = _of_file(subject, caller)
+    else:
+        case = _of_host(subject, caller)
+    asked = (
+        list(opinions(case.presented, case.policy)) if case.presented else []
+    )
+    console = open_console()
+    if as_json:
+        show_json(console, _data(case, asked))
+    else:
+        _show(console, case, asked)
+    return case.status
+
+
+def _is_file(subject: str) -> bool:
+    return (
+        subject == "-"
+        or os.sep in subject.partition("://")[0]
+        or (Path(subject).is_file())
+    )
+
+
+def _of_file(subject: str, caller: Caller) -> _Case:
+    """Verify a chain that is at hand.
+
+    Raises:
+        CredentialError: The file holds none.
+    """
+    source = sys.stdin.buffer.read() if subject == "-" else Path(subject)
+    presented = load_certificates(source)
+    policy = _policy(caller, caller.name)
+    where = "stdin" if subject == "-" else subject
+    try:
+        chain = judge(presented, policy)
+    except VerificationError as error:
+        return _Case(where, policy, presented, error=error)
+    return _Case(where, policy, presented, chain)
+
+
+def _of_host(subject: str, caller: Caller) -> _Case:
+    target = caller.target(subject)
+    policy = _policy(caller, caller.expected(target))
+    try:
+        with caller.call(target) as port:
+            pass
+    except VerificationError as error:
+        shown = error.presented_chain
+        return _Case(str(target), policy, shown, error=error)
+    except OSError as error:
+        return _Case(str(target), policy, (), error=error)
+    return _Case(
+        str(target),
+        policy,
+        port.peer_chain,
+        port.verified_chain,
+        session_data(port),
+    )
+
+
+def _policy(caller: Caller, name: str | None) -> Policy:
+    return Policy(
+        roots=caller.context.settings.roots,
+        identity=None if name is None else Identity.parse(name),
+    )
+
+
+def _data(case: _Case, asked: list[Opinion]) -> ExplainData:
+    identity, error = case.policy.identity, case.error
+    return ExplainData(
+        schema=SCHEMA,
+        subject=case.subject,
+        status=case.status.value,
+        verdict=case.status.word,
+        error=None if error is None else error_data(error),
+        expected=None if identity is None else identity.text,
+        session=case.session,
+        presented=list(map(certificate_data, case.presented)),
+        chain=list(map(certificate_data, case.chain)),
+        sources=[str(each.source) for each in case.policy.roots],
+        roots=len(case.policy.ders),
+        policies=[each.data for each in asked],
+    )
+
+
+# -- for people -------------------------------------------------------------
+
+
+def _show(console: Console, case: _Case, asked: list[Opinion]) -> None:
+    good = case.error is None
+    verb = "is accepted" if good else "is refused"
+    if not good and not case.presented:
+        verb = "can't be verified"
+    console.print(
+        Text.assemble(
+            (case.status.word, "bold green" if good else "bold red"),
+            f": {printable(case.subject)} {verb}",
+        ),
+        soft_wrap=True,
+    )
+    show_rows(console, _story(case))
+    if not case.presented:
+        return
+    now = datetime.now(timezone.utc)
+    for depth, each in enumerate(case.presented):
+        data = certificate_data(each)
+        console.print()
+        console.print(
+            Text(f"certificate {depth}: {printable(data['subject'])}", "bold"),
+            soft_wrap=True,
+        )
+        show_rows(console, _certificate_rows(data, each, now))
+    console.print()
+    console.print(Text("what other policies would say", "bold"))
+    show_rows(console, [(each.policy, _opinion(each)) for each in asked])
+
+
+def _story(case: _Case) -> Iterator[tuple[str, str]]:
+    error, identity = case.error, case.policy.identity
+    if error is None:
+        names = " <- ".join(
+            certificate_data(each)["subject"] for each in case.chain
+        )
+        yield "chain", names
+        if case.session is not None:
+            yield "session", case.session["version"]
+        yield (
+            "expected",
+            "no name in particular" if identity is None else identity.text,
+        )
+        yield "trusted", _trusted(case.policy)
+        return
+    yield "because", str(error) or type(error).__name__
+    if isinstance(error, VerificationError):
+        for line in error.advice:
+            label, _, text = line.partition(": ")
+            yield label, text
+    if isinstance(error, TLSError) and error.hint:
+        yield "what to do", error.hint
+
+
+def _trusted(policy: Policy) -> str:
+    sources = ", ".join(str(each.source) for each in policy.roots)
+    count = len(policy.ders)
+    return f"{count} {'root' if count == 1 else 'roots'} from {sources}"
+
+
+def _certificate_rows(
+    data: CertificateData, certificate: x509.Certificate, now: datetime
+) -> Iterator[tuple[str, str]]:
+    yield "names", ", ".join(data["names"]) or "none"
+    yield "issuer", data["issuer"]
+    yield "valid", _validity(glimpse_of(certificate), now)
+    yield "sha256", data["sha256"]
+
+
+def _validity(glimpse: Glimpse, now: datetime) -> str:
+    start, end = glimpse.not_before, glimpse.not_after
+    if start is None or end is None:
+        return "(unreadable)"
+    days = abs(end - now).days
+    if now < start:
+        words = "not valid yet"
+    else:
+        words = f"{days} days left" if now <= end else f"over {days} days ago"
+    return f"{start:%Y-%m-%d} to {end:%Y-%m-%d}, {words}"
+
+
+def _opinion(opinion: Opinion) -> str:
+    error = opinion.error
+    if error is None:
+        return f"accepts  ({opinion.meaning})"
+    return f"refuses, {error.code}  ({opinion.meaning})"

@@ -1,0 +1,1 @@
+"""``tlskit inspect``: see ``command``."""

@@ -1,0 +1,1 @@
+"""``tlskit serve``: see ``command``."""

@@ -1,0 +1,1 @@
+"""Open connections: TCP, streams that exist, STARTTLS."""

@@ -1,0 +1,1 @@
+"""Contexts: settings, the seal, the hooks."""

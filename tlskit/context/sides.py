@@ -1,0 +1,417 @@
+"""``ClientContext`` and ``ServerContext``: the two sides of a handshake."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigurationError, CredentialError
+from ..openssl.dh import DH4096_PARAMS
+from ..policy.sessions import SessionCache
+from ..policy.settings import Ocsp
+from ..tools.forks import ForkLock
+from ..trust import default_verify_sources
+from ..verify.identity import Identity
+from ..verify.stapling import Staple
+from .context import Context
+from .verifying import member
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from ..verify.stapling import StapleSource
+    from ..x509.credentials import KeySource, Password, Source
+
+__all__ = [
+    "ClientContext",
+    "ServerContext",
+    "client_context",
+    "server_context",
+]
+
+#: The curve names of the seed documents.
+_SEED_CURVES = frozenset(
+    {
+        "prime192v1",
+        "prime256v1",
+        "secp160k1",
+        "secp160r1",
+        "secp160r2",
+        "secp192k1",
+        "secp224k1",
+        "secp224r1",
+        "secp256k1",
+        "secp256r1",
+        "secp384r1",
+        "secp521r1",
+        "sect163k1",
+        "sect163r1",
+        "sect163r2",
+        "sect193r1",
+        "sect193r2",
+        "sect233k1",
+        "sect233r1",
+        "sect239k1",
+        "sect283k1",
+        "sect283r1",
+        "sect409k1",
+        "sect409r1",
+        "sect571k1",
+        "sect571r1",
+    }
+)
+
+_secure_lock = ForkLock()
+_Secure = OrderedDict[tuple[Any, ...], "ClientContext"]
+_secure: _Secure = OrderedDict()
+_SECURE = 16
+
+
+class ClientContext(Context):
+    """What a client decides: whom it trusts, and who it is.
+
+    ``ClientContext()`` is secure: it trusts the default sources, requires a
+    certificate and the right host name, and is sealed.  A subclass with
+    attributes of its own therefore assigns them before it calls
+    ``super().__init__()``.
+    """
+
+    server_side: bool = False
+
+    def __init__(
+        self,
+        protocol: str = "secure",
+        *,
+        private_key: KeySource | None = None,
+        certificate_chain: Source | None = None,
+        password: Password = None,
+        allow_truncation: bool = False,
+        session_cache: SessionCache | None = None,
+    ) -> None:
+        """Begin with a protocol, and perhaps with credentials.
+
+        Args:
+            protocol: ``"secure"``, or a name of
+                ``supported_client_protocols()``; the others verify nothing
+                until told to.
+            private_key: As for ``load_private_key``.
+            certificate_chain: As for ``load_certificate_chain``.
+            password: The private key's.
+            allow_truncation: Read an end of file without close_notify as an
+                ordinary one.
+            session_cache: As for ``set_session_cache``.
+
+        Raises:
+            ValueError: There is no such protocol.
+            UnsupportedError: The library doesn't have it.
+            CredentialError: The credentials are bad.
+
+        Source: ``ssl-make-client-context``.
+        """
+        super().__init__(
+            protocol,
+            private_key=private_key,
+            certificate_chain=certificate_chain,
+            password=password,
+            allow_truncation=allow_truncation,
+        )
+        if session_cache is not None:
+            self.set_session_cache(session_cache)
+        if protocol == "secure":
+            self.load_default_verify_sources()
+            self.set_verify()
+            self.set_verify_hostname()
+            self.seal()
+
+    @property
+    def session_cache(self) -> SessionCache | None:
+        """Where sessions to resume are kept; None resumes nothing."""
+        return self._settings.sessions
+
+    def set_session_cache(self, cache: SessionCache | None) -> None:
+        """Resume sessions with servers that were verified before.
+
+        ``connect()`` then skips certificates and signatures where it can; its
+        verdict and all other facts are those of the first handshake, the
+        name is checked again, and a change of the context's settings makes
+        it verify again.  It is off unless asked for: a server, and before
+        TLS 1.3 whoever listens, can tell that two connections are the same
+        client's.  A context with a function or hook that judges certificates
+        resumes nothing, nor does one without the capability
+        ``"session-copies"``.
+
+        Args:
+            cache: Perhaps shared with other contexts; None stops it.
+
+        Raises:
+            SealedError: The context is sealed.
+
+        Source: RFC 8446, section 2.2; RFC 5077.
+        """
+        if cache is not None and not isinstance(cache, SessionCache):
+            raise TypeError(f"a SessionCache is wanted, not {cache!r}")
+        self._change(sessions=cache)
+
+    def set_ocsp(self, policy: str) -> None:
+        """Ask servers for a stapled OCSP response, and check it.
+
+        A response is good if the certificate's CA, or a responder that it
+        authorised, signed it, if it is about this certificate, neither old
+        nor of the future, and says "good".  A server that must staple by its
+        certificate (RFC 7633) must do so under either policy.  A refused
+        server sees the alert ``bad_certificate_status_response``.
+
+        Args:
+            policy: ``"check"`` refuses what is not good, but goes on without
+                a response; ``"require"`` wants one; ``"off"`` asks for none,
+                and is the default.
+
+        Raises:
+            SealedError: The context is sealed.
+            ConfigurationError: *policy* is something else.
+
+        Source: RFC 6066, section 8; RFC 6960.
+        """
+        with self._unsealed():
+            self._change(ocsp=member(Ocsp, policy, "an OCSP policy"))
+
+    @classmethod
+    def secure(cls) -> Self:
+        """Give the secure context; the same while the default sources are.
+
+        Source: ``ssl-secure-client-context``.
+        """
+        key = (cls, default_verify_sources())
+        with _secure_lock:
+            found = _secure.get(key)
+            if found is None:
+                found = _secure[key] = cls("secure")
+                if len(_secure) > _SECURE:
+                    _secure.popitem(last=False)
+            _secure.move_to_end(key)
+        return found  # type: ignore[return-value]
+
+
+class ServerContext(Context):
+    """What a server decides: who it is, and whom it lets in.
+
+    It needs a certificate chain and a private key before the first client.
+    """
+
+    server_side: bool = True
+
+    def enable_dhe(
+        self, params: bytes | str | os.PathLike[str] = DH4096_PARAMS
+    ) -> None:
+        """Offer ephemeral Diffie-Hellman to TLS 1.2 clients.
+
+        In TLS 1.3 the groups are OpenSSL's choice, or ``set_groups``'s.
+
+        Args:
+            params: The parameters as PEM, or the path of a file with them.
+
+        Raises:
+            SealedError: The context is sealed.
+            CredentialError: These are no parameters.
+
+        Source: ``ssl-server-context-enable-dhe!``.
+        """
+        with self._unsealed():
+            pem = params if isinstance(params, bytes) else _read(params)
+            self._try_out(dh_parameters=pem)
+
+    def enable_ecdhe(self, curve: str = "secp521r1") -> None:
+        """Use one elliptic curve for ephemeral keys.
+
+        ECDHE itself is always on.  The curve is used for TLS 1.3, too; a
+        client without it is refused.
+
+        Args:
+            curve: OpenSSL's name of it.
+
+        Raises:
+            SealedError: The context is sealed.
+            ValueError: This is no name of a curve.
+            UnsupportedError: The library doesn't have the curve.
+
+        Source: ``ssl-server-context-enable-ecdhe!``.
+        """
+        with self._unsealed():
+            if curve not in _SEED_CURVES:
+                raise ValueError(
+                    f"{curve!r} is no curve; there are: "
+                    + ", ".join(sorted(_SEED_CURVES))
+                )
+            self._try_out(ecdh_curve=curve, groups=())
+
+    def set_session_lifetime(self, seconds: int | None) -> None:
+        """Choose for how long clients may resume their sessions.
+
+        The keys of tickets are the context's own and live in memory: who
+        forks after ``prepared()`` shares them, and any change of the context
+        makes new ones.
+
+        Args:
+            seconds: Up to a week; 0 resumes nothing, None leaves it to
+                OpenSSL (two hours).
+
+        Raises:
+            SealedError: The context is sealed.
+            ValueError: *seconds* is out of its range.
+
+        Source: RFC 8446, section 4.6.1; RFC 5077, section 5.6.
+        """
+        if seconds is not None and not 0 <= seconds <= 604800:
+            raise ValueError(f"a lifetime is 0 to 604800 s, not {seconds!r}")
+        self._change(session_lifetime=seconds)
+
+    def set_ocsp_response(self, source: StapleSource | None) -> None:
+        """Staple an OCSP response to later handshakes.
+
+        Args:
+            source: The response (DER).  Or the path of a file with one.  Or
+                a function that gets one: it is called now, and later, in a
+                thread of its own, whenever half of the response's life is
+                over; a failure is logged, and the old response is stapled
+                until it ends.  A file is read again in the same way.  None
+                staples nothing.
+
+        Raises:
+            SealedError: The context is sealed.
+            CredentialError: It is no response, or can't be had; at
+                ``seal()`` and at first use also if it is about another
+                certificate.
+
+        Source: RFC 6066, section 8.
+        """
+        with self._unsealed():
+            self._change(staple=None if source is None else Staple(source))
+
+    def set_server_name_callback(
+        self, callback: Callable[[str], ServerContext | None] | None
+    ) -> None:
+        """Choose the context by the server name that a client gives.
+
+        The whole policy of the chosen context applies: certificate,
+        verification, versions, options, ciphers and ALPN.  A server that
+        chooses contexts does not resume sessions, since a session knows
+        nothing of the context that a name leads to.
+
+        Args:
+            callback: Called with the name (not for a client that gives
+                none); returns a context, or None to go on with this one.
+                What it raises refuses the client with ``unrecognized_name``
+                and is raised from its handshake.
+
+        Source: ``ssl-set-server-name-identification-callback!``; RFC 6066.
+        """
+        if callback is not None and not callable(callback):
+            raise TypeError(f"the callback is a function, not {callback!r}")
+        self._change(choose=callback)
+
+    def set_server_names(
+        self,
+        names: Mapping[str, ServerContext],
+        default: ServerContext | None = None,
+    ) -> None:
+        """Choose the context by a table of server names.
+
+        Args:
+            names: Context by name; ``*.example.com`` stands for any one
+                label in front of ``example.com``.
+            default: For every other name; None goes on with this context.
+
+        Raises:
+            SealedError: The context is sealed.
+            TypeError: A value is no ``ServerContext``.
+            ConfigurationError: A key can be no host name.
+
+        Source: RFC 6066, section 3.
+        """
+        with self._unsealed():
+            self.set_server_name_callback(_NameTable(names, default))
+
+
+class _NameTable:
+    """Finds a context by exact name, then by wildcard."""
+
+    def __init__(
+        self,
+        names: Mapping[str, ServerContext],
+        default: ServerContext | None,
+    ) -> None:
+        self._exact: dict[str, ServerContext] = {}
+        self._below: dict[str, ServerContext] = {}
+        self._default = default
+        for name, context in names.items():
+            if not isinstance(context, ServerContext):
+                raise TypeError(
+                    f"{name!r} leads to a ServerContext, not to {context!r}"
+                )
+            wildcard = name.startswith("*.")
+            table = self._below if wildcard else self._exact
+            table[_canonical(name[2:] if wildcard else name)] = context
+
+    def __call__(self, server_name: str) -> ServerContext | None:
+        name = server_name.lower().rstrip(".")
+        if name in self._exact:
+            return self._exact[name]
+        return self._below.get(name.partition(".")[2], self._default)
+
+
+def _canonical(name: str) -> str:
+    identity = Identity.parse(name)
+    if identity.sni is None:
+        raise ConfigurationError(
+            f"clients send no server name for an address: {name!r}"
+        )
+    return identity.sni.decode("ascii")
+
+
+def _read(path: str | os.PathLike[str]) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        raise CredentialError(
+            f"can't read the Diffie-Hellman parameters in {os.fspath(path)!r}:"
+            f" {error}",
+            errno=getattr(error, "errno", None),
+            filename=os.fspath(path),
+        ) from error
+
+
+def client_context(context: ClientContext | str) -> ClientContext:
+    """Give a client's context, from itself or from a protocol's name.
+
+    Raises:
+        TypeError: It is something else, such as a server's.
+    """
+    if isinstance(context, str):
+        if context == "secure":
+            return ClientContext.secure()
+        return ClientContext(context)
+    if not isinstance(context, ClientContext):
+        raise TypeError(
+            f"a client needs a ClientContext or a protocol's name, "
+            f"not {context!r}"
+        )
+    return context
+
+
+def server_context(context: ServerContext | str) -> ServerContext:
+    """Give a server's context, from itself or from a protocol's name.
+
+    Raises:
+        TypeError: It is something else, such as a client's.
+    """
+    if isinstance(context, str):
+        return ServerContext(context)
+    if not isinstance(context, ServerContext):
+        raise TypeError(
+            f"a server needs a ServerContext or a protocol's name, "
+            f"not {context!r}"
+        )
+    return context

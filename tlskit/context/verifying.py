@@ -1,0 +1,176 @@
+"""The part of a context that says by which rules peers are verified."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from datetime import datetime
+from enum import Enum
+from typing import Any, TypeVar
+
+from ..errors import ConfigurationError
+from ..policy.settings import Purpose, RevocationCheck, Settings
+from ..verify.chain import parse_pin
+from ..verify.revocation import CrlSource, load_crls, renewed
+
+__all__ = ["VerificationRules", "member"]
+
+E = TypeVar("E", bound=Enum)
+
+
+class VerificationRules:
+    """The setters of ``Context`` for what is asked of a peer's chain."""
+
+    _settings: Settings
+
+    @abstractmethod
+    def _unsealed(self) -> AbstractContextManager[Settings | None]:
+        """Hold the lock and give the settings, if they may change."""
+
+    @abstractmethod
+    def _change(self, **changes: Any) -> None:
+        """Replace some of the settings."""
+
+    def set_pins(self, pins: Iterable[str]) -> None:
+        """Accept only chains that hold one of these public keys.
+
+        Args:
+            pins: Each ``"sha256/"`` and the base64 of the SHA-256 digest of
+                a SubjectPublicKeyInfo (RFC 7469, section 2.4).  Give a
+                backup pin, too.  None at all removes the demand.
+
+        Raises:
+            SealedError: The context is sealed.
+            ValueError: A pin is malformed.
+        """
+        if isinstance(pins, str):
+            raise TypeError("pins are a sequence of texts, not one text")
+        self._change(pins=tuple(map(parse_pin, pins)))
+
+    def set_strict(self, on: bool = True) -> None:
+        """Have two independent verifiers accept the peer's chain.
+
+        OpenSSL by its strict rules (``X509_STRICT``, RFC 5280), and the
+        verifier of ``cryptography``, which follows the profile of the
+        CA/Browser Forum.  Both get the same chain, roots and time.  Clients'
+        certificates, too, have to have a subjectAltName then.  A verifier
+        function or hook may refuse more, but not accept what one of the two
+        refuses.
+
+        Args:
+            on: False leaves it to OpenSSL's usual rules.
+
+        Raises:
+            SealedError: The context is sealed.
+        """
+        self._change(strict=bool(on))
+
+    def load_crls(self, source: CrlSource, *, check: str = "leaf") -> None:
+        """Refuse what these revocation lists list, or do not cover.
+
+        A list replaces one of the same CA that was loaded before.  Nothing
+        is fetched: when a list has expired and no newer one is loaded, its
+        CA's certificates are refused.
+
+        Args:
+            source: A path, bytes (PEM or DER), or lists of ``cryptography``.
+            check: ``"leaf"`` wants a list for the peer's own certificate
+                only, ``"chain"`` for every CA's above it, too.
+
+        Raises:
+            SealedError: The context is sealed.
+            TrustSourceError: There is no list in *source*.
+            ConfigurationError: *check* is something else.
+
+        Source: RFC 5280, section 6.3.
+        """
+        with self._unsealed():
+            wanted = member(RevocationCheck, check, "a check", ("off",))
+            crls = renewed(self._settings.crls, load_crls(source))
+            self._change(crls=crls, revocation_check=wanted)
+
+    def set_verification_time(self, moment: datetime | None) -> None:
+        """Verify peers as if it were another time.
+
+        Args:
+            moment: With a time zone; None is the present again.
+
+        Raises:
+            SealedError: The context is sealed.
+            ValueError: *moment* has no time zone.
+        """
+        if moment is not None and moment.utcoffset() is None:
+            raise ValueError(
+                f"{moment!r} has no time zone; add tzinfo=timezone.utc"
+            )
+        self._change(verification_time=moment)
+
+    def set_verify_depth(self, depth: int | None) -> None:
+        """Limit how many CAs may stand between a peer and its root.
+
+        Args:
+            depth: 0 wants a certificate that the root itself issued; None
+                is OpenSSL's own limit, 100.
+
+        Raises:
+            SealedError: The context is sealed.
+            ValueError: *depth* is negative.
+        """
+        if depth is not None and depth < 0:
+            raise ValueError(f"depth is a number of CAs, not {depth!r}")
+        self._change(verify_depth=depth)
+
+    def set_partial_chain(self, on: bool = True) -> None:
+        """Let chains end in any certificate that is trusted, root or not.
+
+        Without it a CA that is loaded as trusted, but was issued by another
+        one, needs that other one, too.
+
+        Args:
+            on: False wants chains to end in a root.
+
+        Raises:
+            SealedError: The context is sealed.
+        """
+        self._change(partial_chain=bool(on))
+
+    def set_purpose(self, purpose: str | None) -> None:
+        """Demand another purpose of peers' certificates than usual.
+
+        Args:
+            purpose: ``"server"``, ``"client"``, or ``"any"``, which looks at
+                no purpose at all; None demands what the peer is.
+
+        Raises:
+            SealedError: The context is sealed.
+            ConfigurationError: *purpose* is something else.
+            UnsupportedError: The binding can't.
+
+        Source: RFC 5280, section 4.2.1.12.
+        """
+        with self._unsealed():
+            wanted = None
+            if purpose is not None:
+                wanted = member(Purpose, purpose, "a purpose")
+            self._try_out(purpose=wanted)
+
+    @abstractmethod
+    def _try_out(self, **changes: Any) -> None:
+        """Change what only OpenSSL can judge, if it accepts it."""
+
+
+def member(
+    kind: type[E], text: str, what: str, left_out: tuple[str, ...] = ()
+) -> E:
+    """Find the member of an enumeration that a caller names.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    known = [each.value for each in kind if each.value not in left_out]
+    if text not in known:
+        raise ConfigurationError(
+            f"{text!r} is not {what}; there are: {', '.join(known)}"
+        )
+    return kind(text)

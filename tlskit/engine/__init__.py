@@ -1,0 +1,1 @@
+"""One TLS session without I/O."""

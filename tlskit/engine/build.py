@@ -1,0 +1,298 @@
+"""Settings and role in, ``OpenSSL.SSL.Context`` out; a pure function."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ..errors import ConfigurationError, CredentialError, UnsupportedError
+from ..openssl import native
+from ..openssl.gate import SSL, translated
+from ..openssl.protocols import TLSVersion
+from ..policy.sessions import policy_of
+from ..policy.settings import Ocsp, Settings, Verify
+from ..x509.gate import ec, hashes, x509
+from . import callbacks
+from .store import fill_store
+
+__all__ = ["Built", "build", "set_verify", "verify_mode"]
+
+# TLS 1.2 and before: only ephemeral keys and authenticated ciphers.
+_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+_DHE_CIPHERS = "DHE+AESGCM:DHE+CHACHA20"
+# TLS 1.0 and 1.1 have no authenticated cipher and sign with SHA-1.
+_OLD_CIPHERS = "ECDHE+AES:DHE+AES:@SECLEVEL=0"
+
+_PARTIAL_WRITE = 0x1
+# A server that can't trust a resumed session's old verdict must not resume.
+_NO_RESUMPTION = 0x4000  # SSL_OP_NO_TICKET
+
+
+@dataclass(frozen=True)
+class Built:
+    """A context of pyOpenSSL's, and the settings it was made from."""
+
+    #: Private: whoever has it can still change its store of roots.
+    _pyopenssl: SSL.Context
+    settings: Settings
+    mode: int
+    options: int
+
+    @cached_property
+    def policy(self) -> bytes | None:
+        """The settings as a digest; None if they have none."""
+        return policy_of(self.settings)
+
+    def apply_policy(self, connection: SSL.Connection) -> None:
+        """Give *connection* what a switch of contexts leaves behind."""
+        set_verify(connection, self.mode)
+        connection.set_options(self.options)
+
+
+def build(
+    settings: Settings, hooks: frozenset[str], *, server_side: bool
+) -> Built:
+    """Make a context of pyOpenSSL's.
+
+    Args:
+        settings: What was decided.
+        hooks: The names of the hooks in use.
+        server_side: For a server or for a client.
+
+    Raises:
+        ConfigurationError: OpenSSL refuses a setting.
+        CredentialError: Certificate and key don't fit.
+    """
+    settings.check_pair()
+    method = SSL.TLS_SERVER_METHOD if server_side else SSL.TLS_CLIENT_METHOD
+    context = SSL.Context(method)
+    _set_protocol(context, settings)
+    _set_ciphers(context, settings)
+    _set_credentials(context, settings)
+    fill_store(context, settings)
+    options = SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE
+    if server_side:
+        options |= _set_server(context, settings, hooks)
+    else:
+        _set_client(context, settings)
+    if "log_key" in hooks:
+        context.set_keylog_callback(callbacks.on_key)
+    context.set_options(options)
+    context.clear_mode(_PARTIAL_WRITE)
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    mode = verify_mode(settings, server_side)
+    set_verify(context, mode)
+    return Built(context, settings, mode, options)
+
+
+def _set_protocol(context: SSL.Context, settings: Settings) -> None:
+    protocol = settings.protocol
+    with translated(UnsupportedError, f"setting up {protocol.name}"):
+        context.set_min_proto_version(protocol.minimum)
+        context.set_max_proto_version(protocol.maximum)
+
+
+def _set_ciphers(context: SSL.Context, settings: Settings) -> None:
+    old = settings.protocol.maximum < TLSVersion.TLS_1_2
+    spec = settings.ciphers
+    if spec is None:
+        spec = _OLD_CIPHERS if old else _with_dhe(settings)
+    elif old and "@SECLEVEL" not in spec:
+        spec += ":@SECLEVEL=0"
+    with translated(ConfigurationError, f"setting the ciphers {spec!r}"):
+        context.set_cipher_list(spec.encode())
+    if settings.ciphersuites is not None:
+        doing = f"setting the cipher suites {settings.ciphersuites!r}"
+        with translated(ConfigurationError, doing):
+            context.set_tls13_ciphersuites(settings.ciphersuites.encode())
+    if settings.groups:
+        native.set_groups(context, ":".join(settings.groups))
+    elif settings.ecdh_curve is not None:
+        _set_curve(context, settings.ecdh_curve)
+
+
+def _with_dhe(settings: Settings) -> str:
+    """Give the default ciphers; DHE only where it was asked for."""
+    if settings.dh_parameters is None:
+        return _CIPHERS
+    return f"{_CIPHERS}:{_DHE_CIPHERS}"
+
+
+def _set_curve(context: SSL.Context, name: str) -> None:
+    if not native.has("groups"):
+        with translated(UnsupportedError, f"setting the curve {name}"):
+            context.set_tmp_ecdh(_curve(name)())
+        return
+    # set_tmp_ecdh also takes curves that no handshake can be done with.
+    try:
+        native.set_groups(context, name)
+    except ConfigurationError as error:
+        raise _no_curve(name) from error
+
+
+def _curve(name: str) -> type[ec.EllipticCurve]:
+    """Find a curve by OpenSSL's name for it."""
+    aliases = {"prime192v1": "secp192r1", "prime256v1": "secp256r1"}
+    kinds: dict[object, type[ec.EllipticCurve]] = {
+        kind.name: kind for kind in ec.EllipticCurve.__subclasses__()
+    }
+    found = kinds.get(aliases.get(name, name))
+    if found is None:
+        raise _no_curve(name)
+    return found
+
+
+def _no_curve(name: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"this library has no elliptic curve {name!r} for key exchange",
+        hint="use secp256r1, secp384r1 or secp521r1",
+    )
+
+
+def _set_credentials(context: SSL.Context, settings: Settings) -> None:
+    if settings.chain is None or settings.key is None:
+        return
+    leaf, *others = settings.chain.certificates
+    with translated(CredentialError, "loading the certificate"):
+        context.use_certificate(leaf)
+    with translated(CredentialError, "loading the certificate chain"):
+        for certificate in others:
+            context.add_extra_chain_cert(certificate)
+    with translated(CredentialError, "loading the private key"):
+        try:
+            context.use_privatekey(settings.key.key)  # type: ignore[arg-type]
+        except TypeError as error:
+            raise UnsupportedError(
+                f"pyOpenSSL takes no key of this kind: {settings.key!r}",
+                hint="use an RSA, EC, Ed25519 or Ed448 key",
+            ) from error
+    with translated(CredentialError, "pairing certificate and key"):
+        context.check_privatekey()
+
+
+def verify_mode(settings: Settings, server_side: bool) -> int:
+    """Give OpenSSL's mode for what the settings ask of the peer."""
+    # A client's callback always looks, and decides by the settings; a server
+    # that asks for no certificate gets none.
+    if not server_side:
+        return SSL.VERIFY_PEER
+    if settings.verify is Verify.NONE:
+        return SSL.VERIFY_NONE
+    if settings.verify is Verify.TRY:
+        return SSL.VERIFY_PEER
+    return SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
+
+
+def set_verify(target: SSL.Context | SSL.Connection, mode: int) -> None:
+    """Have our callback judge the peer's certificates."""
+    if native.has("verify-error"):
+        native.set_verify(target, mode, callbacks.on_certificate)
+    else:
+        target.set_verify(mode, callbacks.on_certificate_public)
+
+
+def _set_client(context: SSL.Context, settings: Settings) -> None:
+    """Set up what only clients have."""
+    if settings.chain and native.has("post-handshake-authentication"):
+        native.offer_post_handshake_authentication(context)
+    if settings.ocsp is not Ocsp.OFF:
+        context.set_ocsp_client_callback(callbacks.on_staple)
+
+
+# -- servers ----------------------------------------------------------------
+
+
+def _set_server(
+    context: SSL.Context, settings: Settings, hooks: frozenset[str]
+) -> int:
+    """Set up what only servers have; return the options it needs."""
+    options = 0
+    for der in settings.suggested:
+        context.add_client_ca(x509.load_der_x509_certificate(der))
+    if settings.dh_parameters is not None:
+        _set_dh_parameters(context, settings.dh_parameters)
+    if "choose_context" in hooks:
+        if native.has("server-name-refusal"):
+            native.set_server_name_function(context, callbacks.on_server_name)
+        else:
+            context.set_tlsext_servername_callback(
+                callbacks.on_server_name_public
+            )
+    if settings.alpn or "select_alpn" in hooks:
+        if native.has("alpn-refusal"):
+            native.set_alpn_function(context, callbacks.on_alpn)
+        else:
+            context.set_alpn_select_callback(
+                callbacks.on_alpn_public  # type: ignore[arg-type]
+            )
+    if settings.staple is not None:
+        context.set_ocsp_server_callback(callbacks.on_status_request)
+    context.set_session_id(_session_id(settings))
+    if settings.session_lifetime is not None:
+        context.set_timeout(settings.session_lifetime)
+    if settings.session_lifetime == 0 or _resumption_unsafe(settings, hooks):
+        context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+        options |= _NO_RESUMPTION
+    return options
+
+
+def _resumption_unsafe(settings: Settings, hooks: Iterable[str]) -> bool:
+    """Tell whether a resumed session could evade what a full one checks.
+
+    A ticket carries the verdict of the handshake that made it.  It knows
+    nothing of a context that the server name chooses later, of a tolerated
+    fault (OpenSSL writes "ok" when a callback accepts), or of a hook.
+    """
+    return (
+        settings.verify is Verify.TRY
+        or settings.verifier is not None
+        # A ticket keeps of the client's chain its own certificate only.
+        or settings.strict
+        or bool(settings.pins)
+        or not {"choose_context", "verify_certificate"}.isdisjoint(hooks)
+    )
+
+
+def _session_id(settings: Settings) -> bytes:
+    """Name the policy, so that a session resumes only under the same one."""
+    digest = hashlib.sha256(settings.verify.value.encode())
+    for der in settings.root_ders:
+        digest.update(hashlib.sha256(der).digest())
+    for crl in settings.crls:
+        digest.update(crl.fingerprint(hashes.SHA256()))
+    for part in (
+        *settings.root_directories,
+        *map(str, settings.pins),
+        settings.revocation_check.value,
+        *map(
+            str,
+            (
+                settings.partial_chain,
+                settings.purpose,
+                settings.verification_time,
+                settings.verify_depth,
+            ),
+        ),
+    ):
+        digest.update(part.encode())
+    return digest.digest()[:32]
+
+
+def _set_dh_parameters(context: SSL.Context, pem: bytes) -> None:
+    if native.has("dh-parameters-from-memory"):
+        native.set_dh_parameters(context, pem)
+        return
+    import tempfile
+
+    descriptor, name = tempfile.mkstemp()
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(pem)
+        with translated(CredentialError, "reading Diffie-Hellman parameters"):
+            context.load_tmp_dh(name)
+    finally:
+        Path(name).unlink()

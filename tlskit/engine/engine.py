@@ -1,0 +1,761 @@
+"""One TLS session without I/O: ciphertext in, plaintext out.
+
+OpenSSL offers to read and write sockets by itself.  We don't let it.  It
+gets two pieces of memory instead, one for ciphertext that came in and one
+for ciphertext that wants to go out; who moves them over a network is no
+business of this module.  So the same engine serves blocking ports, asyncio,
+pipes and tests, and nothing in here can ever wait.
+
+A driver repeats three moves:
+
+1. It takes a *step*: ``handshake``, ``read_into``, ``write`` or ``finish``.
+   A step returns a value, or ``None`` for "feed me first".
+2. It sends what ``outgoing()`` gives.  After every step, also after one that
+   raised: the alert that tells the peer why is in there.
+3. If the step gave ``None``, it gets ciphertext from the peer, hands it to
+   ``receive()`` and takes the same step again.  ``receive(b"")`` is the end
+   of the file.
+
+That is all, because memory can grow: OpenSSL never has to wait for room to
+write.
+
+**States.**  OpenSSL would gladly run the handshake inside a read or a write,
+where nobody checks the peer's identity.  Hence no step without a state;
+``_TABLE`` below says what each allows.  Only OPEN is reached after the
+peer's certificate *and* its name were accepted, and the last flight of the
+handshake has not left us before that: in TLS 1.3 it holds our own
+certificate.
+
+**Two threads** may step at once, a reader and a writer, though an OpenSSL
+session bears one at a time: the step lock is held over one OpenSSL call with
+its error, and never while anybody waits.
+
+**Failures** are final.  What went wrong first is raised again by every later
+step.  What a hook of the user's raised inside OpenSSL's callback was kept in
+the ``Record`` and is raised here, unchanged.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from enum import Enum, auto
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+from ..errors import (
+    ClosedError,
+    ConfigurationError,
+    HandshakeError,
+    StreamError,
+    TLSError,
+    TruncatedError,
+    UnsupportedError,
+)
+from ..openssl import native
+from ..openssl.gate import SSL, translated
+from ..policy.settings import Ocsp, Verify
+from ..verify.identity import Identity
+from .build import set_verify, verify_mode
+from .callbacks import Hooks, Record
+from .facts import Facts
+from .resumption import Resumption
+from .sniff import SNIFF_BYTES, not_tls
+from .verdict import failure_of, settle
+
+__all__ = ["Engine", "State"]
+
+T = TypeVar("T")
+
+#: The most plaintext that a record holds (RFC 8446, section 5.1).
+_RECORD = 16384
+
+
+class State(Enum):
+    """Where a session stands."""
+
+    # Enum's own is slow, and every step looks into a table.
+    if not TYPE_CHECKING:
+        __hash__ = object.__hash__
+
+    HANDSHAKE = auto()
+    OPEN = auto()
+    INPUT_ENDED = auto()  # The peer's close_notify is in; we may still send.
+    OUTPUT_ENDED = auto()  # Ours is out; the peer may still send.
+    CLOSED = auto()
+    FAILED = auto()
+
+
+class _Do(Enum):
+    """What a state makes of a step."""
+
+    RUN = auto()
+    NOTHING = auto()
+    END = auto()  # Read: the end of the file, again.
+    REFUSE = auto()  # There is no session yet.
+    RAISE = auto()  # This direction is closed.
+    REPEAT = auto()  # Raise the first error again.
+
+
+_TABLE: dict[State, dict[str, _Do]] = {
+    State.HANDSHAKE: {
+        "handshake": _Do.RUN,
+        "read": _Do.REFUSE,
+        "write": _Do.REFUSE,
+    },
+    State.OPEN: {
+        "handshake": _Do.NOTHING,
+        "read": _Do.RUN,
+        "write": _Do.RUN,
+    },
+    State.INPUT_ENDED: {
+        "handshake": _Do.NOTHING,
+        "read": _Do.END,
+        "write": _Do.RUN,
+    },
+    State.OUTPUT_ENDED: {
+        "handshake": _Do.NOTHING,
+        "read": _Do.RUN,
+        "write": _Do.RAISE,
+    },
+    State.CLOSED: {
+        "handshake": _Do.NOTHING,
+        "read": _Do.END,
+        "write": _Do.RAISE,
+    },
+    State.FAILED: {
+        "handshake": _Do.REPEAT,
+        "read": _Do.REPEAT,
+        "write": _Do.REPEAT,
+    },
+}
+# On some Pythons, asking an Enum for a member is slow too.
+_HANDSHAKE = State.HANDSHAKE
+_OPEN = State.OPEN
+#: What our close_notify makes of a state; the others stay as they are.
+_FINISHED = {
+    State.HANDSHAKE: State.CLOSED,
+    State.OPEN: State.OUTPUT_ENDED,
+    State.INPUT_ENDED: State.CLOSED,
+}
+#: What the peer's close_notify makes of a state.
+_ENDED = {
+    State.OPEN: State.INPUT_ENDED,
+    State.OUTPUT_ENDED: State.CLOSED,
+}
+
+
+class Engine:
+    """A TLS session between two pieces of memory.
+
+    Args:
+        hooks: The context that decides; its settings as they are now.
+        server_side: Whether we are the server.
+        identity: Whom we want to reach, for server name and name check.
+        alpn: Protocols to offer instead of the context's own.
+        dialled: Host and port of the server, under which a client keeps
+            sessions; without them it resumes none.
+
+    Raises:
+        ConfigurationError: The context checks host names, and there is none.
+        CredentialError: A server has no certificate.
+    """
+
+    def __init__(
+        self,
+        hooks: Hooks,
+        *,
+        server_side: bool,
+        identity: Identity | None = None,
+        alpn: tuple[bytes, ...] = (),
+        dialled: tuple[str, int] | None = None,
+    ) -> None:
+        built = hooks.prepared()
+        settings = built.settings
+        if settings.verify_hostname and identity is None and not server_side:
+            raise ConfigurationError(
+                "this context checks the host name, but there is none",
+                code="no-hostname",
+                hint="pass hostname=, or use set_verify_hostname(False)",
+            )
+        if server_side:
+            settings.check_certificate(hooks.hooks_in_use)
+        self.server_side = server_side
+        self.state: State = State.HANDSHAKE
+        self.facts: Facts | None = None
+        self.failure: BaseException | None = None
+        self.record: Record = Record(
+            hooks, built, identity, server_side=server_side
+        )
+        self._connection = SSL.Connection(built._pyopenssl, None)
+        self._connection.set_app_data(self.record)
+        self._lock = threading.Lock()
+        self._first = b""
+        self._begun = False  # The handshake.
+        self._ended = False  # The peer's end of file was fed.
+        self._got_close_notify = False
+        #: Whether a read would only say "feed me" once more.
+        self.hungry: bool = False
+        #: Whether there may be ciphertext for ``outgoing`` to give.
+        self.owes: bool = False
+        self._early: list[bytes] = []  # Plaintext met before its read.
+        self._end_told = False  # To whom reads.
+        self._old_finished: bytes | None = None
+        self._direct = (
+            native.DirectIO(self._connection)
+            if native.has("direct-io")
+            else None
+        )
+        self._resumption: Resumption | None = None
+        if server_side:
+            self._connection.set_accept_state()
+        else:
+            self._connection.set_connect_state()
+            offered = alpn or settings.alpn
+            self._announce(identity, offered)
+            self._resumption = Resumption.of(
+                built, self.record, dialled, offered
+            )
+
+    def _announce(
+        self, identity: Identity | None, alpn: tuple[bytes, ...]
+    ) -> None:
+        """Say what a ClientHello says before anything is checked."""
+        if alpn:
+            self._connection.set_alpn_protos(list(alpn))
+        if self.record.settings.ocsp is not Ocsp.OFF:
+            self._connection.request_ocsp()
+        if identity is None:
+            return
+        if identity.sni is not None:
+            self._connection.set_tlsext_host_name(identity.sni)
+        if self.record.settings.verify_hostname and native.has("peer-name"):
+            address = identity.address
+            native.expect_peer(
+                self._connection,
+                identity.dns,
+                None if address is None else address.packed,
+            )
+
+    # -- ciphertext ---------------------------------------------------------
+
+    def receive(self, data: bytes | bytearray | memoryview) -> None:
+        """Take ciphertext from the peer; empty data is its end of file."""
+        with self._step():
+            self._receive(data)
+
+    def _receive(self, data: bytes | bytearray | memoryview) -> None:
+        if self.state is _HANDSHAKE and len(self._first) < SNIFF_BYTES:
+            self._first += bytes(data[: SNIFF_BYTES - len(self._first)])
+        if self._ended:
+            return
+        self.hungry = False
+        if not len(data):
+            self._ended = True
+            self._connection.bio_shutdown()
+        elif self._direct is None:
+            self._connection.bio_write(data)
+        else:
+            self._direct.feed(data)
+
+    def outgoing(self) -> bytes | bytearray:
+        """Give all ciphertext that wants to go to the peer."""
+        with self._step():
+            return self._drain()
+
+    def _drain(self) -> bytes | bytearray:
+        self.owes = False
+        if self._direct is not None:
+            return self._direct.drain()
+        pieces = []
+        try:
+            while True:
+                pieces.append(self._connection.bio_read(65536))
+        except SSL.WantReadError:
+            return b"".join(pieces)
+
+    def rest(self) -> None:
+        """Give memory back; for who expects to wait for long."""
+        with self._step():
+            if (
+                self._direct is not None
+                and self.state is _OPEN
+                and not self._ended
+            ):
+                self._direct.rest()
+
+    # -- steps --------------------------------------------------------------
+
+    def handshake(self) -> bool | None:
+        """Go on with the handshake.
+
+        Returns:
+            True when it is done, None for "feed me".
+
+        Raises:
+            HandshakeError: It failed, or the peer was refused.
+        """
+        with self._step():
+            if self._what("handshake") is not _Do.RUN:
+                return True
+            self._offer_session()
+            if (
+                self._run(self._connection.do_handshake, HandshakeError)
+                is None
+            ):
+                return None
+            self._open()
+            return True
+
+    def _offer_session(self) -> None:
+        """Offer to resume, before the first byte is made."""
+        if self._begun:
+            return
+        self._begun = True
+        if self._resumption is not None:
+            self._resumption.offer(self._connection)
+
+    def _open(self) -> None:
+        """Reach OPEN, if the peer is the one that was meant."""
+        try:
+            self.facts = settle(self._connection, self.record)
+            if "verify_peer" in self.record.hooks.hooks_in_use:
+                with self.record.calling():
+                    self.record.hooks.verify_peer(self.facts)
+        except BaseException as error:
+            self._drain()  # In TLS 1.3 this holds our own certificate.
+            self._fail(error)
+        self.state = State.OPEN
+        if self._resumption is not None:
+            self._resumption.opened(self._connection, self.facts)
+
+    def read_into(self, buffer: memoryview) -> int | None:
+        """Decrypt into *buffer* as much as is there and fits.
+
+        Returns:
+            How many bytes; 0 after the peer's close_notify (or if *buffer*
+            is empty), None for "feed me".
+
+        Raises:
+            TruncatedError: The stream ended without close_notify.
+            ClosedError: The session was closed before the peer closed it.
+            TLSError: The session broke.
+        """
+        with self._step():
+            return self._read(buffer)
+
+    def decrypt(
+        self, data: bytes | bytearray | memoryview, buffer: memoryview
+    ) -> int | None:
+        """Do ``receive(data)`` and ``read_into(buffer)`` in one step."""
+        # Without a hook at work there is nothing for _step() to refuse.
+        with self._lock if self.record.caller is None else self._step():
+            direct = self._direct
+            if (
+                direct is None
+                or self.state is not _OPEN
+                or self._early
+                or self._ended
+                or not (len(data) and len(buffer))
+            ):
+                self._receive(data)
+                return self._read(buffer)
+            # What nearly always happens needs no more questions than these.
+            direct.feed(data)
+            size = self._decrypt(buffer)
+            return self._end() if size == 0 else size
+
+    def _read(self, buffer: memoryview) -> int | None:
+        if self.state is not _OPEN or self._early:
+            what = self._what("read")
+            if self._early:
+                return self._take_early(buffer)
+            if what is _Do.END:
+                return self._end()
+        if not len(buffer):
+            return 0
+        size = self._decrypt(buffer)
+        return self._end() if size == 0 else size
+
+    def _decrypt(self, buffer: memoryview) -> int | None:
+        direct = self._direct
+        if direct is None:
+            size = self._read_publicly(buffer)
+        else:
+            size, healthy = direct.read_into(buffer)
+            if healthy:
+                if self.record.error is not None:
+                    self._check_hooks()
+                self.hungry = direct.hungry and not self._ended
+                self.owes = self.owes or direct.owes
+                size = size or None
+            else:
+                size = self._read_publicly(buffer, size)
+        if self._resumption is not None:
+            self._resumption.look(self._connection)
+        return size
+
+    def _read_publicly(self, buffer: memoryview, total: int = 0) -> int | None:
+        """Go on after *total* bytes, record by record."""
+        while total < len(buffer):
+            rest = buffer[total:]
+            # More than a record is never returned, and recv_into allocates.
+            size = min(len(rest), _RECORD)
+            try:
+                got = self._run(
+                    self._connection.recv_into, StreamError, rest, size
+                )
+            except BaseException:
+                # What came before a failure is the caller's, who gets the
+                # failure from the next step.
+                if total and self.state is State.FAILED:
+                    return total
+                raise
+            self.hungry = got is None
+            if not got:
+                return total or got
+            total += got
+        return total
+
+    def _keep_early(self, plaintext: memoryview) -> None:
+        self._early.append(bytes(plaintext))
+        self.hungry = False
+
+    def _take_early(self, buffer: memoryview) -> int:
+        piece = self._early.pop(0)
+        size = min(len(buffer), len(piece))
+        buffer[:size] = piece[:size]
+        if size < len(piece):
+            self._early.insert(0, piece[size:])
+        return size
+
+    def _end(self) -> int:
+        self._end_told = True
+        if self.state is State.CLOSED and not self._got_close_notify:
+            raise ClosedError("this port was closed; nothing can be read")
+        return 0
+
+    def write(self, data: memoryview) -> int | None:
+        """Encrypt all of *data*.
+
+        Returns:
+            Its length, or None for "feed me"; then call with the same data.
+
+        Raises:
+            ClosedError: Our close_notify is out.
+            TLSError: The session broke.
+        """
+        with self._step():
+            return self._write(data)
+
+    def encrypt(self, data: memoryview) -> bytes | bytearray | None:
+        """Do ``write(data)`` and ``outgoing()`` in one step.
+
+        Returns:
+            The ciphertext, or None for "feed me", as ``write``.
+        """
+        with self._lock if self.record.caller is None else self._step():
+            if self._write(data) is None:
+                return None
+            direct = self._direct
+            if direct is None:
+                return self._drain()
+            self.owes = False
+            return direct.drain()
+
+    def _write(self, data: memoryview) -> int | None:
+        if self.state is not _OPEN:
+            self._what("write")
+        if not len(data):  # OpenSSL would call that an error.
+            return 0
+        direct = self._direct
+        if direct is None:
+            return self._run(self._connection.send, StreamError, data)
+        done = direct.write(data)
+        if done <= 0 or self.record.error is not None:
+            return self._run(direct.explain, StreamError, done)
+        self.owes = True
+        return done
+
+    def finish(self) -> None:
+        """Send our close_notify, where there is a session to end."""
+        with self._step():
+            after = _FINISHED.get(self.state)
+            if after is None:
+                return
+            if self.state is not State.HANDSHAKE:
+                self.owes = True
+                with translated(StreamError, "closing"):
+                    self._connection.shutdown()
+            self.state = after
+
+    def abandon(self) -> None:
+        """End our direction without a close_notify."""
+        with self._step():
+            self.state = _FINISHED.get(self.state, self.state)
+
+    # -- asking the peer again ----------------------------------------------
+
+    def expect(self, verify: Verify) -> None:
+        """Ask for more or less than the context does; before the handshake."""
+        with self._step():
+            self._resumption = None  # What it knows was judged otherwise.
+            self._judge_by(verify)
+
+    def _judge_by(self, verify: Verify) -> None:
+        settings = replace(self.record.settings, verify=verify)
+        self.record.settings = settings
+        set_verify(self._connection, verify_mode(settings, self.server_side))
+
+    def reauthenticate(self, verify: Verify) -> None:
+        """Ask a client for its certificate in mid-session.
+
+        TLS 1.2 renegotiates (RFC 5246, section 7.4.1.1); TLS 1.3 has
+        post-handshake authentication (RFC 8446, section 4.6.2).  Afterwards
+        ``reauthenticated()`` is the step to drive.
+
+        Raises:
+            UnsupportedError: Neither is possible with this peer.
+        """
+        with self._step():
+            self._what("write")
+            assert self.facts is not None
+            self.record.renew()
+            self._judge_by(verify)
+            # It changes when the peer has answered, and at no other time.
+            self._old_finished = self._connection.get_peer_finished()
+            if self.facts.version >= 0x0304:
+                self._ask_on_13()
+            else:
+                self._renegotiate()
+
+    def _ask_on_13(self) -> None:
+        asked = native.request_client_certificate(self._connection)
+        if not asked:
+            raise UnsupportedError(
+                "this TLS 1.3 client does not offer post-handshake "
+                "authentication, so it can't be asked for a certificate now",
+                hint="ask in the handshake: call set_verify() on the context",
+            )
+        self._run(self._connection.do_handshake, StreamError)
+
+    def _renegotiate(self) -> None:
+        # A renegotiation that resumes the session asks for no certificate:
+        # SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION.
+        self._connection.set_options(0x10000)
+        with translated(StreamError, "renegotiating"):
+            self._connection.renegotiate()
+        self._run(self._connection.do_handshake, StreamError)
+
+    def _answered(self) -> bool:
+        return self._connection.get_peer_finished() != self._old_finished
+
+    def reauthenticated(self) -> bool | None:
+        """Go on with ``reauthenticate``; True when the peer has answered.
+
+        Raises:
+            VerificationError: The peer gave no certificate, or a bad one.
+        """
+        with self._step():
+            self._what("read")
+            buffer = bytearray(_RECORD)
+            while not self._answered():
+                size = self._run(
+                    self._connection.recv_into, StreamError, buffer
+                )
+                if size is None:
+                    break
+                if size == 0:
+                    raise StreamError(
+                        "the peer closed instead of giving its certificate"
+                    )
+                self._keep_early(memoryview(buffer)[:size])
+            if not self._answered():
+                return None
+            self.facts = settle(self._connection, self.record)
+            return True
+
+    # -- facts --------------------------------------------------------------
+
+    def export(
+        self, label: bytes, length: int, context: bytes | None
+    ) -> bytes:
+        """Derive keying material (RFC 5705; RFC 8446, section 7.5)."""
+        with self._step():
+            if self.facts is None:
+                raise StreamError(
+                    "there is no keying material before the handshake"
+                )
+            with translated(StreamError, "exporting keying material"):
+                return self._connection.export_keying_material(
+                    label, length, context
+                )
+
+    def cipher(self) -> tuple[str, str, int] | None:
+        """Give the cipher suite, its protocol's name, and its secret bits."""
+        with self._step():
+            name = self._connection.get_cipher_name()
+            protocol = self._connection.get_cipher_version()
+            bits = self._connection.get_cipher_bits()
+        if name is None or protocol is None or bits is None:
+            return None
+        return name, protocol, bits
+
+    def pending(self) -> int:
+        """Say how many bytes the next read may give without being fed.
+
+        Drivers feed more than one record at a time, so what came in is
+        decrypted here as far as it takes to know.  The end counts as one byte
+        until a read has told it, and a failure does for ever.
+        """
+        with self._step():
+            return self._decrypted() or self._look_ahead()
+
+    @property
+    def decrypted(self) -> int:
+        """How many bytes are decrypted already; nothing is done to know."""
+        with self._step():
+            return self._decrypted()
+
+    def _decrypted(self) -> int:
+        return sum(map(len, self._early)) + self._connection.pending()
+
+    def _look_ahead(self) -> int:
+        if _TABLE[self.state]["read"] is _Do.RUN and not self.hungry:
+            buffer = bytearray(_RECORD)
+            try:
+                size = self._decrypt(memoryview(buffer))
+            except BaseException:
+                if self.state is not State.FAILED:
+                    raise
+            else:
+                if size:
+                    self._keep_early(memoryview(buffer)[:size])
+                    return size
+        what = _TABLE[self.state]["read"]
+        return int(
+            what is _Do.REPEAT or (what is _Do.END and not self._end_told)
+        )
+
+    # -- the one place where OpenSSL is called ------------------------------
+
+    def _step(self) -> threading.Lock:
+        """Let one thread at a time into OpenSSL, and no hook.
+
+        The lock itself is what is entered: an interrupt then finds it held
+        inside the block, or not at all.
+        """
+        if self.record.caller == threading.get_ident():
+            raise ConfigurationError(
+                "a hook can't use the port that it is called for",
+                hint="decide by the hook's arguments",
+            )
+        return self._lock
+
+    def _what(self, step: str) -> _Do:
+        """Say what to make of *step* now; raise if it can't be."""
+        what = _TABLE[self.state][step]
+        if what is _Do.REPEAT:
+            assert self.failure is not None
+            # Without its old traceback, which would grow with every raise.
+            raise self.failure.with_traceback(None)
+        if what is _Do.REFUSE:
+            raise StreamError(
+                f"there is nothing to {step} before the handshake",
+                code="no-session",
+                hint="call handshake() first",
+            )
+        if what is _Do.RAISE:
+            raise ClosedError("this port's output is closed")
+        return what
+
+    def _run(
+        self,
+        call: Callable[..., T],
+        default: type[TLSError],
+        *arguments: object,
+    ) -> T | int | None:
+        """Call OpenSSL; None for "feed me", 0 for the end of the file."""
+        assert self._lock.locked()
+        self.owes = True
+        try:
+            result = call(*arguments)
+        except SSL.WantReadError:
+            self._check_hooks()
+            return None
+        except SSL.ZeroReturnError:
+            return self._closed_by_peer(default)
+        except SSL.SysCallError as error:
+            return self._cut_off(error, default)
+        except SSL.Error as error:
+            self._fail(
+                failure_of(
+                    error, self._connection, self.record, default, self._first
+                ),
+                error,
+            )
+        except HandshakeError:
+            # pyOpenSSL raises what it found on our context; that may have
+            # been another connection's refusal.
+            if self.record.error is not None:
+                self._fail(self.record.error)
+            return self._run(call, default, *arguments)
+        self._check_hooks()
+        return result if result is not None else 1
+
+    def _check_hooks(self) -> None:
+        """Fail with what a hook raised where OpenSSL could not stop."""
+        if self.record.error is not None:
+            self._drain()
+            self._fail(self.record.error)
+
+    def _closed_by_peer(self, default: type[TLSError]) -> int:
+        if self.state is State.HANDSHAKE:
+            self._fail(_closed_in_handshake(default))
+        self._got_close_notify = True
+        self.state = _ENDED.get(self.state, self.state)
+        return 0
+
+    def _cut_off(self, cause: Exception, default: type[TLSError]) -> int:
+        """Meet an end of file that nobody announced."""
+        if self.record.error is not None:
+            self._fail(self.record.error)
+        if self.state is State.HANDSHAKE:
+            self._fail(
+                not_tls(self._first) or _closed_in_handshake(default), cause
+            )
+        if not self.record.settings.allow_truncation:
+            self._fail(
+                TruncatedError(
+                    "the stream ended without close_notify: "
+                    "the peer vanished, or somebody cut the connection"
+                ),
+                cause,
+            )
+        return self._closed_by_peer(default)
+
+    def _fail(
+        self, error: BaseException, cause: BaseException | None = None
+    ) -> NoReturn:
+        # After a fatal alert a session is not to be resumed (RFC 5246, section
+        # 7.2.2); many servers just never send a close_notify.
+        if self._resumption is not None and not isinstance(
+            error, TruncatedError
+        ):
+            self._resumption.failed()
+        self.state = State.FAILED
+        self.failure = error
+        self.hungry = False
+        if cause is None or cause is error:
+            raise error
+        raise error from cause
+
+
+def _closed_in_handshake(default: type[TLSError]) -> TLSError:
+    return default(
+        "the peer closed the connection during the handshake",
+        code="closed-in-handshake",
+        status="syscall",
+        hint="see the peer's log: it may want another TLS version, a client "
+        "certificate, or no TLS at all",
+    )

@@ -1,0 +1,44 @@
+"""What a finished handshake established, one frozen value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import VerificationError
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+__all__ = ["Facts"]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One handshake's results; they stay readable after the port's close."""
+
+    #: The number on the wire, such as 0x0304.
+    version: int
+    #: The cipher suite by OpenSSL's name.
+    cipher: str | None
+    #: The key-exchange group, where the library tells it.
+    group: str | None
+    #: The protocol that ALPN selected.
+    alpn: str | None
+    #: The name that the client asked for.
+    server_name: str | None
+    session_reused: bool
+    peer_certificate: x509.Certificate | None
+    #: As the peer sent it, its own certificate first.
+    peer_chain: tuple[x509.Certificate, ...]
+    #: The path to a root, the peer's own first; empty if there is none.
+    verified_chain: tuple[x509.Certificate, ...]
+    #: Our own certificate, if we presented one.
+    certificate: x509.Certificate | None
+    #: The peer's chain leads to a root of ours and nothing is wrong with it.
+    peer_verified: bool
+    verify_error: VerificationError | None
+    #: The Finished message of RFC 5929, section 3; None in TLS 1.3.
+    tls_unique: bytes | None
+    #: Whether RFC 9266 defines a binding: TLS 1.3, or RFC 7627 on 1.2.
+    exporter_is_unique: bool

@@ -1,0 +1,84 @@
+"""Tell what a peer speaks whose first bytes are not TLS."""
+
+from __future__ import annotations
+
+from ..errors import NotTLSError
+
+__all__ = ["SNIFF_BYTES", "not_tls", "speaks_http"]
+
+#: How many first bytes are worth keeping.
+SNIFF_BYTES = 64
+
+_HTTP_METHODS = (
+    b"GET ",
+    b"HEAD ",
+    b"POST ",
+    b"PUT ",
+    b"DELETE ",
+    b"OPTIONS ",
+    b"PATCH ",
+    b"CONNECT ",
+)
+# What a server says first, and what it then speaks.
+_GREETINGS = (
+    (b"HTTP/", "plain HTTP"),
+    (b"SSH-", "SSH"),
+    (b"220 ", "SMTP or FTP without TLS"),
+    (b"220-", "SMTP or FTP without TLS"),
+    (b"+OK", "POP3 without TLS"),
+    (b"* OK", "IMAP without TLS"),
+    (b"RFB ", "VNC"),
+)
+_STARTTLS = ("SMTP", "POP3", "IMAP")
+
+
+def speaks_http(first: bytes) -> bool | None:
+    """Say whether a client's *first* bytes are a request of plain HTTP.
+
+    Returns:
+        None if there are too few of them to tell.
+    """
+    if first.startswith(_HTTP_METHODS):
+        return True
+    if any(method.startswith(first) for method in _HTTP_METHODS):
+        return None
+    return False
+
+
+def not_tls(first: bytes) -> NotTLSError | None:
+    """Name the protocol that *first* belongs to.
+
+    Args:
+        first: The first bytes that the peer sent.
+
+    Returns:
+        The error to raise, or None if this may well be TLS.
+    """
+    if first.startswith(_HTTP_METHODS):
+        return NotTLSError(
+            "the client spoke plain HTTP to a TLS port",
+            code="plain-http",
+            hint="connect with https:// instead of http://",
+        )
+    for greeting, protocol in _GREETINGS:
+        if first.startswith(greeting):
+            return NotTLSError(
+                f"the server speaks {protocol} on this port, not TLS",
+                code="plain-http" if greeting == b"HTTP/" else "not-tls",
+                hint="use SSLPort.start_tls() after the protocol's STARTTLS "
+                "command, or connect to its TLS port"
+                if protocol.startswith(_STARTTLS)
+                else "connect to the port on which it speaks TLS",
+            )
+    # RFC 8446, section 5.1: a record is an alert or a handshake message
+    # here, of version 3.x.  0x80 is an SSL 2.0 ClientHello.
+    if first and (
+        first[0] not in (0x15, 0x16) or first[1:2] not in (b"", b"\3")
+    ):
+        if first[0] & 0x80 and first[2:3] == b"\1":
+            return None
+        return NotTLSError(
+            f"the peer's first bytes are no TLS record: {first[:16]!r}",
+            hint="check host and port: something else listens there",
+        )
+    return None

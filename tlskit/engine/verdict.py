@@ -1,0 +1,352 @@
+"""Read a finished or failed handshake: its facts, or its error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import HandshakeError, IdentityError, TLSError, VerificationError
+from ..errors.codes import VerifyReason
+from ..errors.stack import describe_failure
+from ..errors.verify_reasons import Story
+from ..openssl import native
+from ..openssl.gate import SSL
+from ..policy.sessions import outdated
+from ..policy.settings import Verify
+from ..verify.chain import (
+    ACCEPTED,
+    FIRST,
+    SECOND,
+    Fault,
+    VerificationScene,
+    check_pins,
+    explain_faults,
+    no_certificate,
+    second_opinion,
+)
+from ..verify.evidence import (
+    certificates_of,
+    ders_of,
+    presented_by,
+    scene_of,
+    unreadable,
+)
+from ..verify.ocsp import malformed_staple
+from ..verify.scene import NAME_FAULTS, refusal
+from ..x509.gate import x509
+from .facts import Facts
+from .sniff import not_tls
+
+if TYPE_CHECKING:
+    from .callbacks import Record
+
+__all__ = ["failure_of", "settle"]
+
+_TLS_1_3 = 0x0304
+_MALFORMED = Story(
+    "malformed-certificate",
+    "is malformed",
+    "have it reissued by a CA that follows RFC 5280",
+)
+# OpenSSL 4.0 parses what was stapled before anybody is asked about it, and
+# adds these words of an alert to the complaints of its parser.
+_UNREADABLE_STAPLE = "tlsv1 bad certificate status response"
+
+
+def failure_of(
+    error: Exception,
+    connection: SSL.Connection,
+    record: Record,
+    default: type[TLSError],
+    first: bytes,
+) -> BaseException:
+    """Find the best words for a failed step.
+
+    Args:
+        error: What pyOpenSSL raised.
+        connection: Where it did.
+        record: What the callbacks saw before.
+        default: The class for what no table knows.
+        first: The first bytes that the peer sent.
+    """
+    if record.error is not None:
+        return record.error
+    stack = error.args[0] if error.args else []
+    reasons = {entry[2] for entry in stack}
+    if "certificate verify failed" in reasons and record.faults:
+        scene = scene_of(connection, record)
+        # If a name comes last, it decides: those before were tolerated.
+        last = record.faults[-1]
+        decisive = [last] if last.code in NAME_FAULTS else record.faults
+        error = explain_faults(tuple(decisive), scene)
+        return _compared(error, record, scene)
+    if _UNREADABLE_STAPLE in reasons and len(stack) > 1:
+        return malformed_staple(stack[0][2], scene_of(connection, record))
+    if "peer did not return a certificate" in reasons:
+        return no_certificate(scene_of(connection, record))
+    if issubclass(default, HandshakeError):
+        spoken = not_tls(first)
+        if spoken is not None:
+            return spoken
+    return describe_failure(
+        stack,
+        default,
+        "the handshake failed"
+        if issubclass(default, HandshakeError)
+        else "the session broke",
+    )
+
+
+def _compared(
+    error: VerificationError, record: Record, scene: VerificationScene
+) -> VerificationError:
+    """Add to OpenSSL's refusal what the second verifier says."""
+    if not record.settings.strict or not scene.presented:
+        return error
+    words = ACCEPTED
+    try:
+        _second_opinion(record, scene, [])
+    except VerificationError as other:
+        words = other.verdicts[SECOND]
+    error.verdicts = {FIRST: error.message, SECOND: words}
+    error.advice += (f"{SECOND}, the second verifier: {words}",)
+    return error
+
+
+def settle(connection: SSL.Connection, record: Record) -> Facts:
+    """Accept the peer, or raise, and write down what was established.
+
+    Raises:
+        VerificationError: The peer is not acceptable.
+    """
+    try:
+        return _settle(connection, record)
+    except unreadable() as error:  # What OpenSSL reads, but cryptography not.
+        raise refusal(
+            VerifyReason.CERT_REJECTED,
+            _MALFORMED,
+            f"a certificate of the peer's is malformed: {error}",
+            scene_of(connection, record),
+        ) from error
+
+
+def _settle(connection: SSL.Connection, record: Record) -> Facts:
+    certificate = connection.get_peer_certificate(as_cryptography=True)
+    verified = connection.get_verified_chain(as_cryptography=True) or []
+    if certificate is not None and _reused(connection):
+        record.earlier = record.offered
+        verified = _still_good(connection, record, certificate) or verified
+    _check_identity(connection, record, certificate)
+    doubt = _check_policy(connection, record, certificate, verified)
+    version = connection.get_protocol_version()
+    error = (
+        _complaint(connection, record, certificate)
+        or record.staple_error
+        or doubt
+    )
+    return Facts(
+        version=version,
+        cipher=connection.get_cipher_name(),
+        group=_group(connection),
+        alpn=connection.get_alpn_proto_negotiated().decode("utf-8", "replace")
+        or None,
+        server_name=_server_name(connection, record),
+        session_reused=_reused(connection),
+        peer_certificate=certificate,
+        peer_chain=presented_by(connection, record),
+        verified_chain=tuple(verified) if error is None else (),
+        certificate=_own_certificate(record),
+        peer_verified=certificate is not None and error is None,
+        verify_error=error,
+        tls_unique=_tls_unique(connection, record, version),
+        exporter_is_unique=version >= _TLS_1_3
+        or (
+            native.has("extended-master-secret")
+            and native.has_extended_master_secret(connection)
+        ),
+    )
+
+
+def _still_good(
+    connection: SSL.Connection, record: Record, certificate: x509.Certificate
+) -> list[x509.Certificate]:
+    """Hold a resumed session to the verdict of its first handshake.
+
+    Returns:
+        The path to a root that was found then.
+
+    Raises:
+        VerificationError: There was no such verdict on this certificate, or
+            one of its certificates has expired since.
+    """
+    earlier = record.earlier
+    (der,) = ders_of((certificate,))
+    path: tuple[x509.Certificate, ...] = (certificate,)
+    if not record.server_side:
+        if earlier is None or der not in earlier.peer_chain[:1]:
+            fault = Fault(VerifyReason.CERT_REJECTED, 0, der)
+            raise explain_faults((fault,), scene_of(connection, record))
+        path = certificates_of(earlier.verified_chain)
+    scene = scene_of(connection, record)
+    faults = tuple(
+        Fault(VerifyReason.CERT_HAS_EXPIRED, depth, each)
+        for depth, each in enumerate(ders_of(path))
+        if outdated(path[depth], scene.now.timestamp())
+    )
+    if faults:
+        raise explain_faults(faults, scene)
+    return [] if earlier is None else list(path)
+
+
+def _check_identity(
+    connection: SSL.Connection,
+    record: Record,
+    certificate: x509.Certificate | None,
+) -> None:
+    """Check the name again, now also of a session that was resumed."""
+    if not record.settings.verify_hostname or record.identity is None:
+        return
+    if certificate is None:
+        raise no_certificate(scene_of(connection, record))
+    try:
+        record.identity.check(certificate)
+    except IdentityError as error:
+        (der,) = ders_of((certificate,))
+        raise explain_faults(
+            (Fault(int(error.reason), 0, der),), scene_of(connection, record)
+        ) from None
+
+
+def _check_policy(
+    connection: SSL.Connection,
+    record: Record,
+    certificate: x509.Certificate | None,
+    verified: list[x509.Certificate],
+) -> VerificationError | None:
+    """Apply what OpenSSL knows nothing of: pins, and a second verifier.
+
+    Returns:
+        What the second verifier found wrong, where that is tolerated.
+    """
+    settings = record.settings
+    more = bool(settings.pins) or settings.strict
+    if certificate is None:
+        # OpenSSL verifies nothing in a suite without certificates.
+        if settings.verify is Verify.REQUIRE or (
+            more and not record.server_side
+        ):
+            raise no_certificate(scene_of(connection, record))
+        return None
+    if not more:
+        return None
+    scene = scene_of(connection, record)
+    if settings.pins:
+        check_pins(
+            ders_of(tuple(verified)) or scene.presented, settings.pins, scene
+        )
+    if settings.strict:
+        return _strict_doubt(record, scene, verified)
+    return None
+
+
+def _strict_doubt(
+    record: Record,
+    scene: VerificationScene,
+    verified: list[x509.Certificate],
+) -> VerificationError | None:
+    """Have both verifiers accept, whatever a hook has said before.
+
+    Raises:
+        VerificationError: One refuses, and acceptance is required.
+    """
+    required = record.settings.verify is Verify.REQUIRE
+    if record.faults:
+        if required:
+            error = explain_faults(tuple(record.faults), scene)
+            raise _compared(error, record, scene)
+        return None  # It is told anyway.
+    try:
+        _second_opinion(record, scene, verified[-1:])
+    except VerificationError as error:
+        if required:
+            raise
+        return error
+    return None
+
+
+def _second_opinion(
+    record: Record,
+    scene: VerificationScene,
+    anchor: list[x509.Certificate],
+) -> None:
+    """Have the second verifier judge the chain of *scene*.
+
+    Raises:
+        VerificationError: It refuses.
+    """
+    settings, identity = record.settings, record.identity
+    checked = settings.verify_hostname and identity is not None
+    roots = tuple(map(x509.load_der_x509_certificate, settings.root_ders))
+    if settings.root_directories:
+        # Nobody but OpenSSL looks into those; whom it found there is trusted.
+        roots += tuple(anchor)
+    second_opinion(
+        scene.presented,
+        roots,
+        name=identity.dns.decode("ascii")
+        if checked and identity is not None and identity.dns is not None
+        else None,
+        address=identity.address if checked and identity is not None else None,
+        at=scene.at,
+        depth=settings.verify_depth,
+        server_side=record.server_side,
+        scene=scene,
+    )
+
+
+def _complaint(
+    connection: SSL.Connection,
+    record: Record,
+    certificate: x509.Certificate | None,
+) -> VerificationError | None:
+    """Give what was found wrong and tolerated."""
+    if record.faults:
+        return explain_faults(
+            tuple(record.faults), scene_of(connection, record)
+        )
+    if certificate is None and record.settings.verify is not Verify.NONE:
+        return no_certificate(scene_of(connection, record))
+    return None
+
+
+def _own_certificate(record: Record) -> x509.Certificate | None:
+    chain, key = record.settings.chain, record.settings.key
+    return None if chain is None or key is None else chain.certificates[0]
+
+
+def _group(connection: SSL.Connection) -> str | None:
+    name = connection.get_group_name()
+    return name or None
+
+
+def _server_name(connection: SSL.Connection, record: Record) -> str | None:
+    wire = connection.get_servername()
+    if wire is None and record.identity is not None:
+        wire = record.identity.sni
+    return None if wire is None else wire.decode("ascii", "replace")
+
+
+def _reused(connection: SSL.Connection) -> bool:
+    # Only servers resume without it: a client needs it to do so at all.
+    return native.has("session-reused") and native.session_reused(connection)
+
+
+def _tls_unique(
+    connection: SSL.Connection, record: Record, version: int
+) -> bytes | None:
+    """Give the first Finished message (RFC 5929, section 3.1)."""
+    if version >= _TLS_1_3:  # RFC 9266: it is not defined there.
+        return None
+    ours_is_first = record.server_side == _reused(connection)
+    if ours_is_first:
+        return connection.get_finished()
+    return connection.get_peer_finished()

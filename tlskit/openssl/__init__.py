@@ -1,0 +1,1 @@
+"""Everything that knows pyOpenSSL: the gate, private names, libraries."""

@@ -1,0 +1,1 @@
+"""What a context has decided, as values: settings, sessions, key logs."""

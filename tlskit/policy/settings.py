@@ -1,0 +1,249 @@
+"""All that a context can decide, as one frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigurationError, CredentialError
+from ..openssl.protocols import Protocol
+from ..trust import Roots, VerifySource
+from ..x509.credentials import CertificateChain, PrivateKey, check_pair
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+    from ..context.reloading import (
+        Reloadable,
+        ReloadableCredentials,
+        ReloadableRoots,
+    )
+    from ..verify.chain import Pin
+    from ..verify.stapling import Staple
+    from .sessions import SessionCache
+
+__all__ = [
+    "Ocsp",
+    "Purpose",
+    "RevocationCheck",
+    "Settings",
+    "Verifier",
+    "Verify",
+    "alpn_names",
+]
+
+#: ``(depth, ok, certificate) -> accept``.
+Verifier = Callable[[int, bool, "x509.Certificate"], bool]
+
+
+class Verify(Enum):
+    """What is asked of the peer's certificate."""
+
+    NONE = "none"
+    #: It is asked for and checked; what is wrong is told, and tolerated.
+    TRY = "try"
+    REQUIRE = "require"
+
+
+class RevocationCheck(Enum):
+    """Which certificates have to be in the scope of a revocation list."""
+
+    OFF = "off"
+    #: The peer's own.
+    LEAF = "leaf"
+    #: The peer's own and those of all CAs above it.
+    CHAIN = "chain"
+
+
+class Ocsp(Enum):
+    """What is asked of the response that a server staples."""
+
+    OFF = "off"
+    #: What is stapled has to be good; certificates may demand a response.
+    CHECK = "check"
+    REQUIRE = "require"
+
+
+class Purpose(Enum):
+    """What the peer's certificate has to be meant for."""
+
+    ANY = "any"
+    CLIENT = "client"
+    SERVER = "server"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a context decides; change it by ``dataclasses.replace``."""
+
+    protocol: Protocol
+    chain: CertificateChain | None = None
+    key: PrivateKey | None = None
+    sources: tuple[VerifySource, ...] = ()
+    #: What the sources gave when they were loaded.
+    roots: tuple[Roots, ...] = ()
+    verify: Verify = Verify.NONE
+    verify_hostname: bool = False
+    verifier: Verifier | None = None
+    strict: bool = False
+    pins: tuple[Pin, ...] = ()
+    crls: tuple[x509.CertificateRevocationList, ...] = ()
+    revocation_check: RevocationCheck = RevocationCheck.OFF
+    ocsp: Ocsp = Ocsp.OFF
+    #: What a server staples.
+    staple: Staple | None = None
+    #: The moment at which certificates have to be valid; None for now.
+    verification_time: datetime | None = None
+    #: How many CAs may stand between the peer and its root.
+    verify_depth: int | None = None
+    partial_chain: bool = False
+    #: None for that of the peer's side.
+    purpose: Purpose | None = None
+    allow_truncation: bool = False
+    ciphers: str | None = None
+    ciphersuites: str | None = None
+    groups: tuple[str, ...] = ()
+    alpn: tuple[bytes, ...] = ()
+    alpn_allow_no_match: bool = False
+    #: DER of the certificates whose names a server suggests to clients.
+    suggested: tuple[bytes, ...] = ()
+    dh_parameters: bytes | None = None
+    ecdh_curve: str | None = None
+    keylog: Callable[[str], object] | None = None
+    choose: Callable[[str], object] | None = None
+    #: A client's; None resumes nothing.
+    sessions: SessionCache | None = None
+    #: A server's, in seconds; None is OpenSSL's own, 0 resumes nothing.
+    session_lifetime: int | None = None
+    #: Sources of *chain* and *key*, and of further roots, that may change.
+    credentials: ReloadableCredentials | None = None
+    trust: tuple[ReloadableRoots, ...] = ()
+
+    @property
+    def root_count(self) -> int:
+        """How many roots are loaded, as far as they can be counted."""
+        return sum(len(roots.ders) for roots in self.roots)
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """The trust sources in words, for messages."""
+        return tuple(map(str, self.sources))
+
+    @property
+    def root_ders(self) -> tuple[bytes, ...]:
+        """Every loaded root as DER, once each."""
+        return tuple(
+            dict.fromkeys(der for roots in self.roots for der in roots.ders)
+        )
+
+    @property
+    def root_directories(self) -> tuple[str, ...]:
+        """Directories that OpenSSL searches when it needs a root."""
+        return tuple(
+            dict.fromkeys(
+                path for roots in self.roots for path in roots.directories
+            )
+        )
+
+    @property
+    def reloadable_sources(self) -> tuple[Reloadable[Any], ...]:
+        """The sources that may change."""
+        if self.credentials is None:
+            return self.trust
+        return (self.credentials, *self.trust)
+
+    def reloaded(self) -> Settings:
+        """Give the settings with what those sources hold now, and no source.
+
+        Without any, they are these very settings.
+        """
+        if not self.reloadable_sources:
+            return self
+        changes: dict[str, Any] = {"credentials": None, "trust": ()}
+        if self.credentials is not None:
+            pair = self.credentials.current()
+            changes.update(chain=pair.chain, key=pair.key)
+        moving = [roots for each in self.trust for roots in each.current()]
+        known = {each.source: each for each in (*self.roots, *moving)}
+        changes.update(sources=tuple(known), roots=tuple(known.values()))
+        return replace(self, **changes)
+
+    def check_pair(self) -> None:
+        """See that key and chain belong together, if both are there.
+
+        Raises:
+            CredentialError: They don't, or there is only one of them.
+        """
+        if self.chain is not None and self.key is not None:
+            check_pair(self.chain, self.key)
+            self._check_staple(self.chain)
+        elif self.chain is not None or self.key is not None:
+            present, missing = "certificate chain", "private key"
+            if self.chain is None:
+                present, missing = missing, present
+            raise CredentialError(
+                f"there is a {present}, but no {missing}",
+                hint="load both: load_certificate_chain() and "
+                "load_private_key()",
+            )
+
+    def check_certificate(self, hooks: frozenset[str]) -> None:
+        """See that a server has a certificate, or a hook that finds one.
+
+        Args:
+            hooks: The names of the hooks in use.
+
+        Raises:
+            CredentialError: It has none, so no client could be served.
+        """
+        if self.chain is None and "choose_context" not in hooks:
+            raise CredentialError(
+                "this server has no certificate, so no client can be served",
+                code="no-certificate",
+                hint="load_certificate_chain() and load_private_key()",
+            )
+
+    def _check_staple(self, chain: CertificateChain) -> None:
+        if self.staple is not None and not self.staple.covers(chain.leaf):
+            raise CredentialError(
+                "the OCSP response to staple is about another certificate "
+                "than the one that is presented",
+                code="ocsp-mismatch",
+                hint="call set_ocsp_response() with one for the new "
+                "certificate",
+            )
+
+
+def alpn_names(protocols: object) -> tuple[bytes, ...]:
+    """Read ALPN names as RFC 7301, section 3.1, wants them.
+
+    Args:
+        protocols: An iterable of ``str`` or ``bytes``, the preferred first.
+
+    Raises:
+        TypeError: It is something else.
+        ValueError: A name is empty or longer than 255 bytes.
+    """
+    if isinstance(protocols, (str, bytes)) or not isinstance(
+        protocols, Iterable
+    ):
+        raise TypeError(
+            "ALPN protocols are a sequence of names, such as ['h2']; "
+            f"found {protocols!r}"
+        )
+    names = []
+    for name in protocols:
+        if not isinstance(name, (str, bytes)):
+            raise TypeError(f"an ALPN name is str or bytes, not {name!r}")
+        wire = name.encode() if isinstance(name, str) else name
+        if not 1 <= len(wire) <= 255:
+            raise ValueError(
+                f"an ALPN name has 1 to 255 bytes; {name!r} has {len(wire)}"
+            )
+        names.append(wire)
+    if sum(len(name) + 1 for name in names) > 65535:
+        raise ConfigurationError("the ALPN names together exceed 65535 bytes")
+    return tuple(names)

@@ -1,0 +1,1 @@
+"""Blocking connections: the socket, the two files, and what moves bytes."""

@@ -1,0 +1,640 @@
+"""The blocking driver: moves ciphertext between an engine and a transport.
+
+**Locks.**  One reader and one writer may be at work at the same time.
+
+=====  ======================================================  ============
+Lock   Held over                                               Order
+=====  ======================================================  ============
+read   filling the engine; serialises readers only             before write
+write  encrypt, drain, ``transport.write``: ciphertext leaves  before step
+       in the order in which it was made
+step   one OpenSSL call (in the engine), never a wait          innermost
+=====  ======================================================  ============
+
+A reader may owe bytes (a key update, an alert).  It *tries* the write lock
+and never waits for it; the holder sends what is left and looks once more
+after releasing.  A writer whose bytes don't fit likewise tries the read lock,
+and while it waits for room it takes in what the peer sends.  Otherwise two
+peers that both write could wait for each other for ever.
+
+**Closing.**  A TCP socket that is closed with unread input resets the
+connection, and the reset destroys what the peer has not read yet: the alert
+or the close_notify just sent.  So ``close`` sends, ends its direction, and
+then drains for a bounded time and amount.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TypeVar
+
+from ..engine.engine import Engine, State
+from ..errors import (
+    ClosedError,
+    ConfigurationError,
+    TLSError,
+    WantReadError,
+    WantWriteError,
+)
+from ..policy.settings import Verify
+from ..tools.deadline import Deadline
+from .claims import Claims
+from .closing import FAREWELL as _FAREWELL
+from .closing import LINGER as _LINGER
+from .closing import MOST_DRAINED as _MOST_DRAINED
+from .closing import at_rest
+from .transport import Transport
+
+__all__ = ["Driver"]
+
+T = TypeVar("T")
+
+#: One system call takes up to this many bytes of ciphertext.
+_CHUNK = 262144
+#: Larger writes go in slices, or one huge write would double its memory.
+_SLICE = 262144
+#: A port that must not wait takes no more at once.
+_PIECE = 65536
+#: Who waits for so long, in seconds, gives memory back.
+_LONG = 1.0
+#: A writer takes in no more than this while nobody reads.
+_MOST_AHEAD = 1048576
+
+_TLS_1_3 = 0x0304
+_NOTHING = memoryview(b"")
+
+
+class _Spare(threading.local):
+    """This thread's buffer for ciphertext, while nobody has it.
+
+    A signal's handler, or the end of a port that was forgotten, may use
+    another port in between; that finds none, and makes one.
+    """
+
+    def __init__(self) -> None:
+        self._chunks: list[bytearray] = []
+
+    def take(self) -> memoryview:
+        """Take it; whoever fails need not give it back."""
+        try:
+            return memoryview(self._chunks.pop())
+        except IndexError:
+            return memoryview(bytearray(_CHUNK))
+
+    def give_back(self, view: memoryview) -> None:
+        """Give back what was taken, or a part: it has been fed."""
+        chunk = view.obj
+        assert isinstance(chunk, bytearray)
+        if not self._chunks:
+            self._chunks.append(chunk)
+
+
+_spare = _Spare()
+
+
+def _check_time(deadline: Deadline) -> None:
+    """Stop at the deadline, also if the peer never stops sending."""
+    if not deadline.is_now:
+        deadline.check("waiting for the peer")
+
+
+class Driver:
+    """Runs an engine over a transport, for threads.
+
+    Args:
+        engine: The session.
+        transport: What its ciphertext travels on.
+        owns_transport: Whether closing closes the transport's stream.
+        error: Makes the exception for a failure, from its message, instead
+            of the tree's own.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        transport: Transport,
+        *,
+        owns_transport: bool = True,
+        error: Callable[[str], BaseException] | None = None,
+    ) -> None:
+        self.engine = engine
+        self.transport = transport
+        self.closed: bool = False
+        self._owns_transport = owns_transport
+        self._error = error
+        self._reading = threading.Lock()
+        self._writing = threading.Lock()
+        self._unsent = _NOTHING
+        self._claims = Claims()
+        self._ahead = 0  # Ciphertext fed by writers since the last read.
+        self._input_ended = False
+        self._heard = False  # Bytes came in after the handshake.
+        self._broken: OSError | None = None
+
+    # -- the verbs ----------------------------------------------------------
+
+    def handshake(self, deadline: Deadline) -> None:
+        """Shake hands, or raise; harmless when it is done."""
+        with self._locked(self._reading, deadline, WantReadError):
+            with self._locked(self._writing, deadline, WantWriteError):
+                with self._surfacing():
+                    self._drive(self.engine.handshake, deadline)
+                    self.engine.rest()
+
+    def reauthenticate(self, verify: Verify, deadline: Deadline) -> None:
+        """Ask the peer for its certificate, and wait for the answer."""
+        with self._locked(self._reading, deadline, WantReadError):
+            with self._locked(self._writing, deadline, WantWriteError):
+                with self._surfacing():
+                    self.engine.reauthenticate(verify)
+                    self._drive(self.engine.reauthenticated, deadline)
+
+    def read_into(self, buffer: memoryview, deadline: Deadline) -> int:
+        """Read at least a byte; 0 is the end of the file."""
+        engine = self.engine
+        if not self._reading.acquire(blocking=False):
+            self._queue(self._reading, deadline, WantReadError)
+        try:
+            while True:
+                if not engine.hungry:
+                    size = engine.read_into(buffer)
+                    if size is not None:
+                        return size
+                self._ahead = 0
+                if engine.owes or self._unsent:
+                    self._offer()
+                data = self._arrived(deadline)
+                size = engine.decrypt(data, buffer)
+                _spare.give_back(data)
+                self._heard = True
+                if size is not None:
+                    return size
+                _check_time(deadline)
+        except OSError as error:
+            self._surface(error)
+            raise
+        finally:
+            self._reading.release()
+            if engine.owes:
+                self._offer()
+
+    def write(
+        self, data: memoryview, deadline: Deadline, *, kept: bool = False
+    ) -> int:
+        """Send all of *data*.
+
+        After a time-out the ciphertext that was made stays queued, in order;
+        it is sent before anything else and never made twice.
+
+        Args:
+            data: What to send.
+            deadline: When to give up.
+            kept: Whether the caller gives *data* again after a failure; they
+                count as sent then.
+        """
+        if not self._writing.acquire(blocking=False):
+            self._queue(self._writing, deadline, WantWriteError)
+        try:
+            if self._unsent:
+                self._flush(deadline)
+            size = len(data)
+            start = self._claims.claim(data) if self._claims.held else 0
+            while start < size:
+                piece = data[start : start + _SLICE]
+                self._encrypt(piece, deadline)
+                try:
+                    self._flush(deadline)
+                except BaseException:
+                    if kept:
+                        self._claims.hold(piece, insistent=False)
+                    raise
+                start += _SLICE
+        except OSError as error:
+            self._surface(error)
+            raise
+        finally:
+            self._writing.release()
+        if self.engine.owes:
+            self._offer()
+        return size
+
+    def write_some(self, data: memoryview) -> int:
+        """Send what is taken now, for a port that must not wait.
+
+        What was made into ciphertext counts as sent only when all of it has
+        gone: else a caller who now waits for the peer's answer would wait
+        for ever, as nobody sends the rest.  Meanwhile the same data is to be
+        given again, as OpenSSL wants it too.
+
+        Raises:
+            WantWriteError: Nothing is taken now, or not all has gone yet.
+            ConfigurationError: This is not what was given before.
+        """
+        now = Deadline.now()
+        with self._locked(self._writing, now, WantWriteError):
+            with self._surfacing():
+                self._flush(now)
+                claimed = self._claims.claim(data)
+                if claimed:
+                    return claimed
+                piece = data[:_PIECE]
+                self._encrypt(piece, now)
+                try:
+                    self._flush(now)
+                except WantWriteError:
+                    self._claims.hold(piece, insistent=True)
+                    raise
+        return len(piece)
+
+    def encrypt(self, data: memoryview, deadline: Deadline) -> None:
+        """Encrypt *data* behind what was left to send; ``flush_rest`` sends.
+
+        For those who must know whether a call that ran out of time had got
+        as far as that.
+        """
+        with self._locked(self._writing, deadline, WantWriteError):
+            with self._surfacing():
+                self._flush(deadline)
+                self._encrypt(data, deadline)
+
+    def _encrypt(self, piece: memoryview, deadline: Deadline) -> None:
+        """Queue *piece* as ciphertext."""
+        while True:
+            try:
+                made = self.engine.encrypt(piece)
+            except BaseException:
+                with suppress(OSError):
+                    self._flush(Deadline.now())
+                raise
+            if made is not None:
+                self._enqueue(made)
+                return
+            # In mid-renegotiation; only the peer's bytes help.
+            self._flush(deadline)
+            with self._locked(self._reading, deadline, WantReadError):
+                self._fill(deadline)
+
+    # -- moving ciphertext --------------------------------------------------
+
+    def _drive(self, step: Callable[[], T | None], deadline: Deadline) -> T:
+        """Repeat *step* until it yields, moving ciphertext in between."""
+        assert self._reading.locked()
+        assert self._writing.locked()
+        while True:
+            try:
+                result = step()
+            except BaseException:  # The peer is still owed its alert.
+                with suppress(OSError):
+                    self._flush(deadline.sooner(_FAREWELL), reading=True)
+                raise
+            if result is not None and self._only_tickets_left():
+                self._pump()
+                return result
+            try:
+                self._flush(deadline, reading=True)
+            except ConnectionError as error:
+                # The peer is gone, but its reason may still be in our queue.
+                self._unsent, self._broken = _NOTHING, error
+            if result is not None:
+                return result
+            self._fill(deadline)
+            _check_time(deadline)
+
+    def _fill(self, deadline: Deadline) -> None:
+        """Wait for ciphertext and feed it."""
+        data = self._arrived(deadline)
+        self.engine.receive(data)
+        _spare.give_back(data)
+
+    def _arrived(self, deadline: Deadline) -> memoryview:
+        """Wait for ciphertext; to be given back to the spare chunks."""
+        if self.closed:
+            self._check_open()
+        chunk = _spare.take()
+        size = self.transport.read_into(chunk)
+        if size is None:
+            try:
+                size = self._awaited(chunk, deadline)
+            except BaseException:  # Nothing comes often: keep the memory.
+                _spare.give_back(chunk)
+                raise
+        if not size:
+            self._input_ended = True
+        return chunk[:size]
+
+    def _awaited(self, chunk: memoryview, deadline: Deadline) -> int:
+        """Read what is not there yet."""
+        assert self._reading.locked()
+        moment = deadline.sooner(_LONG)
+        while True:
+            try:
+                _, room = self._wait(
+                    moment,
+                    WantReadError,
+                    read=True,
+                    write=bool(self._unsent),
+                )
+            except TimeoutError:
+                if moment is deadline:
+                    raise
+                self.engine.rest()
+                moment = deadline
+            else:
+                if room:
+                    self._offer()
+            self._check_open()
+            size = self.transport.read_into(chunk)
+            if size is not None:
+                return size
+
+    def _feed(self, data: memoryview) -> None:
+        if not len(data):
+            self._input_ended = True
+        self.engine.receive(data)
+
+    def _only_tickets_left(self) -> bool:
+        """Say whether nobody is waiting for what is left to send.
+
+        The client has been able to talk since it sent its Finished, and need
+        not be reading: tickets that don't fit go out with what comes next.
+        """
+        facts = self.engine.facts
+        return (
+            facts is not None
+            and self.engine.server_side
+            and facts.version >= _TLS_1_3
+        )
+
+    def _flush(self, deadline: Deadline, *, reading: bool = False) -> None:
+        """Send everything, taking in what the peer sends meanwhile.
+
+        Args:
+            deadline: When to give up.
+            reading: Whether this thread holds the read lock.
+        """
+        while self._pump():
+            self._make_room(deadline, reading=reading)
+
+    def _pump(self) -> bool:
+        """Send what fits now; say whether something is left."""
+        if self.engine.owes:
+            self._enqueue(self.engine.outgoing())
+        while self._unsent:
+            sent = self.transport.write(self._unsent)
+            if sent is None:
+                return True
+            self._unsent = (
+                self._unsent[sent:] if sent < len(self._unsent) else _NOTHING
+            )
+        return False
+
+    def _enqueue(self, fresh: bytes | bytearray) -> None:
+        if self._unsent:
+            fresh = bytes(self._unsent) + fresh
+        self._unsent = memoryview(fresh)
+
+    def _make_room(self, deadline: Deadline, *, reading: bool) -> None:
+        """Wait until the transport takes bytes again."""
+        assert self._writing.locked()
+        self._check_open()
+        # Not with the read lock: a reader may find plaintext in the engine.
+        may_read = reading or not self._reading.locked()
+        ready, _ = self._wait(
+            deadline,
+            WantWriteError,
+            read=may_read
+            and not self._input_ended
+            and self._ahead < _MOST_AHEAD,
+            write=True,
+        )
+        if not ready:
+            return
+        if reading:
+            self._take_in()
+        elif self._reading.acquire(blocking=False):
+            try:
+                self._take_in()
+            finally:
+                self._reading.release()
+
+    def _take_in(self) -> None:
+        """Feed what is there, for a reader to come."""
+        chunk = _spare.take()
+        size = self.transport.read_into(chunk)
+        if size is not None:
+            self._ahead += size
+            self._feed(chunk[:size])
+        _spare.give_back(chunk)
+
+    def _offer(self) -> None:
+        """Send what is owed if nobody else is sending; never wait."""
+        if not self._writing.acquire(blocking=False):
+            return
+        try:
+            with suppress(OSError):
+                self._pump()
+        finally:
+            self._writing.release()
+
+    def _wait(
+        self,
+        deadline: Deadline,
+        want: type[WantReadError | WantWriteError],
+        *,
+        read: bool,
+        write: bool,
+    ) -> tuple[bool, bool]:
+        try:
+            return self.transport.wait(
+                read=read, write=write, deadline=deadline
+            )
+        except TimeoutError:
+            if not deadline.is_now:
+                raise
+            doing = "read" if want is WantReadError else "sent"
+            raise want(f"nothing can be {doing} now") from None
+
+    def wait(
+        self, *, read: bool, write: bool, deadline: Deadline
+    ) -> tuple[bool, bool]:
+        """Wait as a transport does, for a port that runs over this one."""
+        if read and self.engine.pending():
+            return True, False
+        # What we have not sent yet is what the other port is waiting for.
+        ready, room = self.transport.wait(
+            read=read, write=write or bool(self._unsent), deadline=deadline
+        )
+        if room:
+            self._offer()
+        return ready, room and write and not self._unsent
+
+    def flush_rest(self, deadline: Deadline, *, forget: bool = False) -> None:
+        """Send what an earlier call could not send.
+
+        Args:
+            deadline: When to give up.
+            forget: Whether nobody gives again what was not reported as sent.
+        """
+        with self._locked(self._writing, deadline, WantWriteError):
+            if forget:
+                self._claims.forget()
+            self._flush(deadline)
+
+    # -- the end ------------------------------------------------------------
+
+    def finish(self, deadline: Deadline) -> None:
+        """Send our close_notify; the peer may go on sending."""
+        with self._locked(self._writing, deadline, WantWriteError):
+            with self._surfacing():
+                self.engine.finish()
+                self._flush(deadline)
+
+    def close(self, deadline: Deadline, *, notify: bool = True) -> None:
+        """Say goodbye and give everything back; never raises OSError.
+
+        Bounded, whatever the peer does: idle, vanished or talking.
+
+        Args:
+            deadline: When to give up sending, if that is before 5 seconds.
+            notify: Whether to send a close_notify.
+        """
+        if self.closed:
+            return
+        try:
+            self._farewell(deadline.sooner(_FAREWELL), notify=notify)
+        finally:
+            self.closed = True
+            self._leave()
+
+    def release(self) -> None:
+        """Count as closed, and leave the transport as it is."""
+        self.closed = True
+
+    def _farewell(self, deadline: Deadline, *, notify: bool) -> None:
+        with suppress(OSError):
+            with self._locked(self._writing, deadline, WantWriteError):
+                if notify:
+                    self.engine.finish()
+                else:
+                    self.engine.abandon()
+                self._flush(deadline)
+        if self._owns_transport:
+            with suppress(OSError):
+                self.transport.close_write()
+            if self._reading.acquire(blocking=False):
+                try:
+                    self._drain(Deadline.after(_LINGER))
+                finally:
+                    self._reading.release()
+
+    def _drain(self, deadline: Deadline) -> None:
+        """Read until the peer has nothing more that a reset could avenge."""
+        chunk = _spare.take()
+        try:
+            self._drain_by(chunk, deadline)
+        finally:
+            _spare.give_back(chunk)
+
+    def _drain_by(self, chunk: memoryview, deadline: Deadline) -> None:
+        plain = memoryview(bytearray(16384))
+        drained = 0
+        with suppress(OSError):
+            while not self._input_ended and drained < _MOST_DRAINED:
+                size = self.transport.read_into(chunk)
+                if size is None:
+                    if at_rest(
+                        self.engine.facts,
+                        server_side=self.engine.server_side,
+                        failed=self.engine.state is State.FAILED,
+                        heard=self._heard,
+                        drained=drained,
+                    ):
+                        return
+                    self._wait(deadline, WantReadError, read=True, write=False)
+                    continue
+                self._heard = True
+                self._feed(chunk[:size])
+                while self.engine.state is not State.FAILED:
+                    got = self.engine.read_into(plain)
+                    if not got:
+                        break
+                    drained += got
+
+    def _leave(self) -> None:
+        """Close the transport once no other thread is inside it."""
+        with suppress(OSError):
+            self.transport.wake()
+        held = [
+            lock
+            for lock in (self._reading, self._writing)
+            if lock.acquire(timeout=_LINGER)
+        ]
+        try:
+            with suppress(OSError):
+                self.transport.close()
+        finally:
+            for lock in held:
+                lock.release()
+
+    # -- who may enter ------------------------------------------------------
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ClosedError("this port was closed")
+
+    @contextmanager
+    def _locked(
+        self,
+        lock: threading.Lock,
+        deadline: Deadline,
+        want: type[WantReadError | WantWriteError],
+    ) -> Iterator[None]:
+        if not lock.acquire(blocking=False):
+            self._queue(lock, deadline, want)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _queue(
+        self,
+        lock: threading.Lock,
+        deadline: Deadline,
+        want: type[WantReadError | WantWriteError],
+    ) -> None:
+        """Take a lock that another thread has just now."""
+        if deadline.is_now:
+            raise want("another thread is using this port")
+        left = deadline.left()
+        if not lock.acquire(timeout=-1 if left is None else left):
+            raise TimeoutError("timed out while another thread used the port")
+
+    @contextmanager
+    def _surfacing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._surface(error)
+            raise
+
+    def _surface(self, error: OSError) -> None:
+        """Raise what the caller wants to get instead of *error*, if anything.
+
+        That is what ``error=`` of ``ports_to_ssl_ports`` makes of it, or a
+        ``ClosedError`` where the transport was closed by our own ``close``.
+        """
+        if isinstance(
+            error, (WantReadError, WantWriteError, ConfigurationError)
+        ):
+            return
+        self._check_open()
+        if self._error is None or not isinstance(error, TLSError):
+            return
+        made = self._error(str(error))
+        if not isinstance(made, BaseException):
+            raise TypeError(
+                f"error() returned {made!r} instead of an exception"
+            ) from error
+        raise made from error

@@ -1,0 +1,219 @@
+"""What TLS runs over: sockets here, other streams in ``_streams``.
+
+A transport moves ciphertext and decides nothing.  Its reads and writes never
+wait; ``wait`` does nothing else, and knows the deadline.
+"""
+
+from __future__ import annotations
+
+import errno
+import select
+import socket
+import sys
+from collections.abc import Iterable
+from typing import Protocol, runtime_checkable
+
+from ..tools.deadline import Deadline
+
+__all__ = ["SocketTransport", "Transport", "poll", "tune"]
+
+# A peer that is gone shows as one of these when we close.
+_GONE = (errno.ENOTCONN, errno.EPIPE, errno.ECONNRESET, errno.EBADF)
+
+
+@runtime_checkable
+class Transport(Protocol):
+    """A stream of bytes in both directions."""
+
+    #: Whether ``close`` closes what the transport was made from.
+    close_streams: bool
+
+    def read_into(self, buffer: memoryview) -> int | None:
+        """Put what is there into *buffer*; 0 is end of file, None nothing.
+
+        Raises:
+            OSError: The stream broke.
+        """
+
+    def write(self, data: memoryview) -> int | None:
+        """Send some of *data* and say how much; None if nothing fits now.
+
+        Raises:
+            OSError: The stream broke.
+        """
+
+    def wait(
+        self, *, read: bool, write: bool, deadline: Deadline
+    ) -> tuple[bool, bool]:
+        """Wait until one of the directions asked for can move.
+
+        Returns:
+            Whether a read, and whether a write, may be tried.
+
+        Raises:
+            TimeoutError: Neither before the deadline.
+        """
+        ...
+
+    def close_write(self) -> None:
+        """Tell the other end that no more comes, if that can be told."""
+
+    def wake(self) -> None:
+        """Make a ``wait`` in another thread return: we are about to close."""
+
+    def close(self) -> None:
+        """Give everything back; a second call is harmless."""
+
+    def fileno(self) -> int:
+        """Give the descriptor to select on for reading, or -1."""
+        ...
+
+
+def tune(sock: socket.socket) -> None:
+    """Turn Nagle's algorithm off: a record is a message, and goes at once."""
+    if sock.family in (socket.AF_INET, socket.AF_INET6):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+class SocketTransport:
+    """A connected stream socket.
+
+    Args:
+        sock: The socket; it is kept in non-blocking mode.
+        close: Whether closing the transport closes the socket.  If not, the
+            socket gets its old time-out back.
+    """
+
+    def __init__(self, sock: socket.socket, *, close: bool = True) -> None:
+        self.sock = sock
+        self.close_streams = close
+        self._timeout = sock.gettimeout()
+        sock.setblocking(False)
+
+    def read_into(self, buffer: memoryview) -> int | None:
+        """See ``Transport``."""
+        try:
+            return self.sock.recv_into(buffer)
+        except BlockingIOError:
+            return None
+
+    def write(self, data: memoryview) -> int | None:
+        """See ``Transport``."""
+        try:
+            return self.sock.send(data)
+        except BlockingIOError:
+            return None
+
+    def wait(
+        self, *, read: bool, write: bool, deadline: Deadline
+    ) -> tuple[bool, bool]:
+        """See ``Transport``."""
+        number = self.sock.fileno()
+        return poll(
+            [number] if read else [], [number] if write else [], deadline
+        )
+
+    def close_write(self) -> None:
+        """See ``Transport``."""
+        self._shutdown(socket.SHUT_WR)
+
+    def wake(self) -> None:
+        """See ``Transport``; a socket that is given back stays as it is."""
+        if self.close_streams:
+            self._shutdown(socket.SHUT_RDWR)
+
+    def _shutdown(self, how: int) -> None:
+        try:
+            self.sock.shutdown(how)
+        except OSError as error:
+            if error.errno not in _GONE:
+                raise
+
+    def close(self) -> None:
+        """Close the socket, or give it back as it came."""
+        if self.close_streams:
+            self.sock.close()
+        elif self.sock.fileno() != -1:
+            self.sock.settimeout(self._timeout)
+
+    def give_back(self, timeout: float | None) -> socket.socket:
+        """Give the socket away, blocking again."""
+        self.sock.settimeout(timeout)
+        return self.sock
+
+    def detach(self) -> int:
+        """Give the descriptor away, and be without a socket."""
+        return self.sock.detach()
+
+    def fileno(self) -> int:
+        """See ``Transport``."""
+        return self.sock.fileno()
+
+
+def poll(
+    read: Iterable[int], write: Iterable[int], deadline: Deadline
+) -> tuple[bool, bool]:
+    """Wait until one of the descriptors is ready.
+
+    Args:
+        read: Descriptors to be read.
+        write: Descriptors to be written.
+        deadline: When to give up.
+
+    Returns:
+        Whether one to be read, and one to be written, is ready.  An error
+        or a hang-up counts as ready: the next call finds out.
+
+    Raises:
+        TimeoutError: None was ready in time.
+        OSError: A descriptor is closed.
+    """
+    wanted = dict.fromkeys(read, _IN)
+    for number in write:
+        wanted[number] = wanted.get(number, 0) | _OUT
+    if min(wanted, default=0) < 0:
+        raise OSError(errno.EBADF, "the stream is closed")
+    ready = _poll(wanted, deadline.left())
+    if not ready:
+        raise TimeoutError(
+            "timed out: the peer "
+            + ("sent nothing" if read else "takes no more bytes")
+        )
+    readable = writable = False
+    for number, events in ready:
+        if wanted[number] & _IN and events & ~_OUT:
+            readable = True
+        if wanted[number] & _OUT and events & ~_IN:
+            writable = True
+    return readable, writable
+
+
+if hasattr(select, "poll"):
+    _IN, _OUT = select.POLLIN, select.POLLOUT
+
+    def _poll(
+        wanted: dict[int, int], seconds: float | None
+    ) -> list[tuple[int, int]]:
+        poller = select.poll()
+        for number, events in wanted.items():
+            poller.register(number, events)
+        return poller.poll(None if seconds is None else seconds * 1000)
+
+else:  # pragma: no cover - Windows
+    assert sys.platform == "win32"
+    _IN, _OUT = 1, 4
+
+    def _poll(
+        wanted: dict[int, int], seconds: float | None
+    ) -> list[tuple[int, int]]:
+        read, write, broken = select.select(
+            [n for n, events in wanted.items() if events & _IN],
+            [n for n, events in wanted.items() if events & _OUT],
+            list(wanted),
+            seconds,
+        )
+        return [
+            *((n, _IN) for n in read),
+            *((n, _OUT) for n in write),
+            *((n, 8) for n in broken),
+        ]

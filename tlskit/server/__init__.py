@@ -1,0 +1,1 @@
+"""Accept connections: listeners, handshakes, handlers, metrics."""

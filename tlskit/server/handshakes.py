@@ -1,0 +1,249 @@
+"""One client's handshake in a listener, which never waits."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
+
+from ..errors import TLSError, WantReadError, WantWriteError
+from ..ports.port import SSLPort, endpoints_of, open_port
+from ..ports.view import Endpoints
+from ..tools.deadline import Deadline
+from .preface import Preface, health_check
+from .tally import Meter, MeteredTransport
+
+if TYPE_CHECKING:
+    from ..context.sides import ServerContext
+    from ..verify.identity import Identity
+    from .plain_http import PlainHTTP
+    from .proxy_protocol import ProxyRules
+    from .sources import Sources
+
+__all__ = ["Handshake", "Rules"]
+
+#: How long, in seconds, and how many bytes a refused client is drained, so
+#: that no reset destroys the alert that it is about to read.
+_LINGER = 1.0
+_MOST_DRAINED = 1048576
+#: A ClientHello fits; what doesn't is read by the driver.
+_CHUNK = 8192
+
+
+class Rules(Protocol):
+    """What a listener goes by; looked at anew for each client."""
+
+    handshake_timeout: float
+    max_handshakes: int
+    max_handshakes_per_source: int
+    max_connections: int | None
+    proxies: ProxyRules | None
+    plain_http: PlainHTTP | None
+
+    @property
+    def context(self) -> ServerContext:
+        """What decides about the client."""
+        ...
+
+
+class Handshake:
+    """Brings one client to a port, or to an error.
+
+    A client that has sent nothing costs a socket, and no session yet.
+
+    Args:
+        sock: The client's socket.
+        address: Where it comes from.
+        rules: What to go by.
+        sources: Counts the handshakes of each source.
+        meter: Counts bytes.
+        shake: Whether to shake hands; if not, that is left to the port.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        address: tuple[str, int],
+        rules: Rules,
+        sources: Sources,
+        meter: Meter,
+        *,
+        shake: bool,
+    ) -> None:
+        self.sock = sock
+        self.number = sock.fileno()
+        self.deadline = Deadline.after(rules.handshake_timeout)
+        self.interest = selectors.EVENT_READ
+        self.over = False
+        self.refused = False
+        #: The client, as far as it is known.
+        self.peer = address
+        self._transport = MeteredTransport(sock, meter)
+        self._rules = rules
+        self._context = rules.context
+        self._sources = sources
+        self._source: str | None = None
+        self._preface: Preface | None = None
+        self._port: SSLPort | None = None
+        self._shake = shake
+        self._drained = 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether the client has said something, and was not refused."""
+        return self._port is not None and not self.refused
+
+    def advance(self) -> SSLPort | BaseException | None:
+        """Go on as far as the bytes allow.
+
+        Returns:
+            The port or the error, once; None if there is no news.
+        """
+        if self.refused:
+            self._drain()
+            return None
+        try:
+            self.deadline.check("shaking hands with a client")
+            port = self._begin() if self._port is None else self._port
+            if self._shake:
+                port._driver.handshake(Deadline.now())
+        except WantReadError:
+            self.interest = selectors.EVENT_READ
+        except WantWriteError:
+            self.interest = selectors.EVENT_READ | selectors.EVENT_WRITE
+        except BaseException as error:
+            self._refuse(error)
+            return self._placed(error)
+        else:
+            self.over = True
+            return port
+        return None
+
+    # -- before TLS ---------------------------------------------------------
+
+    def _begin(self) -> SSLPort:
+        """Open the port, once it is known who the client is."""
+        if self._preface is None:
+            self._preface = self._meet()
+        # Whoever wants the port without a handshake gets it at once.
+        if self._shake or not self._preface.headed:
+            self._listen_to(self._preface)
+        self._port = port = open_port(
+            self._context,
+            self._transport,
+            server_side=True,
+            endpoints=self._endpoints(self._preface),
+        )
+        if self._preface.rest:
+            port._engine.receive(self._preface.rest)
+        return port
+
+    def _meet(self) -> Preface:
+        proxies = self._rules.proxies
+        parser = None if proxies is None else proxies.parser(self.peer[0])
+        if parser is None:
+            self._enter()
+        return Preface(
+            self.peer, parser, self._rules.plain_http, self._is_ours
+        )
+
+    def _enter(self) -> None:
+        self._source = self._sources.enter(
+            self.peer[0], self._rules.max_handshakes_per_source
+        )
+
+    def _is_ours(self, identity: Identity) -> bool:
+        chain = self._context.prepared().settings.chain
+        return chain is not None and identity.matches(chain.leaf)
+
+    def _listen_to(self, preface: Preface) -> None:
+        """Read what comes before TLS, and TLS's first bytes."""
+        chunk = memoryview(bytearray(_CHUNK))
+        ready = False
+        while not ready:
+            size = self._transport.read_into(chunk)
+            if size is None:
+                raise WantReadError("the client has not said enough yet")
+            if size == 0:
+                preface.end()
+                ready = True  # TLS has its own words for this.
+            else:
+                ready = preface.feed(bytes(chunk[:size]))
+            if preface.headed and self._source is None:
+                self._be_introduced(preface)
+
+    def _be_introduced(self, preface: Preface) -> None:
+        """Count the client where it comes from, not at its proxy."""
+        header = preface.header
+        if header is not None and header.source is not None:
+            self.peer = header.source
+            self._enter()
+
+    def _endpoints(self, preface: Preface) -> Endpoints | None:
+        found = endpoints_of(self.sock)
+        header = preface.header
+        if found is None or header is None:
+            return found
+        return Endpoints(
+            header.destination or found.local,
+            header.source or found.remote,
+            header=header,
+            proxy=found.remote,
+        )
+
+    # -- the end ------------------------------------------------------------
+
+    def _placed(self, error: BaseException) -> BaseException:
+        """Say of which client it is, where the error can hold that."""
+        if (
+            isinstance(error, ConnectionError)
+            and self._preface is not None
+            and self._preface.of_proxy
+        ):
+            # HAProxy ends its checks by a reset, at whatever point.
+            error = health_check()
+        if isinstance(error, (TLSError, OSError)):
+            setattr(error, "peer", self.peer)  # noqa: B010 - an OSError's
+        return error
+
+    def _refuse(self, error: BaseException) -> None:
+        """The alert is out; end our direction, and hear the client out."""
+        self.refused = True
+        if getattr(error, "code", "") == "too-many-handshakes":
+            self.over = True  # To hear them all out is what they want.
+            return
+        self.interest = selectors.EVENT_READ
+        self.deadline = Deadline.after(_LINGER)
+        with suppress(OSError):
+            if self._preface is not None and self._preface.answer:
+                # It fits: nothing was sent before it.
+                self._transport.write(memoryview(self._preface.answer))
+            self._transport.close_write()
+        self._drain()
+
+    def _drain(self) -> None:
+        chunk = memoryview(bytearray(65536))
+        with suppress(OSError):
+            while self._drained < _MOST_DRAINED and self.deadline.left():
+                size = self._transport.read_into(chunk)
+                if size is None:
+                    return
+                if size == 0:
+                    break
+                self._drained += size
+        self.over = True
+
+    def leave(self) -> None:
+        """Close what was refused; a finished port is its owner's."""
+        if self._source is not None:
+            self._sources.leave(self._source)
+            self._source = None
+        if self.refused:
+            self.abort()
+
+    def abort(self) -> None:
+        """Close the socket at once."""
+        if self._port is not None:
+            self._port._driver.release()
+        self._transport.close()

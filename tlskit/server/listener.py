@@ -1,0 +1,717 @@
+"""``listen`` and ``Listener``: accept TLS clients, or have them served."""
+
+from __future__ import annotations
+
+import ipaddress
+import select
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Literal
+
+from ..context.sides import ServerContext, server_context
+from ..errors import ClosedError, ConfigurationError
+from ..ports.port import SSLPort
+from ..tools.deadline import Deadline
+from ..verify.identity import Identity
+from .metrics import ListenerStatistics
+from .plain_http import PlainHTTP
+from .processes.children import Parent
+from .processes.ending import HURRY, Ending
+from .processes.prefork import Crew, check_processes
+from .proxy_protocol import ProxyRules
+from .reception import Reception
+from .service import Service
+
+if TYPE_CHECKING:
+    import os
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from ..x509.credentials import KeySource, Password, Source
+
+__all__ = ["Listener", "check_credentials", "listen", "listening_socket"]
+
+
+class Listener:
+    """Accepts TLS clients on a TCP port.
+
+    Handshakes go on in whatever thread is inside ``accept``, ``wait`` or
+    ``serve``, all at once: a silent client delays nobody.  Hooks of the
+    context run there, too, and should not wait for anything.
+
+    Args:
+        sock: A listening socket; the listener takes it over.
+        context: Decides about later clients.
+    """
+
+    #: How long one client's handshake may take, in seconds.
+    handshake_timeout: float = 10.0
+    #: How many handshakes may go on at once; later clients wait in the
+    #: backlog.
+    max_handshakes: int = 512
+    #: How many of them may come from one address (from one /64 in IPv6);
+    #: further ones are refused.
+    max_handshakes_per_source: int = 256
+    #: How many connections may be open at once, handshakes included; later
+    #: clients wait in the backlog.  None is no limit.
+    max_connections: int | None = None
+
+    def __init__(self, sock: socket.socket, context: ServerContext) -> None:
+        self._name: tuple[str, int] = sock.getsockname()[:2]
+        self._address = "{}:{}".format(*self._name)
+        self._sock = sock
+        self._context = context
+        self._closed = False
+        self._service: Ending | None = None
+        self._lock = threading.Lock()  # Around beginning to serve.
+        self.proxies: ProxyRules | None = None
+        self.plain_http: PlainHTTP | None = None
+        self._reception = Reception(sock, self, self._address)
+
+    def __repr__(self) -> str:
+        """Tell address and context."""
+        state = "closed" if self._closed else self._address
+        return f"<{type(self).__name__} {state} {self._context!r}>"
+
+    # -- accepting ----------------------------------------------------------
+
+    def accept(
+        self,
+        timeout: float | None = None,
+        *,
+        handshake: bool = True,
+        raise_error: bool = True,
+    ) -> SSLPort:
+        """Give the next client whose handshake is done.
+
+        Args:
+            timeout: How long to wait for one, in seconds; None for ever.
+            handshake: False gives the next client at once, and leaves the
+                handshake to its port's ``handshake()``.
+            raise_error: Whether to raise what went wrong with a client; if
+                not, it is only logged.  The listener goes on in both cases.
+
+        Raises:
+            TimeoutError: No client was done in time; or, with the attribute
+                ``peer``, that client took too long.
+            HandshakeError: A client's handshake failed; ``peer`` is its
+                address.
+            CredentialError: The context has no certificate.
+            ConfigurationError: The listener is in ``serve()``.
+            ClosedError: The listener is closed.
+
+        Source: ``ssl-accept``, ``tls-socket-accept``.
+        """
+        deadline = Deadline.after(timeout)
+        self._check_credentials()
+        self._check_free()
+        with self._reception.entered(deadline):
+            while True:
+                found = self._next(raise_error=raise_error)
+                if found is not None:
+                    return found
+                self._reception.turn(deadline, shake=handshake)
+
+    def _next(self, *, raise_error: bool) -> SSLPort | None:
+        while (outcome := self._reception.pop()) is not None:
+            if isinstance(outcome, SSLPort):
+                return outcome
+            if raise_error or not isinstance(outcome, Exception):
+                raise outcome
+        return None
+
+    def _check_free(self) -> None:
+        if self._service is not None:
+            raise ConfigurationError(
+                "this listener is in serve(), which gets all clients"
+            )
+
+    def _check_credentials(self) -> None:
+        """Complain now about what no client could survive."""
+        self._check_open()
+        check_credentials(self._context)
+
+    def __iter__(self) -> Iterator[SSLPort]:
+        """Accept clients until the listener is closed."""
+        while not self._closed:
+            try:
+                yield self.accept(raise_error=False)
+            except ClosedError:
+                return
+
+    # -- serving ------------------------------------------------------------
+
+    def serve(
+        self,
+        handler: Callable[[SSLPort], object],
+        *,
+        processes: int = 1,
+        workers: int = 32,
+        timeout: float | None = 60.0,
+        handshake_timeout: float = 10.0,
+        max_handshakes: int = 512,
+        max_handshakes_per_source: int = 256,
+        max_connections: int | None = 1024,
+        on_refused: Callable[[Exception], object] | None = None,
+    ) -> None:
+        """Serve clients until ``shutdown()`` or ``close()``.
+
+        Handshakes go on in this thread, handlers in others; so neither a
+        silent client nor a slow handler keeps a handshake waiting.  What a
+        handler raises is logged (``tlskit.listener.handler``), and the
+        server goes on.  Ctrl-C shuts down, with five seconds for handlers,
+        and is raised again; a second one does not wait for them.
+
+        The listener is closed when this returns.
+
+        With several processes, this one forks them and only minds them: one
+        that dies is logged (``tlskit.listener.server``) and replaced, at most
+        once a second for each; ``statistics`` adds up what all have counted;
+        and the end is the end of all, also by SIGTERM unless you handle it
+        yourself.  They share the keys of session tickets.  All limits are
+        those of one process, and what is changed here later reaches only
+        those that are forked later.  Fork before other threads are started.
+
+        Args:
+            handler: Called with each client's port, in a thread of its own;
+                the port is closed afterwards.
+            processes: How many processes serve; 1 is this one alone.
+            workers: How many handlers may be at work at once; clients whose
+                handshake is done wait for one of them.
+            timeout: The time-out of the ports that handlers get, in seconds;
+                None for ever.  A handler may change it.
+            handshake_timeout: As the attribute; so are the others.
+            max_handshakes: See there.
+            max_handshakes_per_source: See there.
+            max_connections: See there.
+            on_refused: Called with what went wrong with a client, whose
+                address is the error's ``peer``; in the thread that serves,
+                so it must not wait.
+
+        Raises:
+            CredentialError: The context has no certificate.
+            ConfigurationError: The listener is in ``serve()`` already, or
+                *processes* is below 1.
+            UnsupportedError: *processes* is above 1, and this platform can't
+                fork.
+            ClosedError: The listener is closed.
+            ValueError: Another number is not positive.
+        """
+        check_processes(processes)
+        for number in (
+            workers,
+            max_handshakes,
+            max_handshakes_per_source,
+            1 if max_connections is None else max_connections,
+        ):
+            if number < 1:
+                raise ValueError(f"there must be room for one, not {number!r}")
+        self._check_credentials()
+
+        def make() -> Service:
+            return Service(
+                handler,
+                self._reception.events,
+                workers=workers,
+                timeout=timeout,
+                on_refused=on_refused,
+            )
+
+        with self._lock:
+            self._check_free()
+            service = make() if processes == 1 else self._crew(make, processes)
+            self._service = service
+        self.handshake_timeout = handshake_timeout
+        self.max_handshakes = max_handshakes
+        self.max_handshakes_per_source = max_handshakes_per_source
+        self.max_connections = max_connections
+        if isinstance(service, Service):
+            self._serve(service)
+        else:
+            self._mind(service)
+
+    def _serve(self, service: Service) -> None:
+        """Serve in this process."""
+        events = self._reception.events
+        try:
+            events.state("serving")
+            self._run(service)
+        except BaseException:
+            service.drain(Deadline.after(HURRY))
+            raise
+        finally:
+            self._closed = True
+            try:
+                self._reception.close()
+            except BaseException:  # A second Ctrl-C must not leave it open.
+                self._reception.close()
+                raise
+            finally:
+                service.finish()
+            events.state("ended", cut_off=service.cut_off)
+
+    def _crew(self, make: Callable[[], Service], processes: int) -> Crew:
+        def work(parent: Parent) -> None:
+            # Whoever held it before the fork is not here to release it.
+            self._lock = threading.Lock()
+            reception = Reception(self._sock, self, self._address)
+            self._reception = reception
+            service = self._service = make()
+            with parent.attended(
+                service, reception.ring, lambda: reception.statistics
+            ):
+                self._serve(service)
+
+        events = self._reception.events
+        return Crew(work, events, self._address, processes=processes)
+
+    def _mind(self, crew: Crew) -> None:
+        """Have others serve."""
+        with ExitStack() as stack:
+            stack.callback(crew.end)
+            stack.callback(self._reception.close)
+            stack.callback(setattr, self, "_closed", True)
+            # They get nothing but the socket; a selector would be one for
+            # all.
+            sock = self._sock.dup()
+            stack.callback(sock.close)
+            self._reception.close()
+            self._sock = sock
+            crew.run(sock.close)
+
+    def _run(self, service: Service) -> None:
+        """Have clients served, until the service drains and all are done."""
+        reception = self._reception
+        with reception.entered(Deadline()):
+            while service.deadline is None:
+                self._turn_for(service, Deadline())
+            reception.events.state("draining")
+            reception.stop_listening()
+            reception.drop_silent()
+            while any(each.begun for each in reception.handshakes.values()):
+                if service.deadline.left() == 0:
+                    return
+                self._turn_for(service, service.deadline)
+
+    def _turn_for(self, service: Service, deadline: Deadline) -> None:
+        reception = self._reception
+        try:
+            reception.turn(deadline)
+        except TimeoutError:
+            return
+        except OSError as error:
+            if not reception.resting:
+                raise
+            reception.events.scarce(error)
+        while (outcome := reception.pop()) is not None:
+            if isinstance(outcome, SSLPort):
+                service.take(outcome)
+            elif isinstance(outcome, Exception):
+                service.refuse(outcome)
+            else:
+                raise outcome
+
+    def shutdown(self, timeout: float | None = 10.0) -> None:
+        """End ``serve()``: accept no more, and let handlers finish.
+
+        Those who have begun a handshake are still served; those who have
+        said nothing are dropped.  Call it from any thread, from a handler,
+        or from a signal's handler.  In a handler, and in the thread that
+        serves, it can't wait for the end, and returns at once.  A second
+        call waits as well; the earlier deadline counts.
+
+        Without ``serve()`` it is ``close()``.
+
+        Args:
+            timeout: How long handlers may go on, in seconds; after that
+                their ports are closed under them.  None for ever.
+
+        Raises:
+            TimeoutError: Handlers were not done in time, and were cut off.
+        """
+        deadline = Deadline.after(timeout)
+        service = self._service
+        if service is None:
+            self.close()
+            return
+        service.drain(deadline)
+        self._reception.ring()
+        service.wait(deadline)
+
+    # -- before TLS ---------------------------------------------------------
+
+    def set_proxy_protocol(
+        self,
+        trusted: Iterable[str | ipaddress.IPv4Network | ipaddress.IPv6Network]
+        | None,
+        *,
+        required: bool = True,
+    ) -> None:
+        """Let proxies say whom they forward, by the PROXY protocol.
+
+        Its header tells the client's address, of which ``port.peer`` and the
+        like then speak; ``port.proxy`` and ``port.proxy_header`` tell the
+        rest.  Version 1 and 2 are found out.  The header has to arrive
+        within the time-out of the handshake.
+
+        Args:
+            trusted: The proxies' networks, such as ``"10.0.0.0/8"``, or
+                single addresses.  Whoever may send a header may claim any
+                address.  None switches it off again.
+            required: Whether everybody has to come by way of a trusted proxy,
+                with a header.  If not, others may come without one, and so
+                may the proxies.
+
+        Raises:
+            ValueError: One of *trusted* is no network, or there is none.
+
+        Source: ``doc/proxy-protocol.txt`` of HAProxy's.
+        """
+        self.proxies = (
+            None
+            if trusted is None
+            else ProxyRules.parse(trusted, required=required)
+        )
+
+    def set_plain_http(
+        self,
+        answer: Literal["error", "redirect"] | None,
+        *,
+        hosts: Iterable[str] | None = None,
+    ) -> None:
+        """Answer those who speak plain HTTP to this port.
+
+        They are refused with a ``NotTLSError`` in any case.
+
+        Args:
+            answer: ``"error"`` sends status 400 and a sentence;
+                ``"redirect"`` sends 308 to the same place by https, if the
+                request names one of *hosts*, or else 400.  None sends TLS's
+                alert, which browsers show as an empty page.
+            hosts: Host names and addresses; by default those of the
+                context's certificate.
+
+        Raises:
+            ValueError: There is no such answer, or a host is empty.
+            ConfigurationError: One of *hosts* can be no host name.
+
+        Source: RFC 9110, sections 15.4.9 and 15.5.1.
+        """
+        if answer not in {None, "error", "redirect"}:
+            raise ValueError(
+                f"the answer is 'error', 'redirect' or None, not {answer!r}"
+            )
+        known = None if hosts is None else tuple(map(Identity.parse, hosts))
+        self.plain_http = (
+            None if answer is None else PlainHTTP(answer == "redirect", known)
+        )
+
+    # -- waiting ------------------------------------------------------------
+
+    def accept_ready(self) -> bool:
+        """Say whether a TCP client is pending, or a finished one waiting.
+
+        Source: ``ssl-listener-accept-ready?``.
+        """
+        self._check_open()
+        if self._reception.done:
+            return True
+        return bool(select.select([self._sock], [], [], 0)[0])
+
+    def wait(self, timeout: float | None = None) -> Self | None:
+        """Wait until ``accept_ready()``.
+
+        Args:
+            timeout: How long, in seconds; None for ever.
+
+        Returns:
+            The listener itself, or None if the time is over.
+
+        Source: a listener as an event (``sync``).
+        """
+        deadline = Deadline.after(timeout)
+        self._check_free()
+        reception = self._reception
+        try:
+            with reception.entered(deadline):
+                while not reception.done:
+                    if reception.turn(deadline, accept=False):
+                        break
+        except ClosedError:
+            raise
+        except TimeoutError:
+            return None
+        return self
+
+    def fileno(self) -> int:
+        """Give a descriptor that is readable when ``accept`` has work to do.
+
+        It is also readable while handshakes go on, so that a loop around
+        ``accept(timeout=0)`` brings them to their end.
+
+        Source: ``ssl-listener-fileno``.
+        """
+        self._check_open()
+        selector = self._reception.selector
+        if hasattr(selector, "fileno") and not self._reception.closed:
+            return int(selector.fileno())
+        return self._sock.fileno()
+
+    # -- facts --------------------------------------------------------------
+
+    @property
+    def port(self) -> int:
+        """The TCP port.  Source: ``ssl-listener-port``."""
+        return self._name[1]
+
+    @property
+    def context(self) -> ServerContext:
+        """What decides about later clients; another one may be assigned.
+
+        Clients whose handshake has begun keep what they had.
+        """
+        return self._context
+
+    @context.setter
+    def context(self, context: ServerContext) -> None:
+        self._context = server_context(context)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the listener was closed."""
+        return self._closed
+
+    @property
+    def statistics(self) -> ListenerStatistics:
+        """What was counted so far; see also ``prometheus_text()``."""
+        own = self._reception.statistics
+        return own if self._service is None else self._service.total(own)
+
+    def addresses(
+        self, port_numbers: bool = False
+    ) -> tuple[str, str] | tuple[str, int, str, int]:
+        """Give our own address; the remote one is ``"0.0.0.0"``, port 0.
+
+        Args:
+            port_numbers: Whether to give the TCP ports, too.
+
+        Returns:
+            ``(local, remote)``, or ``(local, port, remote, port)``.
+
+        Source: ``ssl-addresses``.
+        """
+        if port_numbers:
+            return (*self._name, "0.0.0.0", 0)  # noqa: S104 - no binding
+        return self._name[0], "0.0.0.0"  # noqa: S104 - no binding
+
+    # -- changing the context -----------------------------------------------
+
+    def load_certificate_chain(self, source: Source) -> None:
+        """Change the context's certificates; see ``Context``.
+
+        Args:
+            source: As for ``Context.load_certificate_chain``.
+
+        Raises:
+            SealedError: The context is sealed.
+            CredentialError: There is no certificate in *source*.
+
+        Source: ``ssl-load-certificate-chain!``.
+        """
+        self._context.load_certificate_chain(source)
+
+    def load_private_key(
+        self,
+        source: KeySource,
+        *,
+        rsa: bool = False,
+        asn1: bool = False,
+        password: Password = None,
+    ) -> None:
+        """Change the context's private key; see ``Context``.
+
+        Args:
+            source: As for ``Context.load_private_key``; so are the others.
+            rsa: See there.
+            asn1: See there.
+            password: See there.
+
+        Raises:
+            SealedError: The context is sealed.
+            CredentialError: There is no such key, or it doesn't belong to
+                the certificate that is there.
+
+        Source: ``ssl-load-private-key!``.
+        """
+        self._context.load_private_key(
+            source, rsa=rsa, asn1=asn1, password=password
+        )
+
+    def load_verify_root_certificates(
+        self,
+        path: str | os.PathLike[str] | None,
+        directory: str | os.PathLike[str] | None = None,
+    ) -> None:
+        """Trust more roots; see ``Context``.
+
+        Args:
+            path: As for ``Context.load_verify_root_certificates``.
+            directory: See there.
+
+        Raises:
+            SealedError: The context is sealed.
+            TrustSourceError: One can't be read.
+            ValueError: Both are None.
+
+        Source: ``ssl-load-verify-root-certificates!``.
+        """
+        self._context.load_verify_root_certificates(path, directory)
+
+    def load_suggested_certificate_authorities(self, source: Source) -> None:
+        """Suggest these authorities to clients; see ``Context``.
+
+        Args:
+            source: As for
+                ``Context.load_suggested_certificate_authorities``.
+
+        Raises:
+            SealedError: The context is sealed.
+            CredentialError: There is no certificate in *source*.
+
+        Source: ``ssl-load-suggested-certificate-authorities!``.
+        """
+        self._context.load_suggested_certificate_authorities(source)
+
+    def set_verify(self, on: bool = True) -> None:
+        """Require a certificate of later clients; see ``Context``.
+
+        Args:
+            on: False demands none.
+
+        Raises:
+            SealedError: The context is sealed.
+
+        Source: ``ssl-set-verify!``.
+        """
+        self._context.set_verify(on)
+
+    def try_verify(self, on: bool = True) -> None:
+        """Ask later clients for a certificate; see ``Context``.
+
+        Args:
+            on: False asks for none.
+
+        Raises:
+            SealedError: The context is sealed.
+
+        Source: ``ssl-try-verify!``.
+        """
+        self._context.try_verify(on)
+
+    # -- the end ------------------------------------------------------------
+
+    def close(self) -> None:
+        """Accept no more, and drop clients that were not accepted.
+
+        Accepted ones live on; ``serve()`` ends when they do.  A second call
+        is harmless.
+
+        Source: ``ssl-close``.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        if self._service is None:
+            self._reception.close()
+            return
+        self._service.drain(Deadline())
+        self._reception.ring()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError("this listener was closed")
+
+    def __enter__(self) -> Self:
+        """Give the listener."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+
+def listen(
+    port: int = 0,
+    backlog: int = 128,
+    reuse: bool = True,
+    hostname: str | None = None,
+    context: ServerContext | str = "secure",
+) -> Listener:
+    """Listen for TLS clients.
+
+    Args:
+        port: The TCP port; 0 takes a free one, see ``Listener.port``.
+        backlog: How many clients may wait to be accepted.
+        reuse: Whether to take over a port whose last owner has just gone.
+        hostname: The local name or address to listen on; None for all, of
+            IPv4 and IPv6.
+        context: A ``ServerContext``, or the name of a protocol.
+
+    Raises:
+        ValueError: An argument is out of its range.
+        OSError: The port can't be had.
+
+    Source: ``ssl-listen``, ``make-server-tls-socket``.
+    """
+    chosen = server_context(context)
+    return Listener(listening_socket(port, backlog, reuse, hostname), chosen)
+
+
+def check_credentials(context: ServerContext) -> None:
+    """Complain about what no client could survive.
+
+    Raises:
+        CredentialError: *context* has no certificate.
+    """
+    context.prepared().settings.check_certificate(context.hooks_in_use)
+
+
+def listening_socket(
+    port: int, backlog: int, reuse: bool, hostname: str | None
+) -> socket.socket:
+    """Open the socket of a listener; see ``listen``."""
+    if not isinstance(port, int) or not 0 <= port <= 65535:
+        raise ValueError(f"port is a number from 0 to 65535, not {port!r}")
+    if not isinstance(backlog, int) or backlog < 0:
+        raise ValueError(f"backlog is a number from 0 on, not {backlog!r}")
+    if hostname is None and socket.has_dualstack_ipv6():
+        address: tuple[object, ...] = ("::", port)
+        family, dual = socket.AF_INET6, True
+    else:
+        found = socket.getaddrinfo(
+            hostname or None,
+            port,
+            type=socket.SOCK_STREAM,
+            flags=socket.AI_PASSIVE,
+        )
+        family, address, dual = found[0][0], found[0][4], False
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if reuse:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if dual:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        sock.bind(address)
+        sock.listen(backlog)
+    except BaseException:
+        sock.close()
+        raise
+    return sock

@@ -1,0 +1,1 @@
+"""One port served by several processes."""

@@ -1,0 +1,274 @@
+"""A context as the ``ssl.SSLContext`` that existing libraries want.
+
+``Context.as_ssl_context()`` makes one.  It is a real ``ssl.SSLContext``, and
+what it wraps are real ``ssl.SSLSocket`` and ``ssl.SSLObject``; but the
+sessions are tlskit's, with its verification and its errors.
+
+**The context beneath.**  A real ``ssl.SSLContext`` has one of the standard
+library's own inside, written in C.  Should any code reach for that one, it
+finds a context that trusts nobody, demands a certificate of everybody, has
+none to show, and so comes to no session at all.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ..context.context import Context
+from ..engine.engine import Engine
+from ..errors import ConfigurationError, TLSError, UnsupportedError
+from ..policy.settings import alpn_names
+from ..verify.identity import Identity
+from .alpn import WithALPN
+from .errors import as_ssl_error
+from .policy import Policy
+from .session import MemorySession
+from .socket import SocketSession, SSLObject, SSLSocket
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from typing_extensions import Self
+
+__all__ = ["SSLContext", "SSLObject", "SSLSocket"]
+
+
+class SSLContext(Policy):
+    """An ``ssl.SSLContext`` that leaves TLS to tlskit.
+
+    It changes when its tlskit context does, and the other way round; what
+    libraries want to weaken of a sealed one raises ``SealedError``.  Each
+    adapter has application protocols of its own (``set_alpn_protocols``):
+    they belong to who speaks them, and may change even if the context is
+    sealed.
+
+    Args:
+        context: A ``ClientContext`` or a ``ServerContext``.
+
+    Raises:
+        TypeError: *context* is something else, such as a protocol of
+            ``ssl``.
+    """
+
+    sslsocket_class: type[ssl.SSLSocket] = SSLSocket
+    sslobject_class: type[ssl.SSLObject] = SSLObject
+
+    _hooks: Context | WithALPN
+    _alpn: tuple[bytes, ...]
+
+    def __new__(cls, context: Context) -> Self:
+        """Make the context beneath, which is good for nothing."""
+        if not isinstance(context, Context):
+            raise TypeError(
+                f"expected a context of tlskit, found {context!r}; "
+                "use ClientContext().as_ssl_context()"
+            )
+        self: Self = super().__new__(
+            cls,
+            ssl.PROTOCOL_TLS_SERVER
+            if context.server_side
+            else ssl.PROTOCOL_TLS_CLIENT,
+        )
+        self._tlskit = context
+        self._hooks = context
+        self._alpn = ()
+        # A client's demands a certificate, and checks its name, from birth.
+        beneath: Any = ssl.SSLContext.verify_mode
+        beneath.__set__(self, ssl.CERT_REQUIRED)
+        return self
+
+    def __init__(self, context: Context) -> None:
+        del context  # It was taken when the object was made.
+        super().__init__()
+
+    @property
+    def tlskit_context(self) -> Context:
+        """The context that decides."""
+        return self._tlskit
+
+    def __repr__(self) -> str:
+        """Tell which context decides."""
+        return f"<tlskit.stdlib.{type(self).__name__} of {self._tlskit!r}>"
+
+    def __copy__(self) -> SSLContext:
+        """Make another adapter of the same context."""
+        copy = type(self)(self._tlskit)
+        copy._set_alpn(self._alpn)
+        return copy
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled: sockets and keys can't travel."""
+        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
+
+    # -- application protocols ----------------------------------------------
+
+    def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
+        """Choose the application protocols of this adapter's connections.
+
+        A server refuses a client that offers none of them, unless the
+        tlskit context has ``set_alpn(..., allow_no_match=True)``.
+
+        Args:
+            alpn_protocols: Their names, the preferred first; none at all
+                leaves it to the tlskit context.
+
+        Raises:
+            ssl.SSLError: A name is empty, or longer than 255 bytes.
+        """
+        try:
+            names = alpn_names(list(alpn_protocols))
+        except ValueError as error:
+            raise ssl.SSLError(
+                "ALPN protocols must be 1 to 255 in length"
+            ) from error
+        self._set_alpn(names)
+
+    def _set_alpn(self, names: tuple[bytes, ...]) -> None:
+        self._alpn = names
+        if names and self._tlskit.server_side:
+            self._hooks = WithALPN(self._tlskit, names)
+        else:
+            self._hooks = self._tlskit
+
+    def set_npn_protocols(self, npn_protocols: Iterable[str]) -> None:
+        """Refuse what preceded ALPN.
+
+        Raises:
+            UnsupportedError: Always.
+        """
+        del npn_protocols
+        raise UnsupportedError(
+            "NPN is obsolete", hint="use set_alpn_protocols()"
+        )
+
+    # -- connections --------------------------------------------------------
+
+    def wrap_socket(  # noqa: PLR0917 - as in ssl
+        self,
+        sock: socket.socket,
+        server_side: bool = False,
+        do_handshake_on_connect: bool = True,
+        suppress_ragged_eofs: bool = True,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLSocket:
+        """Speak TLS over *sock*, which is taken over.
+
+        Args:
+            sock: A stream socket, connected or not, or one that listens.
+            server_side: Whether we are the server.
+            do_handshake_on_connect: Whether to shake hands at once;
+                otherwise it is done when first needed.
+            suppress_ragged_eofs: Not looked at.  Whether an end of file
+                without close_notify counts as one is decided by the tlskit
+                context (``allow_truncation``).
+            server_hostname: Whom we want to reach.
+            session: None; sessions can't be handed from socket to socket.
+
+        Raises:
+            ssl.SSLCertVerificationError: The peer was refused.
+            ssl.SSLError: There is no session.
+            ValueError: The context checks the host name, and there is none.
+            OSError: The socket broke.
+        """
+        del suppress_ragged_eofs
+        return self.sslsocket_class._create(  # type: ignore[attr-defined,no-any-return]
+            sock=sock,
+            server_side=server_side,
+            do_handshake_on_connect=do_handshake_on_connect,
+            suppress_ragged_eofs=False,
+            server_hostname=server_hostname,
+            context=self,
+            session=session,
+        )
+
+    # wrap_bio() is inherited: it calls _wrap_bio() below.
+
+    def _encode_hostname(self, hostname: str | bytes | None) -> str | None:
+        """Read a host name as tlskit does; ``ssl`` has older rules.
+
+        Raises:
+            ValueError: It can be none.
+        """
+        if hostname is None:
+            return None
+        text = hostname if isinstance(hostname, str) else hostname.decode()
+        try:
+            identity = Identity.parse(text)
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from error
+        return text if identity.dns is None else identity.dns.decode("ascii")
+
+    def _wrap_socket(
+        self,
+        sock: socket.socket,
+        server_side: bool,
+        server_hostname: str | None = None,
+        *,
+        owner: object = None,
+        session: ssl.SSLSession | None = None,
+    ) -> SocketSession:
+        """Make the session of a socket; ``ssl.SSLSocket`` calls this."""
+        if not isinstance(sock, SSLSocket):
+            raise UnsupportedError(
+                f"{type(sock).__name__} can't be a socket of this context",
+                hint="call its wrap_socket()",
+            )
+        del owner  # It is the socket.
+        engine = self._engine(server_side, server_hostname, session)
+        return SocketSession(engine, self, sock, server_hostname)
+
+    def _wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool,
+        server_hostname: str | None = None,
+        *,
+        owner: object = None,
+        session: ssl.SSLSession | None = None,
+    ) -> MemorySession:
+        """Make a session in memory; ``ssl.SSLObject`` calls this."""
+        return MemorySession(
+            self._engine(server_side, server_hostname, session),
+            self,
+            owner,
+            server_hostname,
+            incoming=incoming,
+            outgoing=outgoing,
+        )
+
+    def _engine(
+        self,
+        server_side: bool,
+        server_hostname: str | None,
+        session: ssl.SSLSession | None,
+    ) -> Engine:
+        if server_side is not self._tlskit.server_side:
+            side = "server" if server_side else "client"
+            raise ssl.SSLError(
+                ssl.SSL_ERROR_SSL,
+                f"Cannot create a {side} socket with a "
+                f"{type(self._tlskit).__name__}",
+            )
+        if session is not None:
+            raise ValueError("Session refers to a different SSLContext.")
+        if server_side and server_hostname:
+            raise ValueError(
+                "server_hostname can only be specified in client mode"
+            )
+        if self.check_hostname and not server_hostname:
+            raise ValueError("check_hostname requires server_hostname")
+        try:
+            return Engine(
+                self._hooks,
+                server_side=server_side,
+                identity=Identity.parse(server_hostname)
+                if server_hostname
+                else None,
+                alpn=() if server_side else self._alpn,
+            )
+        except TLSError as error:
+            raise as_ssl_error(error) from error

@@ -1,0 +1,379 @@
+"""A TLS session with the methods that the standard library expects of one.
+
+``ssl.SSLObject`` and ``ssl.SSLSocket`` are thin: whatever they are asked,
+they ask an object that their context makes (in C, an ``_ssl._SSLSocket``).
+``Session`` is that object, on tlskit's engine; so what libraries see is the
+standard library's own two classes, with all their habits.
+"""
+
+from __future__ import annotations
+
+import ssl
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..engine.bindings import TYPES, channel_binding
+from ..engine.engine import Engine, State
+from ..errors import TLSError, UnsupportedError
+from ..policy.settings import Verify
+from .certificate import certificate_dict
+from .errors import as_ssl_error
+
+if TYPE_CHECKING:
+    from cryptography import x509
+    from typing_extensions import Buffer
+
+    from ..engine.facts import Facts
+
+__all__ = ["MemorySession", "Records", "Session", "der"]
+
+T = TypeVar("T")
+
+_VERSIONS = {
+    0x0301: "TLSv1",
+    0x0302: "TLSv1.1",
+    0x0303: "TLSv1.2",
+    0x0304: "TLSv1.3",
+}
+_HEADER = 5  # RFC 8446, section 5.1: type, version, length.
+
+
+class Records:
+    """Counts bytes of ciphertext, so that nobody reads past a record.
+
+    What follows the peer's close_notify is not ours: after ``unwrap`` the
+    application reads it as plain text.  And who selects on a descriptor is
+    not told of bytes that have left it.
+    """
+
+    def __init__(self) -> None:
+        self._header = b""
+        self._left = 0
+
+    @property
+    def wanted(self) -> int:
+        """How many bytes may be read now; never 0."""
+        return self._left or _HEADER - len(self._header)
+
+    @property
+    def complete(self) -> bool:
+        """Whether a record has just ended."""
+        return not self._left and not self._header
+
+    def took(self, data: bytes | memoryview) -> None:
+        """Count what was read, no more than was ``wanted``."""
+        if self._left:
+            self._left -= len(data)
+            return
+        self._header += bytes(data)
+        if len(self._header) == _HEADER:
+            self._left = int.from_bytes(self._header[3:], "big")
+            self._header = b""
+
+
+class Session:
+    """One session, as ``ssl.SSLObject`` and ``ssl.SSLSocket`` ask for it.
+
+    Args:
+        engine: The session itself.
+        context: The ``ssl.SSLContext`` that made it.
+        owner: The object that the application sees.
+        server_hostname: Whom we want to reach.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        context: ssl.SSLContext,
+        owner: object,
+        server_hostname: str | None,
+    ) -> None:
+        self.engine = engine
+        self._context = context
+        # Their owner holds them: a cycle would keep sockets open.
+        self._owner = None if owner is None else weakref.ref(owner)
+        self.server_hostname = server_hostname
+
+    @contextmanager
+    def _in_ssl_terms(self) -> Iterator[None]:
+        """Raise what libraries catch, with our own error as its cause.
+
+        Failures of the transport stay what they are.
+        """
+        try:
+            yield
+        except Exception as error:
+            if isinstance(error, TLSError) or error is self.engine.failure:
+                raise as_ssl_error(error) from error
+            raise
+
+    # -- what it is ---------------------------------------------------------
+
+    @property
+    def owner(self) -> object:
+        """The object that the application sees, if it still does."""
+        return None if self._owner is None else self._owner()
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """The context that made this session."""
+        return self._context
+
+    @context.setter
+    def context(self, _value: object) -> None:
+        raise UnsupportedError(
+            "a session's context can't be exchanged",
+            hint="choose contexts by ServerContext.set_server_names()",
+        )
+
+    @property
+    def server_side(self) -> bool:
+        """Whether we are the server."""
+        return self.engine.server_side
+
+    @property
+    def session(self) -> None:
+        """Nothing that another connection could be given."""
+        return
+
+    @session.setter
+    def session(self, value: object) -> None:
+        if value is not None:
+            raise ValueError("Session refers to a different SSLContext.")
+
+    # -- the facts of a handshake -------------------------------------------
+
+    @property
+    def _facts(self) -> Facts | None:
+        return self.engine.facts
+
+    @property
+    def session_reused(self) -> bool:
+        """Whether an earlier session was resumed."""
+        return self._facts is not None and self._facts.session_reused
+
+    def getpeercert(
+        self,
+        binary_form: bool = False,
+    ) -> dict[str, Any] | bytes | None:
+        """Describe the peer's certificate, or give it as DER.
+
+        Programs take what a server is given here for verified, so there a
+        certificate that was merely tolerated is left out.
+
+        Raises:
+            ValueError: The handshake is not done.
+        """
+        facts = self._facts
+        if facts is None:
+            raise ValueError("handshake not done yet")
+        certificate = facts.peer_certificate
+        if certificate is None:
+            return None
+        if binary_form:
+            shown = facts.peer_verified or not self.server_side
+            return der(certificate) if shown else None
+        return certificate_dict(certificate) if facts.peer_verified else {}
+
+    @property
+    def verified_chain(self) -> tuple[x509.Certificate, ...]:
+        """The path from the peer's certificate to a root."""
+        return () if self._facts is None else self._facts.verified_chain
+
+    @property
+    def unverified_chain(self) -> tuple[x509.Certificate, ...]:
+        """What the peer sent."""
+        return () if self._facts is None else self._facts.peer_chain
+
+    def selected_alpn_protocol(self) -> str | None:
+        """Name the application protocol (RFC 7301)."""
+        return None if self._facts is None else self._facts.alpn
+
+    def version(self) -> str | None:
+        """Name the version as ``ssl`` does."""
+        return None if self._facts is None else _VERSIONS[self._facts.version]
+
+    def cipher(self) -> tuple[str, str, int] | None:
+        """Give the cipher suite, its version, and its secret bits."""
+        return None if self._facts is None else self.engine.cipher()
+
+    def shared_ciphers(self) -> None:
+        """Give nothing: pyOpenSSL doesn't tell what a client offered."""
+
+    def compression(self) -> None:
+        """Give nothing: compression is off (RFC 7525, section 3.3)."""
+
+    def get_channel_binding(self, cb_type: str = "tls-unique") -> bytes | None:
+        """Give a channel binding; None where it is not defined.
+
+        Raises:
+            ValueError: There is no such type.
+        """
+        if cb_type not in TYPES:
+            raise ValueError(
+                f"{cb_type} channel binding type not implemented; "
+                f"there are: {', '.join(TYPES)}"
+            )
+        if self._facts is None:
+            return None
+        try:
+            return channel_binding(
+                cb_type,
+                self._facts,
+                self.engine.export,
+                server_side=self.server_side,
+            )
+        except TLSError:
+            return None
+
+    def pending(self) -> int:
+        """Say how many decrypted bytes are there."""
+        return self.engine.decrypted
+
+
+class MemorySession(Session):
+    """A session between two ``ssl.MemoryBIO``: the caller moves the bytes."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        context: ssl.SSLContext,
+        owner: object,
+        server_hostname: str | None,
+        *,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+    ) -> None:
+        super().__init__(engine, context, owner, server_hostname)
+        self._incoming = incoming
+        self._outgoing = outgoing
+        self._records = Records()
+        self._ended = False
+        self._asked = False  # For a certificate, after the handshake.
+
+    def do_handshake(self) -> None:
+        """Go on with the handshake."""
+        with self._in_ssl_terms():
+            self._drive(self.engine.handshake)
+
+    def read(self, size: int, buffer: Buffer | None = None) -> bytes | int:
+        """Read up to *size* bytes, or as many as *buffer* holds."""
+        with self._in_ssl_terms():
+            self._prepare()
+            return read_by(
+                lambda view: self._drive(lambda: self.engine.read_into(view)),
+                size,
+                buffer,
+            )
+
+    def write(self, data: Buffer) -> int:
+        """Encrypt all of *data*."""
+        view = memoryview(data).cast("B")
+        with self._in_ssl_terms():
+            self._prepare()
+            return self._drive(lambda: self.engine.write(view))
+
+    def _prepare(self) -> None:
+        """Shake hands first, where the application left that to us."""
+        if self.engine.state is State.HANDSHAKE:
+            self._drive(self.engine.handshake)
+        if self._asked:
+            self._drive(self.engine.reauthenticated)
+            self._asked = False
+
+    def shutdown(self) -> None:
+        """Send our close_notify, and look for the peer's."""
+        with self._in_ssl_terms():
+            self.engine.finish()
+            self._flush()
+            if self._facts is not None:
+                check_silent(
+                    lambda view: self._drive(
+                        lambda: self.engine.read_into(view)
+                    )
+                )
+
+    def verify_client_post_handshake(self) -> None:
+        """Ask the client for its certificate; reading gets the answer."""
+        with self._in_ssl_terms():
+            self.engine.reauthenticate(Verify.REQUIRE)
+            self._asked = True
+            self._flush()
+
+    def _drive(self, step: Callable[[], T | None]) -> T:
+        """Take *step* until it yields, or there is nothing left to feed."""
+        while True:
+            try:
+                result = step()
+            finally:
+                self._flush()  # The peer is owed an alert, too.
+            if result is not None:
+                return result
+            if not self._feed():
+                raise ssl.SSLWantReadError(
+                    ssl.SSL_ERROR_WANT_READ,
+                    "The operation did not complete (read)",
+                )
+
+    def _flush(self) -> None:
+        data = self.engine.outgoing()
+        if data:
+            self._outgoing.write(data)
+
+    def _feed(self) -> bool:
+        """Feed what there is of one record; say whether there was any."""
+        pieces = []
+        while piece := self._incoming.read(self._records.wanted):
+            self._records.took(piece)
+            pieces.append(piece)
+            if self._records.complete:
+                break
+        if pieces:
+            self.engine.receive(b"".join(pieces))
+            return True
+        if self._incoming.eof and not self._ended:
+            self._ended = True
+            self.engine.receive(b"")
+            return True
+        return False
+
+
+def read_by(
+    read_into: Callable[[memoryview], int], size: int, buffer: Buffer | None
+) -> bytes | int:
+    """Read as ``ssl`` does: into *buffer*, or to give bytes.
+
+    Raises:
+        ValueError: *size* is negative, and there is no buffer.
+    """
+    if buffer is not None:
+        view = memoryview(buffer).cast("B")
+        return read_into(view[:size] if 0 < size < len(view) else view)
+    if size < 0:
+        raise ValueError("size should not be negative")
+    # No record holds more, and the caller may ask for anything.
+    room = memoryview(bytearray(min(size, 65536)))
+    return bytes(room[: read_into(room)])
+
+
+def check_silent(read_into: Callable[[memoryview], int]) -> None:
+    """Wait for the peer's close_notify, before which nothing may come.
+
+    Raises:
+        ssl.SSLError: Data came, which would be lost.
+    """
+    if read_into(memoryview(bytearray(1))):
+        raise ssl.SSLError(
+            ssl.SSL_ERROR_SSL,
+            "[SSL: APPLICATION_DATA_AFTER_CLOSE_NOTIFY] the peer still sends "
+            "data; read it to its end before unwrap()",
+        )
+
+
+def der(certificate: x509.Certificate) -> bytes:
+    """Give *certificate* as DER."""
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    return certificate.public_bytes(Encoding.DER)

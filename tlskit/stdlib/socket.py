@@ -1,0 +1,360 @@
+"""``SSLSocket``: the standard library's own class over tlskit's driver.
+
+The socket of the operating system never waits while TLS runs on it; our
+driver does, and knows the deadline.  So the time-out that the application
+sets is kept here, and is the socket's own only before and after TLS.
+
+**Closing.**  ``shutdown`` and ``close`` send a close_notify, which the
+standard library's class leaves out: without one the peer can't tell an end
+from an attack.  A process that has forked since the handshake may share the
+connection with its child, as servers do that fork for each client, and one
+of the two closes its copy while the other talks on.  Then ``close`` only
+closes.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import weakref
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from ..engine.engine import Engine, State
+from ..errors import TruncatedError
+from ..policy.settings import Verify
+from ..ports.driver import Driver
+from ..ports.transport import poll
+from ..tools.deadline import Deadline
+from .session import Records, Session, check_silent, der, read_by
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["SSLObject", "SSLSocket", "SocketSession"]
+
+#: How long, in seconds, ``close`` and ``shutdown`` try to say goodbye.
+_FAREWELL = 5.0
+#: With a time-out, one call sends no more: it is the time for each of them.
+_PIECE = 16384
+
+_forks = 0
+
+
+def _forked() -> None:
+    global _forks  # noqa: PLW0603 - the process has one history
+    _forks += 1
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - but on Windows
+    os.register_at_fork(after_in_parent=_forked, after_in_child=_forked)
+
+
+class _Views:
+    """What both classes can do besides what the standard library's do."""
+
+    _sslobj: Any
+
+    def get_verified_chain(self) -> list[bytes]:
+        """Give the path from the peer's certificate to a root, as DER."""
+        return [der(each) for each in self._sslobj.verified_chain]
+
+    def get_unverified_chain(self) -> list[bytes]:
+        """Give what the peer sent, its own certificate first, as DER."""
+        return [der(each) for each in self._sslobj.unverified_chain]
+
+
+class SSLObject(_Views, ssl.SSLObject):
+    """What ``wrap_bio`` gives; see ``ssl.SSLObject``."""
+
+
+class SSLSocket(_Views, ssl.SSLSocket):
+    """What ``wrap_socket`` gives; see ``ssl.SSLSocket``."""
+
+    _tls_runs = False
+    _seconds: float | None = None
+
+    # -- the session --------------------------------------------------------
+
+    def do_handshake(self, block: bool = False) -> None:
+        """Shake hands; an interrupt leaves no socket behind."""
+        try:
+            super().do_handshake(block)
+        except Exception:
+            raise
+        except BaseException:
+            self.close()
+            raise
+
+    def shutdown(self, how: int) -> None:
+        """End one direction or both.
+
+        The end of the output is announced by a close_notify.  What the peer
+        still sends is read through TLS, not past it.
+        """
+        session: SocketSession | None = self._sslobj
+        if session is None:
+            super().shutdown(how)
+            return
+        session.hang_up(how, self._goodbye())
+        socket.socket.shutdown(self, how)
+
+    def unwrap(self) -> socket.socket:
+        """End TLS on both sides, and go on as a plain socket."""
+        plain: socket.socket = super().unwrap()
+        self._end_tls()
+        return plain
+
+    def detach(self) -> int:
+        """Close without closing the descriptor, and give it."""
+        self._end_tls()
+        self._sslobj = None
+        return super().detach()
+
+    def _real_close(self) -> None:
+        session, self._sslobj = self._sslobj, None
+        try:
+            if session is not None:
+                session.close(self._goodbye())
+        finally:
+            self._tls_runs = False
+            super()._real_close()  # type: ignore[misc]
+
+    def _goodbye(self) -> Deadline:
+        """Give the deadline of what must not take long."""
+        if self.gettimeout() == 0:
+            return Deadline.now()
+        return Deadline.after(self.gettimeout()).sooner(_FAREWELL)
+
+    # -- time-outs ----------------------------------------------------------
+
+    def _begin_tls(self) -> None:
+        if self._tls_runs:
+            return
+        self._seconds = super().gettimeout()
+        super().setblocking(False)
+        self._tls_runs = True
+
+    def _end_tls(self) -> None:
+        if self._tls_runs:
+            self._tls_runs = False
+            super().settimeout(self._seconds)
+
+    def settimeout(self, value: float | None) -> None:
+        """Set the time that each later call may take, in seconds."""
+        if not self._tls_runs:
+            super().settimeout(value)
+            return
+        if value is not None and value < 0:
+            raise ValueError("Timeout value out of range")
+        self._seconds = None if value is None else float(value)
+
+    def gettimeout(self) -> float | None:
+        """Give the time-out in seconds, or None."""
+        return self._seconds if self._tls_runs else super().gettimeout()
+
+    @property
+    def timeout(self) -> float | None:
+        """The time-out in seconds, or None."""
+        return self.gettimeout()
+
+    def setblocking(self, flag: bool) -> None:
+        """Wait for ever, or not at all."""
+        self.settimeout(None if flag else 0.0)
+
+    def getblocking(self) -> bool:
+        """Say whether calls wait at all."""
+        return self.gettimeout() != 0
+
+
+class _Wire:
+    """The socket beneath an ``SSLSocket``, as a transport; see there."""
+
+    close_streams = False
+
+    def __init__(self, sock: SSLSocket) -> None:
+        self._sock = weakref.ref(sock)
+        self._records = Records()
+
+    @property
+    def sock(self) -> SSLSocket:
+        sock = self._sock()
+        assert sock is not None, "the owner of the session calls us"
+        return sock
+
+    def read_into(self, buffer: memoryview) -> int | None:
+        size = 0
+        while True:
+            room = buffer[size : size + self._records.wanted]
+            try:
+                got = socket.socket.recv_into(self.sock, room)
+            except BlockingIOError:
+                return size or None
+            self._records.took(room[:got])
+            size += got
+            if not got or self._records.complete:
+                return size
+
+    def write(self, data: memoryview) -> int | None:
+        try:
+            return socket.socket.send(self.sock, data)
+        except BlockingIOError:
+            return None
+
+    def wait(
+        self, *, read: bool, write: bool, deadline: Deadline
+    ) -> tuple[bool, bool]:
+        if write and deadline.is_now:
+            # The caller selects; what a writer takes in would not wake it.
+            read = False
+        number = self.fileno()
+        return poll(
+            [number] if read else [], [number] if write else [], deadline
+        )
+
+    def close_write(self) -> None:
+        with suppress(OSError):
+            socket.socket.shutdown(self.sock, socket.SHUT_WR)
+
+    def wake(self) -> None:
+        with suppress(OSError):
+            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Leave it to the ``SSLSocket``, whose close this is part of."""
+
+    def fileno(self) -> int:
+        return self.sock.fileno()
+
+
+class SocketSession(Session):
+    """A session on the very socket that owns it."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        context: ssl.SSLContext,
+        owner: SSLSocket,
+        server_hostname: str | None,
+    ) -> None:
+        super().__init__(engine, context, owner, server_hostname)
+        self._wire = _Wire(owner)
+        self._driver = Driver(engine, self._wire)
+        self._forks = _forks
+        self._hung_up = False
+        self._owed = b""  # Encrypted, but not yet told as sent.
+
+    def do_handshake(self) -> None:
+        """Shake hands, within the socket's time-out."""
+        with self._in_ssl_terms():
+            self._driver.handshake(self._deadline())
+
+    def read(self, size: int, buffer: Buffer | None = None) -> bytes | int:
+        """Read up to *size* bytes, or as many as *buffer* holds."""
+        with self._in_ssl_terms():
+            self._prepare()
+            return read_by(self._read_into, size, buffer)
+
+    def _read_into(self, view: memoryview) -> int:
+        try:
+            return self._driver.read_into(view, self._deadline())
+        except TruncatedError:
+            if self._hung_up:  # It was ourselves who cut the connection.
+                return 0
+            raise
+
+    def write(self, data: Buffer) -> int:
+        """Send *data*, or its beginning, and say how much."""
+        view = memoryview(data).cast("B")
+        with self._in_ssl_terms():
+            self._prepare()
+            deadline = self._deadline()
+            if self._owed:
+                return self._pay(view, deadline)
+            if deadline.moment is None:
+                return self._driver.write(view, deadline)
+            piece = view[:_PIECE]
+            self._driver.encrypt(piece, deadline)
+            try:
+                self._driver.flush_rest(deadline)
+            except (BlockingIOError, TimeoutError):
+                self._owed = bytes(piece)
+                raise
+            return len(piece)
+
+    def _pay(self, view: memoryview, deadline: Deadline) -> int:
+        """Send what an earlier call has encrypted; never encrypt it twice.
+
+        As with the standard library, who was told to call again does so with
+        the same data.
+        """
+        if view[: len(self._owed)] != self._owed:
+            raise ssl.SSLError(
+                ssl.SSL_ERROR_SSL,
+                "[SSL: BAD_WRITE_RETRY] the last call could not send its "
+                "data; call again with the same",
+            )
+        self._driver.flush_rest(deadline)
+        paid, self._owed = len(self._owed), b""
+        return paid
+
+    def shutdown(self) -> socket.socket:
+        """Send our close_notify, wait for the peer's; give the socket."""
+        with self._in_ssl_terms():
+            self._driver.finish(self._deadline())
+            if self._facts is not None:
+                check_silent(self._read_into)
+            self._driver.release()
+        return self._wire.sock
+
+    def verify_client_post_handshake(self) -> None:
+        """Ask the client for its certificate, and wait for the answer."""
+        with self._in_ssl_terms():
+            self._driver.reauthenticate(Verify.REQUIRE, self._deadline())
+
+    # -- the end ------------------------------------------------------------
+
+    def hang_up(self, how: int, deadline: Deadline) -> None:
+        """Announce the end of the output, if that is what ends."""
+        if how != socket.SHUT_WR:
+            self._hung_up = True
+        if how != socket.SHUT_RD:
+            with suppress(OSError):
+                self._begin()
+                self._driver.finish(deadline)
+
+    def close(self, deadline: Deadline) -> None:
+        """Say goodbye, if nobody else has this connection."""
+        if self._forks != _forks or not self._connected():
+            self._driver.release()
+        elif deadline.is_now:
+            with suppress(OSError):
+                self._begin()
+                self._driver.finish(deadline)
+            self._driver.release()
+        else:
+            self._begin()
+            self._driver.close(deadline)
+
+    def _connected(self) -> bool:
+        try:
+            socket.socket.getpeername(self._wire.sock)
+        except OSError:
+            return False
+        return True
+
+    # -- the beginning ------------------------------------------------------
+
+    def _prepare(self) -> None:
+        """Shake hands first, where the application left that to us."""
+        if self.engine.state is State.HANDSHAKE:
+            self._driver.handshake(self._deadline())
+
+    def _begin(self) -> None:
+        self._wire.sock._begin_tls()
+
+    def _deadline(self) -> Deadline:
+        self._begin()
+        seconds = self._wire.sock.gettimeout()
+        return Deadline.now() if seconds == 0 else Deadline.after(seconds)

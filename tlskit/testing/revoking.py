@@ -1,0 +1,80 @@
+"""Revocation lists and OCSP responses for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timezone
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from .leaf import Leaf
+from .making import DAY, Key, authority, digest
+
+__all__ = ["OCSP_USAGES", "make_crl", "make_ocsp_response"]
+
+#: The extended key usages of whom a CA lets answer for it.
+OCSP_USAGES = (ExtendedKeyUsageOID.OCSP_SIGNING,)
+
+
+def make_crl(
+    issuer: x509.Certificate, key: Key, revoked: Iterable[x509.Certificate]
+) -> bytes:
+    """Sign a revocation list."""
+    now = datetime.now(timezone.utc)
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(issuer.subject)
+        .last_update(now - DAY)
+        .next_update(now + 7 * DAY)
+        .add_extension(x509.CRLNumber(int(now.timestamp())), False)
+        .add_extension(authority(key), False)
+    )
+    for certificate in revoked:
+        builder = builder.add_revoked_certificate(
+            x509.RevokedCertificateBuilder()
+            .serial_number(certificate.serial_number)
+            .revocation_date(now - DAY)
+            .build()
+        )
+    return builder.sign(key, digest(key)).public_bytes(Encoding.PEM)
+
+
+def make_ocsp_response(
+    pair: tuple[x509.Certificate, x509.Certificate],
+    status: str,
+    valid: tuple[datetime, datetime],
+    responder: Leaf,
+) -> bytes:
+    """Sign an OCSP response about the first of *pair*, its issuer last."""
+    if status not in _STATUSES:
+        raise ValueError(
+            f"{status!r} is no status; there are: {', '.join(_STATUSES)}"
+        )
+    revoked = status == "revoked"
+    builder = (
+        ocsp.OCSPResponseBuilder()
+        .add_response(
+            *pair,
+            hashes.SHA256(),
+            _STATUSES[status],
+            *valid,
+            valid[0] if revoked else None,
+            x509.ReasonFlags.key_compromise if revoked else None,
+        )
+        .responder_id(ocsp.OCSPResponderEncoding.HASH, responder.certificate)
+    )
+    if responder.certificate != pair[1]:
+        builder = builder.certificates([responder.certificate])
+    signed = builder.sign(responder.key, digest(responder.key))
+    return signed.public_bytes(Encoding.DER)
+
+
+_STATUSES = {
+    "good": ocsp.OCSPCertStatus.GOOD,
+    "revoked": ocsp.OCSPCertStatus.REVOKED,
+    "unknown": ocsp.OCSPCertStatus.UNKNOWN,
+}

@@ -1,0 +1,1 @@
+"""Who is accepted, and why not: names, chains, revocation."""

@@ -1,0 +1,176 @@
+"""Judge a server's chain without a connection to the server.
+
+What OpenSSL does in a handshake is done here with a chain that is at hand, so
+that people can be told what another policy, or another time, would have said.
+It decides nothing about connections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigurationError, IdentityError, VerificationError
+from ..errors.codes import VerifyReason
+from ..openssl.gate import crypto, translated
+from ..trust import Roots
+from ..x509.gate import Encoding, dsa, ec, rsa, x509
+from ..x509.glimpse import Glimpse
+from .chain import explain_faults, second_opinion
+from .identity import Identity
+from .scene import Fault, VerificationScene
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+__all__ = ["Policy", "judge"]
+
+Chain: TypeAlias = "tuple[x509.Certificate, ...]"
+
+#: OpenSSL's security level 2, which contexts have: 112 bits.
+_LEAST_BITS = (
+    ((rsa.RSAPublicKey, dsa.DSAPublicKey), 2048),
+    ((ec.EllipticCurvePublicKey,), 224),
+)
+_LEAST_DIGEST = 28  # Bytes: a collision costs half of the digest's bits.
+_FOR_SERVERS = {"serverAuth", "any"}
+
+
+@dataclass(frozen=True)
+class Policy:
+    """By what a client judges the chain of a server."""
+
+    roots: tuple[Roots, ...]
+    #: Whom the client means; None for anybody.
+    identity: Identity | None
+    #: Certificates that are trusted besides.
+    also: Chain = ()
+    #: Whether a second verifier must accept, too; see ``set_strict()``.
+    strict: bool = False
+    #: Whether a trusted certificate need not be a root.
+    partial: bool = False
+    #: The moment that counts; None for now.
+    at: datetime | None = None
+
+    @property
+    def ders(self) -> tuple[bytes, ...]:
+        """All that is trusted, DER, once each."""
+        own = (der for roots in self.roots for der in roots.ders)
+        return tuple(dict.fromkeys((*own, *map(_der, self.also))))
+
+
+def judge(chain: Chain, policy: Policy) -> Chain:
+    """Verify a server's chain.
+
+    Args:
+        chain: As the server sent it, its own certificate first.
+        policy: What to judge by.
+
+    Returns:
+        The path to a trusted certificate, the server's own first.
+
+    Raises:
+        VerificationError: The chain is not acceptable.
+    """
+    path, faults = _build(chain, policy)
+    scene = VerificationScene(
+        presented=tuple(map(_der, chain)),
+        built=tuple(map(_der, path)),
+        expected=None if policy.identity is None else policy.identity.text,
+        sources=tuple(str(each.source) for each in policy.roots),
+        roots=len(policy.ders),
+        at=policy.at,
+    )
+    faults += _unfit(path or chain[:1])
+    faults += _misnamed(chain[0], policy.identity)
+    if faults:
+        raise explain_faults(tuple(faults), scene)
+    if policy.strict:
+        identity = policy.identity
+        second_opinion(
+            scene.presented,
+            tuple(map(x509.load_der_x509_certificate, policy.ders)),
+            name=None
+            if identity is None or identity.dns is None
+            else identity.dns.decode("ascii"),
+            address=None if identity is None else identity.address,
+            at=policy.at,
+            server_side=False,
+            scene=scene,
+        )
+    return path
+
+
+def _build(chain: Chain, policy: Policy) -> tuple[Chain, list[Fault]]:
+    """Have OpenSSL look for a path, and give it, or the fault."""
+    store = _store(policy)
+    try:
+        # OpenSSL may not even read what cryptography has read.
+        with translated(VerificationError, "looking for a path"):
+            leaf, *others = map(crypto.X509.from_cryptography, chain)
+            context = crypto.X509StoreContext(store, leaf, others)
+            found = context.get_verified_chain()
+    except crypto.X509StoreContextError as error:
+        code, depth, _ = error.errors
+        at_fault = error.certificate.to_cryptography()
+        return (), [Fault(code, depth, _der(at_fault))]
+    return tuple(each.to_cryptography() for each in found), []
+
+
+def _store(policy: Policy) -> crypto.X509Store:
+    store = crypto.X509Store()
+    for der in policy.ders:
+        with translated(ConfigurationError, "trusting a root"):
+            store.add_cert(crypto.load_certificate(crypto.FILETYPE_ASN1, der))
+    for roots in policy.roots:
+        for directory in roots.directories:
+            with translated(ConfigurationError, f"trusting {directory}"):
+                store.load_locations(None, directory)
+    if policy.strict:
+        store.set_flags(crypto.X509StoreFlags.X509_STRICT)
+    if policy.partial:
+        store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
+    if policy.at is not None:
+        store.set_time(policy.at)
+    return store
+
+
+def _unfit(path: Chain) -> Iterator[Fault]:
+    """Find what only a connection's security level and purpose mind."""
+    for depth, each in enumerate(map(Glimpse, map(_der, path))):
+        if _is_short(each._field(lambda found: found.public_key(), None)):
+            code = VerifyReason.CA_KEY_TOO_SMALL
+            if depth == 0:
+                code = VerifyReason.EE_KEY_TOO_SMALL
+            yield Fault(code, depth, each.der)
+        digest = each._field(lambda it: it.signature_hash_algorithm, None)
+        weak = digest is not None and digest.digest_size < _LEAST_DIGEST
+        if weak and not each.self_issued:
+            yield Fault(VerifyReason.CA_MD_TOO_WEAK, depth, each.der)
+    leaf = Glimpse(_der(path[0]))
+    if leaf.purposes and not _FOR_SERVERS.intersection(leaf.purposes):
+        yield Fault(VerifyReason.INVALID_PURPOSE, 0, leaf.der)
+
+
+def _is_short(key: object) -> bool:
+    return any(
+        isinstance(key, kinds) and key.key_size < least
+        for kinds, least in _LEAST_BITS
+    )
+
+
+def _misnamed(
+    certificate: x509.Certificate, identity: Identity | None
+) -> Iterator[Fault]:
+    if identity is None:
+        return
+    try:
+        identity.check(certificate)
+    except IdentityError as error:
+        yield Fault(error.reason, 0, _der(certificate))
+
+
+def _der(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(Encoding.DER)

@@ -1,0 +1,170 @@
+"""Certificate revocation lists (RFC 5280, section 5): load them, ask them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..errors import TrustSourceError
+from ..x509 import pem
+from ..x509.gate import x509
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+__all__ = ["CrlSource", "Revocation", "load_crls", "renewed", "revocation_of"]
+
+Crl: TypeAlias = "x509.CertificateRevocationList"
+CrlSource: TypeAlias = "str | os.PathLike[str] | bytes | Crl | Iterable[Crl]"
+
+_LABELS = ("X509 CRL", "CRL")
+_HINT = "look at it with: openssl crl -text -noout -in FILE"
+
+
+class Revocation(NamedTuple):
+    """When a CA took a certificate back, and why."""
+
+    #: In UTC.
+    date: datetime
+    #: As RFC 5280 calls it, such as ``"keyCompromise"``; empty if not told.
+    reason: str
+
+    def __str__(self) -> str:
+        """Give both, fit for the middle of a sentence."""
+        date = f"on {self.date:%Y-%m-%dT%H:%M:%SZ}"
+        return f"{date} ({self.reason})" if self.reason else date
+
+
+def load_crls(source: CrlSource) -> tuple[Crl, ...]:
+    """Read revocation lists.
+
+    Args:
+        source: A path, bytes (PEM or DER), a list or several.
+
+    Raises:
+        TrustSourceError: There is none, or one is malformed.
+        TypeError: *source* can't be one.
+    """
+    if isinstance(source, x509.CertificateRevocationList):
+        return (_usable(source, "the revocation list"),)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _parsed(bytes(source), "the data given")
+    if isinstance(source, str | os.PathLike):
+        return _parsed(_read(source), repr(os.fspath(source)))
+    found = tuple(source)
+    for each in found:
+        if not isinstance(each, x509.CertificateRevocationList):
+            raise TypeError(f"a revocation list is wanted, found {each!r}")
+    if not found:
+        raise TrustSourceError(
+            "there is no revocation list in an empty series"
+        )
+    return tuple(_usable(each, "a revocation list") for each in found)
+
+
+def _read(path: str | os.PathLike[str]) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        raise TrustSourceError(
+            f"can't read the revocation list {os.fspath(path)!r}: {error}",
+            errno=getattr(error, "errno", None),
+            filename=os.fspath(path),
+            hint="check the path",
+        ) from error
+
+
+def _parsed(data: bytes, name: str) -> tuple[Crl, ...]:
+    if b"-----BEGIN " not in data:
+        return (_crl(data, f"{name} holds no revocation list, PEM or DER"),)
+    blocks = pem.blocks(data)
+    found = [block for block in blocks if block.label in _LABELS]
+    if not found:
+        labels = sorted({block.label for block in blocks})
+        raise TrustSourceError(
+            f"a revocation list is wanted, but {name} holds only: "
+            + ", ".join(labels),
+            hint="give the file that has BEGIN X509 CRL in it",
+        )
+    crls = []
+    for number, block in enumerate(found, 1):
+        complaint = f"revocation list number {number} in {name} is malformed"
+        try:
+            der = block.der
+        except ValueError as error:
+            raise TrustSourceError(
+                f"{complaint}: {error}", hint=_HINT
+            ) from error
+        crls.append(_crl(der, complaint))
+    return tuple(crls)
+
+
+def _crl(der: bytes, complaint: str) -> Crl:
+    try:
+        return _usable(x509.load_der_x509_crl(der), complaint)
+    except (ValueError, TypeError, x509.InvalidVersion) as error:
+        raise TrustSourceError(f"{complaint}: {error}", hint=_HINT) from error
+
+
+def _usable(crl: Crl, complaint: str) -> Crl:
+    """Refuse what OpenSSL could make nothing of."""
+    try:
+        extensions = crl.extensions
+    except ValueError as error:
+        raise TrustSourceError(f"{complaint}: {error}", hint=_HINT) from error
+    if any(each.oid == x509.DeltaCRLIndicator.oid for each in extensions):
+        raise TrustSourceError(
+            f"{complaint}: it is a delta, which tells only what is new since "
+            "another one",
+            hint="load the complete list of that CA",
+        )
+    return crl
+
+
+def renewed(old: tuple[Crl, ...], new: tuple[Crl, ...]) -> tuple[Crl, ...]:
+    """Add *new* lists; each replaces an older one of the same scope."""
+    table = {_scope(each): each for each in old}
+    table.update((_scope(each), each) for each in new)
+    return tuple(table.values())
+
+
+def _scope(crl: Crl) -> tuple[bytes, bytes]:
+    """Tell what *crl* covers: its CA, and the part of that CA's issue."""
+    try:
+        part = crl.extensions.get_extension_for_class(
+            x509.IssuingDistributionPoint
+        ).value.public_bytes()
+    except x509.ExtensionNotFound:
+        part = b""
+    return crl.issuer.public_bytes(), part
+
+
+def revocation_of(
+    certificate: x509.Certificate | None, crls: Iterable[Crl]
+) -> Revocation | None:
+    """Look *certificate* up in the lists of its issuer.
+
+    The lists' signatures are not checked: OpenSSL has done that.
+    """
+    if certificate is None:
+        return None
+    for crl in crls:
+        if crl.issuer != certificate.issuer:
+            continue
+        entry = crl.get_revoked_certificate_by_serial_number(
+            certificate.serial_number
+        )
+        if entry is not None:
+            return Revocation(entry.revocation_date_utc, _reason(entry))
+    return None
+
+
+def _reason(entry: x509.RevokedCertificate) -> str:
+    try:
+        flag = entry.extensions.get_extension_for_class(x509.CRLReason)
+    except (x509.ExtensionNotFound, ValueError):
+        return ""
+    return str(flag.value.reason.value)

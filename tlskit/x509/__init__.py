@@ -1,0 +1,1 @@
+"""Certificates, keys and their encodings as data; nothing is judged."""
