@@ -119,7 +119,7 @@ def test_what_others_got_wrong_is_tested():
 
     assert 10 < len(items)
     for title, text in items:
-        files = re.findall(r"``(test_\w+\.py)``: ((?:``\w+``,? ?)+)", text)
+        files = re.findall(r"``([a-z_/]+\.py)``: ((?:``\w+``,? ?)+)", text)
         assert files, title
         for name, functions in files:
             source = tests.joinpath(name).read_text(encoding="utf-8")

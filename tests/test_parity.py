@@ -210,7 +210,7 @@ def test_named_tests_exist(row: Row) -> None:
 def test_tests_named_between_the_tables_exist() -> None:
     """The same holds for tests that the text names."""
     page = DOCS.joinpath("parity.rst").read_text(encoding="utf-8")
-    named = re.findall(r"``tests/(\w+\.py)(?:::(\w+))?``", page)
+    named = re.findall(r"``tests/([a-z_\/]+\.py)(?:::(\w+))?``", page)
 
     assert len(named) > 150
     for file, name in named:
