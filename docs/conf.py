@@ -83,12 +83,10 @@ _UNIONS = (
 )
 # What is said in the signatures of members that are not for users.
 _INSIDE = (
-    r"tlskit\._\w+\.\w+",
-    r"tlskit\.cli\._data\.\w+",
-    r"tlskit\.aio\._\w+\.\w+",
-    r"tlskit\.driver\.Driver",
-    r"tlskit\.hashing\._Stream",
-    r"tlskit\.reloading\.T",
+    r"tlskit\.(\w+\.)+_\w+",
+    r"tlskit\.(aio|stdlib|cli|context|engine|openssl|policy|verify|x509)\.\w+\.\w+",
+    r"tlskit\.cli\.\w+\.\w+\.\w+",
+    r"tlskit\.ports\.driver\.Driver",
 )
 nitpick_ignore_regex = [
     (r"py:.*", rf"({'|'.join(_ELSEWHERE)})(\..*)?"),

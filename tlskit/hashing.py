@@ -1,4 +1,8 @@
-"""SHA-1 and MD5 of streams by OpenSSL, and hexadecimal both ways."""
+"""SHA-1 and MD5 of streams by OpenSSL, and hexadecimal both ways.
+
+Both digests are broken where somebody may choose the input; they are here
+for formats that demand them.  Source: ``openssl/sha1``, ``openssl/md5``.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,12 @@
 """The libraries themselves: handles, versions, why loading failed.
 
-A door to ``tlskit.openssl.library``; nothing is loaded before one of these
-names is used.
+The libraries are linked into the wheel of ``cryptography``; nothing is
+searched on disk.  So both handles are the same object (cffi's), and the list
+of versions that are tried has the linked one only.
+
+Nothing is loaded before one of these names is used.
+
+Source: ``openssl/libcrypto`` and ``openssl/libssl``.
 """
 
 from __future__ import annotations
