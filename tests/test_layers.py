@@ -130,14 +130,13 @@ PRIVATE = {
 # entries at the top level, of which so many are modules.
 LONGEST, MOST, ENTRIES, TOP_MODULES = 500, 15, 24, 8
 
-# The only module that may touch those.
+# The only folder whose modules may touch those.
 NATIVE = "openssl.native"
 
 # Modules that were longer when the folders were made; this list only shrinks.
 STILL_LONG = {
     "context.context",
     "engine.engine",
-    "openssl.native",
     "ports.driver",
     "ports.port",
     "server.listener",
@@ -170,6 +169,11 @@ MODULES = modules()
 def owner(module: str) -> str:
     """The folder, or the module at the top level, that *module* is in."""
     return module.partition(".")[0]
+
+
+def is_native(module: str) -> bool:
+    """Whether *module* may touch what is private to pyOpenSSL."""
+    return module == NATIVE or module.startswith(f"{NATIVE}.")
 
 
 def is_type_checking(node: ast.AST) -> bool:
@@ -264,7 +268,7 @@ def fault_outside(module: str, found: Import) -> str | None:
     allowed = FENCES.get(root)
     if allowed is not None and not {owner(module), module} & allowed:
         return f"{root} is fenced off: {sorted(allowed)} may import it"
-    if found.target == "OpenSSL._util" and module != NATIVE:
+    if found.target == "OpenSSL._util" and not is_native(module):
         return f"OpenSSL._util is private: only {NATIVE} may know it"
     return None
 
@@ -324,7 +328,7 @@ def complaints(module: str, source: str) -> list[str]:
         )
         if fault:
             said.append(f"{module}:{found.line}: {fault}")
-    if module != NATIVE and not module.startswith(f"{NATIVE}."):
+    if not is_native(module):
         said += [
             f"{module}:{line}: {name} is private to pyOpenSSL"
             for line, name in private_uses(tree)
@@ -468,6 +472,7 @@ def test_the_house_has_rooms() -> None:
         ("trust", "import service_identity.hazmat", "fenced off"),
         ("engine.engine", "from OpenSSL import SSL", "OpenSSL is fenced off"),
         ("openssl.gate", "from OpenSSL._util import lib", "is private"),
+        ("openssl.natively", "from OpenSSL._util import lib", "is private"),
         ("engine.engine", "connection._ssl", "_ssl is private"),
         ("engine.engine", "MODE = SSL.VERIFY_PEER", "evaluated at import"),
         (
@@ -508,6 +513,7 @@ class Context:
         ("cli.doctor", "from .. import library, connect"),
         ("cli.doctor", "from ..errors import TLSError"),
         (NATIVE, "from OpenSSL import _util\nconnection._ssl"),
+        (f"{NATIVE}.direct", "from OpenSSL import _util\nconnection._ssl"),
         ("engine.engine", "self._context\ndef a(b: SSL.Context): SSL.A"),
         ("engine.engine", "late = lambda: SSL.VERIFY_PEER"),
         ("engine.engine", "context: SSL.Context"),

@@ -11,6 +11,7 @@ from OpenSSL import SSL
 import tlskit
 from tlskit import VerifySource
 from tlskit.openssl import native
+from tlskit.openssl.native import callbacks
 from tlskit.testing import memory_pair
 
 from ..engines import authority, client_context, server_context
@@ -117,13 +118,13 @@ def test_callback_for_nobody(monkeypatch, side):
         # Then the client's own callback would be the first to refuse.
         asking.set_verify_hostname(False)
         asking.set_verify(False)
-    found = native._connection
+    found = callbacks.connection_of
 
     def lost(ssl):
         connection = found(ssl)
         server_side = connection.get_app_data().server_side
         return None if server_side == (side == "server") else connection
 
-    monkeypatch.setattr(native, "_connection", lost)
+    monkeypatch.setattr(callbacks, "connection_of", lost)
     with pytest.raises(tlskit.HandshakeError):
         memory_pair(asking, context)

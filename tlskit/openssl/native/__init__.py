@@ -1,0 +1,61 @@
+"""The only user of non-public names of pyOpenSSL, each probed before use.
+
+A capability is a name for something that pyOpenSSL's public interface can't
+do, with the library functions that it takes.  Whoever wants one asks
+``has(name)`` first and has another way if the answer is no; so a binding
+that lacks a function costs a feature, never the process.
+
+Each concept is a module of this folder; ``probing`` has the table of
+capabilities.  Other folders use what is named here.
+"""
+
+from .callbacks import (
+    ALERT,
+    set_alpn_function,
+    set_server_name_function,
+    set_verify,
+)
+from .direct import DirectIO
+from .probing import capabilities, has, library_handle, without
+from .roots import RootStore
+from .sessions import (
+    copied_session,
+    has_session,
+    held_session,
+    offer_session,
+    session_reused,
+)
+from .settings import (
+    expect_peer,
+    has_extended_master_secret,
+    offer_post_handshake_authentication,
+    request_client_certificate,
+    set_dh_parameters,
+    set_groups,
+    set_purpose,
+)
+
+__all__ = [
+    "ALERT",
+    "DirectIO",
+    "RootStore",
+    "capabilities",
+    "copied_session",
+    "expect_peer",
+    "has",
+    "has_extended_master_secret",
+    "has_session",
+    "held_session",
+    "library_handle",
+    "offer_post_handshake_authentication",
+    "offer_session",
+    "request_client_certificate",
+    "session_reused",
+    "set_alpn_function",
+    "set_dh_parameters",
+    "set_groups",
+    "set_purpose",
+    "set_server_name_function",
+    "set_verify",
+    "without",
+]

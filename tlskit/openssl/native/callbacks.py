@@ -1,0 +1,143 @@
+"""Callbacks that tell OpenSSL which alert to send."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..gate import SSL
+from .probing import require
+
+if TYPE_CHECKING:
+    from OpenSSL.SSL import Connection, Context
+
+__all__ = [
+    "ALERT",
+    "connection_of",
+    "der_of",
+    "set_alpn_function",
+    "set_server_name_function",
+    "set_verify",
+]
+
+#: Returned by a refusing callback: the number of the alert to send.
+ALERT = int
+
+VerifyFunction = Callable[["Connection", bytes, int, int, bool], int]
+NameFunction = Callable[["Connection"], "int | None"]
+AlpnFunction = Callable[["Connection", "list[bytes]"], "bytes | int | None"]
+
+
+def connection_of(ssl: Any) -> Connection | None:
+    """Find pyOpenSSL's object for OpenSSL's, unless it is gone."""
+    found: Connection | None = SSL.Connection._reverse_mapping.get(ssl)
+    return found
+
+
+def set_verify(
+    target: Context | Connection, mode: int, function: VerifyFunction
+) -> None:
+    """Ask *function* about every certificate.
+
+    It gets the connection, the certificate's DER, OpenSSL's code, the depth
+    and OpenSSL's verdict, and returns the code to go on with: 0 accepts,
+    any other refuses, with the alert that OpenSSL has for that code.
+    """
+    lib, ffi = require("verify-error", "choose the alert of a refusal")
+
+    def callback(ok: int, store: Any) -> int:
+        index = lib.SSL_get_ex_data_X509_STORE_CTX_idx()
+        found = connection_of(lib.X509_STORE_CTX_get_ex_data(store, index))
+        if found is None:
+            return 0
+        code = function(
+            found,
+            der_of(lib, ffi, lib.X509_STORE_CTX_get_current_cert(store)),
+            lib.X509_STORE_CTX_get_error(store),
+            lib.X509_STORE_CTX_get_error_depth(store),
+            bool(ok),
+        )
+        lib.X509_STORE_CTX_set_error(store, code)
+        return int(code == 0)
+
+    handle = ffi.callback("int (*)(int, X509_STORE_CTX *)", callback, error=0)
+    if isinstance(target, SSL.Context):
+        lib.SSL_CTX_set_verify(target._context, mode, handle)
+    else:
+        lib.SSL_set_verify(target._ssl, mode, handle)
+    # pyOpenSSL's own field for it, which also each connection holds on to.
+    target._verify_callback = handle
+
+
+def der_of(lib: Any, ffi: Any, certificate: Any) -> bytes:
+    """Give a certificate of OpenSSL's as DER."""
+    bio = ffi.gc(lib.BIO_new(lib.BIO_s_mem()), lib.BIO_free)
+    lib.i2d_X509_bio(bio, certificate)
+    data = ffi.new("char **")
+    size = lib.BIO_get_mem_data(bio, data)
+    return bytes(ffi.buffer(data[0], size))
+
+
+def set_server_name_function(context: Context, function: NameFunction) -> None:
+    """Call *function* when a ClientHello is in.
+
+    It returns None to go on, or the number of the alert to refuse with.
+    """
+    lib, ffi = require("server-name-refusal", "refuse a server name")
+
+    def callback(ssl: Any, alert: Any, _argument: Any) -> int:
+        found = connection_of(ssl)
+        refusal = 80 if found is None else function(found)
+        if refusal is None:
+            return 0
+        alert[0] = refusal
+        return int(lib.SSL_TLSEXT_ERR_ALERT_FATAL)
+
+    handle = ffi.callback("int (*)(SSL *, int *, void *)", callback, error=2)
+    lib.SSL_CTX_set_tlsext_servername_callback(context._context, handle)
+    context._tlsext_servername_callback = handle
+
+
+def set_alpn_function(context: Context, function: AlpnFunction) -> None:
+    """Call *function* with what the client offers.
+
+    It returns the protocol, None for none, or a number to refuse with
+    ``no_application_protocol`` (OpenSSL knows no other alert here).
+    """
+    lib, ffi = require("alpn-refusal", "refuse an ALPN offer")
+
+    def callback(
+        ssl: Any, out: Any, length: Any, data: Any, size: int, _argument: Any
+    ) -> int:
+        found = connection_of(ssl)
+        if found is None:
+            return int(lib.SSL_TLSEXT_ERR_ALERT_FATAL)
+        chosen = function(found, _protocols(bytes(ffi.buffer(data, size))))
+        if isinstance(chosen, int):
+            return int(lib.SSL_TLSEXT_ERR_ALERT_FATAL)
+        if chosen is None:
+            return int(lib.SSL_TLSEXT_ERR_NOACK)
+        # OpenSSL copies the bytes only after we have returned.
+        kept = ffi.new("unsigned char[]", chosen)
+        found._alpn_select_callback_args = kept
+        out[0] = kept
+        length[0] = len(chosen)
+        return 0
+
+    handle = ffi.callback(
+        "int (*)(SSL *, unsigned char **, unsigned char *, "
+        "const unsigned char *, unsigned int, void *)",
+        callback,
+        error=2,
+    )
+    context._alpn_select_callback = handle
+    lib.SSL_CTX_set_alpn_select_cb(context._context, handle, ffi.NULL)
+
+
+def _protocols(wire: bytes) -> list[bytes]:
+    """Split the length-prefixed names of RFC 7301, section 3.1."""
+    names = []
+    while wire:
+        names.append(wire[1 : 1 + wire[0]])
+        wire = wire[1 + wire[0] :]
+    return names

@@ -1,0 +1,139 @@
+"""Bytes of a connection, moved by OpenSSL's own functions."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+from .probing import binding, require
+
+if TYPE_CHECKING:
+    from OpenSSL.SSL import Connection
+
+__all__ = ["DirectIO"]
+
+
+@functools.cache
+def _type_of_bytes() -> Any:
+    _, ffi = binding()
+    return ffi.typeof("char[]")
+
+
+#: What is worth giving back, in bytes.
+_MUCH = 1024
+
+
+class DirectIO:
+    """Moves one connection's bytes by OpenSSL's own functions.
+
+    pyOpenSSL allocates and copies for every record, and raises to say "not
+    now".  Here many records are one call, and "not now" is ``hungry``.
+    """
+
+    __slots__ = (
+        "_buffer",
+        "_bytes",
+        "_connection",
+        "_from",
+        "_into",
+        "_lib",
+        "_most",
+        "_place",
+        "_ssl",
+        "hungry",
+        "owes",
+    )
+
+    def __init__(self, connection: Connection) -> None:
+        self._lib, ffi = require("direct-io", "move bytes directly")
+        self._buffer = ffi.from_buffer
+        self._bytes = _type_of_bytes()
+        self._place = ffi.new("char **")
+        self._connection = connection
+        self._ssl = connection._ssl
+        self._into, self._from = connection._into_ssl, connection._from_ssl
+        self._most = 0  # What either side may have held at once.
+        #: Whether a read would only ask to be fed.
+        self.hungry = False
+        #: Whether reading has made ciphertext that is to go out.
+        self.owes = False
+
+    def feed(self, data: bytes | bytearray | memoryview) -> None:
+        """Take ciphertext."""
+        self.hungry = False
+        size = len(data)
+        self._most = max(self._most, size)
+        done = self._lib.BIO_write(self._into, self._buffer(data), size)
+        assert done == size  # Memory grows.
+
+    def read_into(self, buffer: memoryview) -> tuple[int, bool]:
+        """Decrypt as many records as *buffer* has room for.
+
+        Returns:
+            How many bytes, and whether only room or the peer's bytes are
+            missing to go on.  If not, ``Connection.recv_into`` is to be
+            called next: it tells what is the matter.
+        """
+        lib, ssl = self._lib, self._ssl
+        size, total = len(buffer), 0
+        target = self._buffer(self._bytes, buffer, True)
+        while total < size:
+            done = lib.SSL_read(ssl, target + total, size - total)
+            if done <= 0:
+                self.hungry = (
+                    lib.SSL_get_error(ssl, done) == lib.SSL_ERROR_WANT_READ
+                )
+                break
+            total += done
+            # Asking is cheaper than a read in vain.  What does not fill the
+            # buffer has left nothing of its record.
+            spent = lib.BIO_get_mem_data(self._into, self._place) <= 0
+            self.hungry = spent and (total < size or lib.SSL_pending(ssl) <= 0)
+            if self.hungry:
+                break
+        self.owes = lib.BIO_get_mem_data(self._from, self._place) > 0
+        return total, self.hungry or total == size
+
+    def write(self, data: memoryview) -> int:
+        """Encrypt all of *data*; no more than 0 is for ``explain``."""
+        done: int = self._lib.SSL_write(
+            self._ssl, self._buffer(data), len(data)
+        )
+        return done
+
+    def explain(self, done: int) -> None:
+        """Raise what pyOpenSSL does for this result."""
+        self._connection._raise_ssl_error(self._ssl, done)
+
+    def drain(self) -> bytes | bytearray:
+        """Take all ciphertext that waits to go out."""
+        size = self._lib.BIO_get_mem_data(self._from, self._place)
+        if size <= 0:
+            return b""
+        self._most = max(self._most, size)
+        taken = bytearray(size)
+        self._lib.BIO_read(self._from, self._buffer(taken), size)
+        return taken
+
+    def rest(self) -> None:
+        """Give back the memory that ciphertext once took.
+
+        OpenSSL's own never shrinks: of a connection that has once been busy
+        it would keep some 300 KiB for ever.
+        """
+        lib = self._lib
+        if self._most < _MUCH or any(
+            lib.BIO_get_mem_data(each, self._place) > 0
+            for each in (self._into, self._from)
+        ):
+            return
+        into, out = lib.BIO_new(lib.BIO_s_mem()), lib.BIO_new(lib.BIO_s_mem())
+        assert into
+        assert out
+        connection, swap = self._connection, lib.SSL_set_bio
+        # Python looks for signals after calls: if one raises, then only when
+        # nobody knows the old ones any more, which OpenSSL frees here.
+        self._most = 0
+        self._into = connection._into_ssl = into
+        self._from = connection._from_ssl = out
+        swap(self._ssl, into, out)

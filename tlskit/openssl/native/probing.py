@@ -1,0 +1,159 @@
+"""What this binding can do: each private name is looked for before use."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import Any
+
+from ...errors import TLSError, UnsupportedError
+from ..gate import SSL, is_available, translated
+
+__all__ = [
+    "binding",
+    "capabilities",
+    "fail",
+    "has",
+    "library_handle",
+    "require",
+    "without",
+]
+
+_NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "alpn-refusal": ("SSL_CTX_set_alpn_select_cb",),
+        "dh-parameters-from-memory": (
+            "BIO_new_mem_buf",
+            "PEM_read_bio_DHparams",
+            "SSL_CTX_set_tmp_dh",
+        ),
+        "direct-io": (
+            "BIO_get_mem_data",
+            "BIO_new",
+            "BIO_read",
+            "BIO_s_mem",
+            "BIO_write",
+            "SSL_ERROR_WANT_READ",
+            "SSL_get_error",
+            "SSL_pending",
+            "SSL_read",
+            "SSL_set_bio",
+            "SSL_write",
+        ),
+        "extended-master-secret": ("SSL_get_extms_support",),
+        "groups": ("SSL_CTX_set1_curves_list",),
+        "peer-name": (
+            "SSL_get0_param",
+            "X509_VERIFY_PARAM_set1_host",
+            "X509_VERIFY_PARAM_set1_ip",
+            "X509_VERIFY_PARAM_set_hostflags",
+        ),
+        "post-handshake-authentication": (
+            "SSL_CTX_set_post_handshake_auth",
+            "SSL_verify_client_post_handshake",
+        ),
+        "session-copies": (
+            "SSL_SESSION_free",
+            "SSL_get1_session",
+            "SSL_get_session",
+            "SSL_session_reused",
+            "SSL_set_session",
+            "d2i_SSL_SESSION",
+            "i2d_SSL_SESSION",
+        ),
+        "session-reused": ("SSL_session_reused",),
+        "server-name-refusal": ("SSL_CTX_set_tlsext_servername_callback",),
+        "shared-roots": (
+            "SSL_CTX_set_cert_store",
+            "X509_STORE_add_cert",
+            "X509_STORE_load_locations",
+            "X509_STORE_up_ref",
+            "d2i_X509_bio",
+        ),
+        "verify-error": (
+            "SSL_CTX_set_verify",
+            "SSL_set_verify",
+            "X509_STORE_CTX_get_error",
+            "X509_STORE_CTX_set_error",
+        ),
+        "verify-purpose": ("X509_STORE_set_purpose",),
+    }
+)
+
+_switched_off: set[str] = set()
+
+
+def library_handle() -> Any:
+    """Give cffi's handle on the libraries, or None without them."""
+    if not is_available():
+        return None
+    from OpenSSL import _util
+
+    return _util.lib
+
+
+@functools.cache
+def binding() -> tuple[Any, Any]:
+    """Give the library and cffi's handle on it."""
+    from OpenSSL import _util
+
+    return _util.lib, _util.ffi
+
+
+def has(capability: str) -> bool:
+    """Say whether this binding can do what *capability* names."""
+    return capability not in _switched_off and _is_bound(capability)
+
+
+@functools.cache
+def _is_bound(capability: str) -> bool:
+    handle = library_handle()
+    return handle is not None and all(
+        hasattr(handle, name) for name in _NEEDS[capability]
+    )
+
+
+def capabilities() -> Mapping[str, bool]:
+    """Tell what this pair of pyOpenSSL and OpenSSL can do.
+
+    Returns:
+        The name of each capability, and whether it is there.
+    """
+    return MappingProxyType({name: has(name) for name in _NEEDS})
+
+
+@contextmanager
+def without(*names: str) -> Iterator[None]:
+    """Do without these capabilities for a while; for tests of the fallbacks.
+
+    Args:
+        names: Which ones; none means all of them.
+    """
+    before = set(_switched_off)
+    _switched_off.update(names or _NEEDS)
+    try:
+        yield
+    finally:
+        _switched_off.clear()
+        _switched_off.update(before)
+
+
+def require(capability: str, wanted: str) -> tuple[Any, Any]:
+    """Give library and cffi, or say that *wanted* is impossible here."""
+    if not has(capability):
+        raise UnsupportedError(
+            f"this OpenSSL binding can't {wanted} "
+            f"(it lacks the capability {capability!r})",
+            hint="python -m pip install --upgrade pyOpenSSL cryptography",
+        )
+    return binding()
+
+
+def fail(kind: type[TLSError], doing: str) -> None:
+    """Raise from OpenSSL's error queue."""
+    from OpenSSL._util import exception_from_error_queue
+
+    with translated(kind, doing):
+        exception_from_error_queue(SSL.Error)

@@ -1,0 +1,61 @@
+"""Sessions, to resume them later and elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .probing import binding, library_handle, require
+
+if TYPE_CHECKING:
+    from OpenSSL.SSL import Connection
+
+__all__ = [
+    "copied_session",
+    "has_session",
+    "held_session",
+    "offer_session",
+    "session_reused",
+]
+
+
+def session_reused(connection: Connection) -> bool:
+    """Say whether the handshake was an abbreviated one."""
+    lib = library_handle()
+    return bool(lib.SSL_session_reused(connection._ssl))
+
+
+def held_session(connection: Connection) -> object:
+    """Give the present session, and keep it alive."""
+    lib, ffi = require("session-copies", "copy sessions")
+    session = lib.SSL_get1_session(connection._ssl)
+    return ffi.gc(session, lib.SSL_SESSION_free)
+
+
+def has_session(connection: Connection, session: object) -> bool:
+    """Say whether *session*, which is being held, is the present one."""
+    lib, _ = binding()
+    present: bool = lib.SSL_get_session(connection._ssl) == session
+    return present
+
+
+def copied_session(connection: Connection) -> bytes:
+    """Give the present session in OpenSSL's own form, its secret included."""
+    lib, ffi = require("session-copies", "copy sessions")
+    session = lib.SSL_get_session(connection._ssl)
+    target = ffi.new("unsigned char[]", lib.i2d_SSL_SESSION(session, ffi.NULL))
+    lib.i2d_SSL_SESSION(session, ffi.new("unsigned char **", target))
+    return bytes(ffi.buffer(target))
+
+
+def offer_session(connection: Connection, der: bytes) -> bool:
+    """Try to resume what ``copied_session`` gave; False if it is damaged."""
+    lib, ffi = require("session-copies", "copy sessions")
+    source = ffi.new("unsigned char[]", der)
+    start = ffi.new("const unsigned char **", source)
+    session = lib.d2i_SSL_SESSION(ffi.NULL, start, len(der))
+    if session == ffi.NULL:
+        lib.ERR_clear_error()
+        return False
+    session = ffi.gc(session, lib.SSL_SESSION_free)
+    offered: bool = lib.SSL_set_session(connection._ssl, session) == 1
+    return offered
