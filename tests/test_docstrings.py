@@ -90,7 +90,7 @@ def test_all_is_looked_at():
     """What is checked below is what is public, and a lot."""
     assert {
         "tlskit.connect",
-        "Context.set_verify",
+        "VerificationRules.set_verify",
         "SSLPort.recv",
         "SessionView.peer_verified",
         "tlskit.aio.start_server",

@@ -2,35 +2,96 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
 from datetime import datetime
 from enum import Enum
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ..errors import ConfigurationError
-from ..policy.settings import Purpose, RevocationCheck, Settings
+from ..policy.settings import Purpose, RevocationCheck, Verifier, Verify
 from ..verify.chain import parse_pin
 from ..verify.revocation import CrlSource, load_crls, renewed
+from .sealing import Sealable
 
 __all__ = ["VerificationRules", "member"]
 
 E = TypeVar("E", bound=Enum)
 
 
-class VerificationRules:
+class VerificationRules(Sealable):
     """The setters of ``Context`` for what is asked of a peer's chain."""
 
-    _settings: Settings
+    def set_verify(self, on: bool = True) -> None:
+        """Require a certificate of later peers, and check it.
 
-    @abstractmethod
-    def _unsealed(self) -> AbstractContextManager[Settings | None]:
-        """Hold the lock and give the settings, if they may change."""
+        Args:
+            on: False demands none.
 
-    @abstractmethod
-    def _change(self, **changes: Any) -> None:
-        """Replace some of the settings."""
+        Raises:
+            SealedError: The context is sealed.
+
+        Source: ``ssl-set-verify!``.
+        """
+        self._change(verify=Verify.REQUIRE if on else Verify.NONE)
+
+    def try_verify(self, on: bool = True) -> None:
+        """Ask later peers for a certificate; tolerate none, or a bad one.
+
+        ``peer_verified`` and ``verify_error`` of the port tell.
+
+        Args:
+            on: False asks for none.
+
+        Raises:
+            SealedError: The context is sealed.
+
+        Source: ``ssl-try-verify!``.
+        """
+        self._change(verify=Verify.TRY if on else Verify.NONE)
+
+    def set_verify_hostname(self, on: bool = True) -> None:
+        """Check later peers' names against the host name of the connection.
+
+        It does not imply ``set_verify``, without which names prove nothing.
+
+        Args:
+            on: False takes any name.
+
+        Raises:
+            ConfigurationError: Servers don't know their clients' names.
+            SealedError: The context is sealed.
+
+        Source: ``ssl-set-verify-hostname!``; RFC 9525.
+        """
+        if on and self.server_side:
+            raise ConfigurationError(
+                "a server has no host name to expect of its clients",
+                hint="override verify_peer(), or look at the port's "
+                "peer_certificate",
+            )
+        self._change(verify_hostname=bool(on))
+
+    def set_certificate_verifier(self, verifier: Verifier | bool) -> None:
+        """Decide about each certificate by a function.
+
+        Args:
+            verifier: Called as ``(depth, ok, certificate)`` for each
+                certificate, the root first, and again for each fault; what
+                it returns overrides *ok*.  True verifies without a function,
+                False doesn't verify.
+
+        Raises:
+            SealedError: The context is sealed.
+
+        Source: ``:certificate-verifier``.
+        """
+        if not callable(verifier):
+            self._change(
+                verifier=None,
+                verify=Verify.REQUIRE if verifier else Verify.NONE,
+            )
+            return
+        self._change(verifier=verifier, verify=Verify.REQUIRE)
 
     def set_pins(self, pins: Iterable[str]) -> None:
         """Accept only chains that hold one of these public keys.
@@ -154,10 +215,6 @@ class VerificationRules:
             if purpose is not None:
                 wanted = member(Purpose, purpose, "a purpose")
             self._try_out(purpose=wanted)
-
-    @abstractmethod
-    def _try_out(self, **changes: Any) -> None:
-        """Change what only OpenSSL can judge, if it accepts it."""
 
 
 def member(

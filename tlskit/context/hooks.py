@@ -1,0 +1,122 @@
+"""The methods of a context that subclasses override to decide."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..engine.callbacks import Hooks
+from ..engine.facts import Facts
+from .sealing import Sealable
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+__all__ = ["HookMethods"]
+
+_HOOKS = (
+    "choose_context",
+    "select_alpn",
+    "verify_certificate",
+    "verify_peer",
+    "log_key",
+)
+
+
+class HookMethods(Sealable):
+    """The hooks of ``Context``, and which of them are in use."""
+
+    @property
+    def hooks_in_use(self) -> frozenset[str]:
+        """The names of the hooks that have something to say."""
+        settings = self._settings
+        wanted = {
+            "choose_context": settings.choose is not None,
+            "verify_certificate": settings.verifier is not None,
+            "log_key": settings.keylog is not None,
+        }
+        return frozenset(
+            name
+            for name in _HOOKS
+            if wanted.get(name)
+            or name in vars(self)
+            or getattr(type(self), name) is not getattr(HookMethods, name)
+        )
+
+    def choose_context(self, server_name: str) -> Hooks | None:
+        """Choose another context for the server name that a client gave.
+
+        Args:
+            server_name: As the client sent it; not called if it sent none.
+
+        Returns:
+            A ``ServerContext``, whose whole policy then applies, or None to
+            go on with this one.
+
+        Source: RFC 6066, section 3.
+        """
+        if self._settings.choose is None:
+            return None
+        return self._settings.choose(server_name)  # type: ignore[return-value]
+
+    def select_alpn(self, offered: tuple[str, ...]) -> str | bytes | None:
+        """Select one of the protocols that a client offers.
+
+        Args:
+            offered: The client's names, the preferred first.
+
+        Returns:
+            One of *offered*, or None if there is no match.
+
+        Source: RFC 7301, section 3.2.
+        """
+        for name in self._settings.alpn:
+            if name.decode("utf-8", "replace") in offered:
+                return name
+        return None
+
+    def verify_certificate(
+        self,
+        certificate: x509.Certificate,
+        depth: int,
+        ok: bool,
+    ) -> bool:
+        """Accept or refuse one certificate of the peer's chain.
+
+        Called for each, the root first, and again for each fault; not when a
+        session is resumed.
+
+        Args:
+            certificate: The one in question.
+            depth: Its place; 0 is the peer's own.
+            ok: OpenSSL's verdict so far.
+
+        Returns:
+            Whether to accept it; this overrides *ok*.
+        """
+        if self._settings.verifier is None:
+            return ok
+        return bool(self._settings.verifier(depth, ok, certificate))
+
+    def verify_peer(self, verdict: Facts) -> None:
+        """Raise to refuse the peer.
+
+        Called once in each handshake, when chain and name are settled and
+        before our last flight leaves; also when a session is resumed.
+
+        Args:
+            verdict: What the handshake has established; ``peer_verified`` may
+                be False where it was not demanded.
+
+        Raises:
+            Exception: Whatever refuses the peer; ``handshake()`` raises it.
+        """
+
+    def log_key(self, line: str) -> None:
+        """Take one line of the key log.
+
+        Args:
+            line: In the format of NSS's key log; it holds a secret of the
+                session.
+        """
+        if self._settings.keylog is not None:
+            self._settings.keylog(line)

@@ -1,0 +1,112 @@
+"""The part of a context that says what it offers and takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..errors import ConfigurationError
+from ..policy.keylog import KeylogTarget, keylog_writer
+from ..policy.settings import alpn_names
+from .sealing import Sealable
+
+__all__ = ["Offers"]
+
+
+class Offers(Sealable):
+    """The setters of ``Context`` for what a handshake negotiates."""
+
+    def set_ciphers(self, spec: str) -> None:
+        """Choose the cipher suites of TLS 1.2 and before.
+
+        Args:
+            spec: In the language of ``openssl ciphers``.
+
+        Raises:
+            ConfigurationError: It selects none.
+            SealedError: The context is sealed.
+
+        Source: ``ssl-set-ciphers!``.
+        """
+        self._try_out(ciphers=_text(spec, "a cipher list"))
+
+    def set_ciphersuites(self, spec: str) -> None:
+        """Choose the cipher suites of TLS 1.3.
+
+        Args:
+            spec: Their names, the preferred first, joined by colons.
+
+        Raises:
+            ConfigurationError: A name is unknown.
+            SealedError: The context is sealed.
+
+        Source: RFC 8446, appendix B.4.
+        """
+        self._try_out(ciphersuites=_text(spec, "a list of cipher suites"))
+
+    def set_groups(self, names: Iterable[str] | str) -> None:
+        """Choose the key-exchange groups, post-quantum ones included.
+
+        Args:
+            names: OpenSSL's names, the preferred first, such as
+                ``["X25519MLKEM768", "X25519", "P-256"]``.
+
+        Raises:
+            ConfigurationError: A name is unknown.
+            UnsupportedError: The binding can't choose groups.
+            SealedError: The context is sealed.
+
+        Source: RFC 8446, section 4.2.7.
+        """
+        groups = names.split(":") if isinstance(names, str) else names
+        self._try_out(groups=tuple(_text(each, "a group") for each in groups))
+
+    def set_alpn(
+        self,
+        protocols: Iterable[str | bytes],
+        *,
+        allow_no_match: bool = False,
+    ) -> None:
+        """Choose application protocols (RFC 7301).
+
+        A client offers them; a server selects the first of its own that the
+        client offers, and refuses with ``no_application_protocol`` when the
+        two have none in common.
+
+        Args:
+            protocols: The names, the preferred first.
+            allow_no_match: For servers: go on with none instead.
+
+        Raises:
+            ValueError: A name is empty, or longer than 255 bytes.
+            SealedError: The context is sealed.
+
+        Source: ``#:alpn``, ``ssl-set-server-alpn!``.
+        """
+        self._change(
+            alpn=alpn_names(protocols), alpn_allow_no_match=allow_no_match
+        )
+
+    def set_keylog(self, target: KeylogTarget) -> None:
+        """Log the secrets of later connections, to decrypt captures.
+
+        Args:
+            target: A path, a function of one line, a ``logging.Logger``
+                (at level DEBUG), ``"SSLKEYLOGFILE"`` for the file which that
+                variable names, or None to stop.
+
+        Raises:
+            ConfigurationError: The file can't be written.
+            SealedError: The context is sealed.
+
+        Source: ``ssl-set-keylogger!``; the format is NSS's.
+        """
+        with self._unsealed():
+            self._change(keylog=keylog_writer(target))
+
+
+def _text(value: object, what: str) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{what} is a str, not {value!r}")
+    if not value or not value.isascii() or "\0" in value:
+        raise ConfigurationError(f"{value!r} can't be {what}")
+    return value
