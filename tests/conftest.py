@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
 from importlib.metadata import version
@@ -15,6 +17,9 @@ from hypothesis import HealthCheck, settings
 
 import tlskit
 from tlskit.openssl import native
+
+from .pythons import Share, found_here, share_of
+from .summary import Totals, words
 
 # No test asserts a time, neither should Hypothesis: the machine may be busy.
 for _name, _examples in (("tlskit", 100), ("tlskit short", 25)):
@@ -54,8 +59,10 @@ LONG = (
 NO_LIBRARIES = "--no-libraries"
 #: Which files talk to the libraries of others.
 LIBRARIES = ("test_stdlib_*_clients.py", "test_stdlib_servers.py")
-PART = "--part"
+SHARE = "--share"
 SCAN = "--scan"
+#: What this Python runs, where several share the work.
+SHARED = pytest.StashKey[Share]()
 NIGHTLY = "--nightly"
 
 
@@ -77,10 +84,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="leave out what other people's libraries are needed for",
     )
     parser.addoption(
-        PART,
-        metavar="K/N",
-        default="1/1",
-        help="run only every Nth test, from the Kth on",
+        SHARE,
+        action="store_true",
+        help="leave out what another Python of this machine runs",
     )
     parser.addoption(
         SCAN,
@@ -98,6 +104,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Try fewer examples in a short run."""
     if config.getoption(SHORT):
         settings.load_profile("tlskit short")
+    if config.getoption(SHARE):
+        share = share_of(sys.version_info[1], found_here())
+        config.stash[SHARED] = share
+        config.option.short |= not share.programs
+        config.option.no_libraries |= not share.libraries
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -116,8 +127,8 @@ def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
     """Leave out and skip what was not asked for, or what can't be."""
-    first, step = map(int, config.getoption(PART).split("/"))
-    items[:] = items[first - 1 :: step]
+    if share := config.stash.get(SHARED, None):
+        items[:] = items[share.part - 1 :: share.parts]
     items.sort(key=lambda item: _rank(item.path))
     skips = {}
     if config.getoption(OPTION):
@@ -140,6 +151,21 @@ def pytest_ignore_collect(
         ):
             return True
     return None
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter,
+) -> None:
+    """Say at the end what of this machine was missing."""
+    stats = terminalreporter.stats
+    reasons = Counter(
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in stats.get("skipped", ())
+        if isinstance(report.longrepr, tuple)
+    )
+    _, *lacking = words(Totals(0, 0, reasons)).splitlines()
+    for line in lacking:
+        terminalreporter.write_line(line)
 
 
 def _rank(path: Path) -> int:
