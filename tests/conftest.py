@@ -161,7 +161,7 @@ def pytest_terminal_summary(
     reasons = Counter(
         report.longrepr[2].removeprefix("Skipped: ")
         for report in stats.get("skipped", ())
-        if isinstance(report.longrepr, tuple)
+        if isinstance(report.longrepr, (tuple, list))
     )
     _, *lacking = words(Totals(0, 0, reasons)).splitlines()
     for line in lacking:

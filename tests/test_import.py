@@ -155,7 +155,7 @@ def test_modules() -> None:
     ("statement", "event"),
     [
         ("open('/etc/hosts')", "open"),
-        ("open(__import__('os').__file__, 'r+')", "open"),
+        ("open(__import__('os').devnull, 'r+')", "open"),
         ("import os; os.listdir('/etc')", "os.listdir"),
         ("import socket; socket.socket()", "socket.__new__"),
         ("import socket; socket.getaddrinfo('::1', 1)", "socket.getaddrinfo"),

@@ -227,9 +227,10 @@ def test_closing_the_output_of_a_socket(close):
         assert close is (left.fileno() == -1)
 
 
-def test_one_file_for_both_directions_is_not_closed_early():
+def test_one_file_for_both_directions_is_not_closed_early(tmp_path):
     """Closing the output would close the input, too, so it stays open."""
-    number = os.open(os.ttyname(os.openpty()[1]), os.O_RDWR | os.O_NOCTTY)
+    os.mkfifo(tmp_path / "both")
+    number = os.open(tmp_path / "both", os.O_RDWR)
     with os.fdopen(number, "rb+", 0) as both:
         transport = FileTransport(both, both, close=True)
         transport.close_write()
