@@ -309,7 +309,7 @@ def test_other_credentials_replace_them(tmp_path: Path, how: str):
     put(issue(2), tmp_path)
 
     assert "number 3" == shown(context)
-    assert context.settings.credentials is None
+    assert context.settings.credentials == ()
 
 
 # -- credentials that are bad -----------------------------------------------

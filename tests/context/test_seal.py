@@ -29,6 +29,7 @@ MUTATORS = {
     "load_private_key": (_LEAF.key,),
     "load_pkcs12": (b"", None),
     "load_credentials": (None,),
+    "add_credentials": (b"", b""),
     "load_verify_source": (VerifySource.pem(_CA.pem),),
     "load_default_verify_sources": (),
     "load_verify_root_certificates": ("roots.pem",),
@@ -39,6 +40,7 @@ MUTATORS = {
     "set_ciphers": ("ECDHE+AESGCM",),
     "set_ciphersuites": ("TLS_AES_128_GCM_SHA256",),
     "set_groups": (["X25519"],),
+    "set_signature_algorithms": (["ed25519"],),
     "set_alpn": (["h2"],),
     "set_keylog": (None,),
     "set_pins": ([_PIN],),
@@ -65,7 +67,7 @@ def test_table_is_complete():
     verbs = {
         name
         for name in dir(tlskit.ServerContext)
-        if name.startswith(("set_", "load_", "try_", "enable_"))
+        if name.startswith(("set_", "load_", "try_", "enable_", "add_"))
     }
 
     assert verbs == MUTATORS.keys() | SERVER_MUTATORS.keys()
@@ -301,6 +303,13 @@ def test_verify_hostname_is_for_clients():
         ("set_ciphersuites", "NOSUCH", tlskit.ConfigurationError),
         ("set_groups", ["NOSUCH"], tlskit.ConfigurationError),
         ("set_groups", [1], TypeError),
+        ("set_signature_algorithms", ["no"], tlskit.ConfigurationError),
+        (
+            "set_signature_algorithms",
+            ["ed25519:ed448"],
+            tlskit.ConfigurationError,
+        ),
+        ("set_signature_algorithms", [1], TypeError),
         ("set_alpn", "h2", TypeError),
         ("set_alpn", 1, TypeError),
         ("set_alpn", [1], TypeError),

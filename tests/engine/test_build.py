@@ -34,21 +34,6 @@ def test_ciphers_of_old_protocols():
         memory_pair(asking, strict)
 
 
-def test_key_that_pyopenssl_refuses(monkeypatch):
-    """A key that pyOpenSSL doesn't take is named, without its secret."""
-
-    def refuse(context: object, key: object) -> None:
-        raise TypeError("key must be something else")
-
-    context = server_context()
-    monkeypatch.setattr(SSL.Context, "use_privatekey", refuse)
-    with pytest.raises(tlskit.UnsupportedError) as caught:
-        context.prepared()
-
-    assert "takes no key of this kind" in str(caught.value)
-    assert isinstance(caught.value.__cause__, TypeError)
-
-
 @needs("openssl")
 def test_directories_by_the_public_interface(tmp_path):
     """Without our own store, OpenSSL still looks into directories."""

@@ -98,8 +98,11 @@ class Context(
             words.append("hostname")
         if settings.roots:
             words.append(f"roots={settings.root_count}")
-        if settings.chain is not None:
-            subject = settings.chain.leaf.subject.rfc4514_string()
+        chains = [pair.chain for pair in settings.pairs]
+        if not chains and settings.chain is not None:
+            chains = [settings.chain]
+        for chain in chains:
+            subject = chain.leaf.subject.rfc4514_string()
             words.append(f"certificate={subject!r}")
         if self._frozen:
             words.append("sealed")

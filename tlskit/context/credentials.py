@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..x509.credentials import (
@@ -10,10 +11,11 @@ from ..x509.credentials import (
     check_pair,
     load_pkcs12,
 )
-from .reloading import ReloadableCredentials
+from ..x509.pairs import Pair
 from .sealing import Sealable
 
 if TYPE_CHECKING:
+    from ..policy.settings import CredentialSource
     from ..x509.credentials import AnyPath, Bytes, KeySource, Password, Source
 
 __all__ = ["OwnCredentials"]
@@ -38,7 +40,7 @@ class OwnCredentials(Sealable):
         with self._unsealed():
             # It may come before the key that belongs to it, so an older key
             # is no reason to complain yet.
-            self._change(chain=CertificateChain.load(source), credentials=None)
+            self._change(chain=CertificateChain.load(source), credentials=())
 
     def load_private_key(
         self,
@@ -70,7 +72,7 @@ class OwnCredentials(Sealable):
             )
             if self._settings.chain is not None:
                 check_pair(self._settings.chain, key)
-            self._change(key=key, credentials=None)
+            self._change(key=key, credentials=())
 
     def load_pkcs12(
         self, source: AnyPath | Bytes, password: Password = None
@@ -90,27 +92,81 @@ class OwnCredentials(Sealable):
         with self._unsealed():
             key, chain = load_pkcs12(source, password)
             check_pair(chain, key)
-            self._change(key=key, chain=chain, credentials=None)
+            self._change(key=key, chain=chain, credentials=())
 
-    def load_credentials(self, credentials: ReloadableCredentials) -> None:
-        """Present certificates from files that may be renewed.
+    def load_credentials(self, *sources: CredentialSource) -> None:
+        """Present certificates that may be renewed.
 
         Each later connection uses the newest good ones; a seal does not
-        prevent that.  They replace other credentials, and are replaced by
-        them.
+        prevent that.  They replace all other credentials, and the first of
+        them is replaced by a chain or key that is loaded later.
 
         Args:
-            credentials: May be shared with other contexts.
+            sources: ``ReloadableCredentials``, perhaps shared with other
+                contexts; several if their keys are of different kinds, as
+                with ``add_credentials``.
 
         Raises:
             SealedError: The context is sealed.
+            CredentialError: Two keys are of one kind.
+            TypeError: There is no source, or it is something else.
         """
         with self._unsealed():
-            if not isinstance(credentials, ReloadableCredentials):
-                raise TypeError(
-                    f"ReloadableCredentials are wanted, not {credentials!r}"
-                )
-            pair = credentials.current()
-            self._change(
-                chain=pair.chain, key=pair.key, credentials=credentials
+            if not sources:
+                raise TypeError("give at least one ReloadableCredentials")
+            for each in sources:
+                if not (hasattr(each, "current") and hasattr(each, "reload")):
+                    raise TypeError(
+                        f"ReloadableCredentials are wanted, not {each!r}"
+                    )
+            trial = replace(
+                self._settings,
+                chain=None,
+                key=None,
+                more=(),
+                credentials=sources,
             )
+            now = trial.reloaded()
+            now.check_kinds()
+            self._change(
+                chain=now.chain, key=now.key, more=(), credentials=sources
+            )
+
+    def add_credentials(
+        self,
+        certificate_chain: Source,
+        private_key: KeySource,
+        *,
+        password: Password = None,
+    ) -> None:
+        """Present one more pair, whose key is of another kind.
+
+        The peer's signature algorithms decide which pair is shown; where it
+        takes several, our own order of ``set_signature_algorithms()`` does.
+        By default an ML-DSA certificate is shown to whoever offers that, and
+        an ECDSA or RSA certificate to all others.
+
+        Args:
+            certificate_chain: As for ``load_certificate_chain``.
+            private_key: As for ``load_private_key``; the chain's own.
+            password: The private key's.
+
+        Raises:
+            SealedError: The context is sealed.
+            CredentialError: The pair is bad, or there is one for a key of
+                this kind already.
+
+        Source: RFC 8446, sections 4.2.3 and 4.4.2.2.
+        """
+        with self._unsealed():
+            chain = CertificateChain.load(certificate_chain)
+            key = PrivateKey.load(private_key, password=password)
+            check_pair(chain, key)
+            settings = self._settings
+            if settings.chain is None and settings.key is None:
+                changed = replace(settings, chain=chain, key=key)
+            else:
+                more = (*settings.more, Pair(chain, key))
+                changed = replace(settings, more=more)
+            changed.reloaded().check_kinds()
+            self._settings = changed

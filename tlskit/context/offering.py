@@ -60,6 +60,36 @@ class Offers(Sealable):
         groups = names.split(":") if isinstance(names, str) else names
         self._try_out(groups=tuple(_text(each, "a group") for each in groups))
 
+    def set_signature_algorithms(self, names: Iterable[str] | str) -> None:
+        """Choose what the peer and we may sign handshakes with.
+
+        A client offers them, and a server asks clients with certificates for
+        them; of several pairs a server shows the first that fits, by its own
+        order.  They count for the signatures in certificates, too.
+
+        Args:
+            names: RFC 8446's names, the preferred first, such as
+                ``["mldsa65", "ecdsa_secp256r1_sha256"]``.
+
+        Raises:
+            ConfigurationError: A name is unknown.
+            UnsupportedError: The binding can't choose them.
+            SealedError: The context is sealed.
+
+        Source: RFC 8446, section 4.2.3.
+        """
+        chosen = names.split(":") if isinstance(names, str) else names
+        schemes = tuple(
+            _text(each, "a signature algorithm") for each in chosen
+        )
+        for name in schemes:
+            if set(name) & set(":+?"):
+                raise ConfigurationError(
+                    f"{name!r} is no name of a signature algorithm",
+                    hint="use names such as ecdsa_secp256r1_sha256",
+                )
+        self._try_out(signature_algorithms=schemes)
+
     def set_alpn(
         self,
         protocols: Iterable[str | bytes],

@@ -17,7 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from ..engine.build import build
 from ..errors import ConfigurationError, CredentialError, TrustSourceError
@@ -34,8 +34,9 @@ from ..x509.credentials import (
     check_pair,
 )
 from ..x509.gate import exceptions, x509
+from ..x509.pairs import Pair
 
-__all__ = ["Pair", "Reloadable", "ReloadableCredentials", "ReloadableRoots"]
+__all__ = ["Reloadable", "ReloadableCredentials", "ReloadableRoots"]
 
 _logger = logging.getLogger("tlskit.reloading")
 
@@ -47,13 +48,6 @@ _TRIES = 4
 #: A file may be written twice within one tick of its file system's clock;
 #: that of FAT, the coarsest, has two seconds.
 _TICK_NS = 2_000_000_000
-
-
-class Pair(NamedTuple):
-    """A certificate chain, and the key of its first certificate."""
-
-    chain: CertificateChain
-    key: PrivateKey
 
 
 class Reloadable(ABC, Generic[T]):

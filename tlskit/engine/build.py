@@ -17,6 +17,7 @@ from ..policy.sessions import policy_of
 from ..policy.settings import Ocsp, Settings, Verify
 from ..x509.gate import ec, hashes, x509
 from . import callbacks
+from .presenting import set_credentials
 from .store import fill_store
 
 __all__ = ["Built", "build", "set_verify", "verify_mode"]
@@ -72,7 +73,8 @@ def build(
     context = SSL.Context(method)
     _set_protocol(context, settings)
     _set_ciphers(context, settings)
-    _set_credentials(context, settings)
+    _set_signature_algorithms(context, settings)
+    set_credentials(context, settings)
     fill_store(context, settings)
     options = SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE
     if server_side:
@@ -115,6 +117,15 @@ def _set_ciphers(context: SSL.Context, settings: Settings) -> None:
         _set_curve(context, settings.ecdh_curve)
 
 
+def _set_signature_algorithms(
+    context: SSL.Context, settings: Settings
+) -> None:
+    if settings.signature_algorithms:
+        native.set_signature_algorithms(
+            context, ":".join(settings.signature_algorithms)
+        )
+
+
 def _with_dhe(settings: Settings) -> str:
     """Give the default ciphers; DHE only where it was asked for."""
     if settings.dh_parameters is None:
@@ -153,27 +164,6 @@ def _no_curve(name: str) -> UnsupportedError:
     )
 
 
-def _set_credentials(context: SSL.Context, settings: Settings) -> None:
-    if settings.chain is None or settings.key is None:
-        return
-    leaf, *others = settings.chain.certificates
-    with translated(CredentialError, "loading the certificate"):
-        context.use_certificate(leaf)
-    with translated(CredentialError, "loading the certificate chain"):
-        for certificate in others:
-            context.add_extra_chain_cert(certificate)
-    with translated(CredentialError, "loading the private key"):
-        try:
-            context.use_privatekey(settings.key.key)  # type: ignore[arg-type]
-        except TypeError as error:
-            raise UnsupportedError(
-                f"pyOpenSSL takes no key of this kind: {settings.key!r}",
-                hint="use an RSA, EC, Ed25519 or Ed448 key",
-            ) from error
-    with translated(CredentialError, "pairing certificate and key"):
-        context.check_privatekey()
-
-
 def verify_mode(settings: Settings, server_side: bool) -> int:
     """Give OpenSSL's mode for what the settings ask of the peer."""
     # A client's callback always looks, and decides by the settings; a server
@@ -197,7 +187,7 @@ def set_verify(target: SSL.Context | SSL.Connection, mode: int) -> None:
 
 def _set_client(context: SSL.Context, settings: Settings) -> None:
     """Set up what only clients have."""
-    if settings.chain and native.has("post-handshake-authentication"):
+    if settings.pairs and native.has("post-handshake-authentication"):
         native.offer_post_handshake_authentication(context)
     if settings.ocsp is not Ocsp.OFF:
         context.set_ocsp_client_callback(callbacks.on_staple)

@@ -26,6 +26,7 @@ from ..verify.chain import Fault
 from ..verify.evidence import scene_of, unreadable
 from ..verify.ocsp import check_staple
 from ..verify.scene import NAME_FAULTS
+from .presenting import own_pair
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -420,8 +421,15 @@ def on_status_request(connection: SSL.Connection, _: object) -> bytes:
     record = _record(connection)
     try:
         staple = record.settings.staple
+        pair = own_pair(connection, record.settings)
+        if (
+            staple is None
+            or pair is None
+            or not staple.covers(pair.chain.leaf)
+        ):
+            return b""
         with record.calling():
-            return b"" if staple is None else staple.current()
+            return staple.current()
     except BaseException as error:
         record.refuse(error)
         return b""

@@ -34,6 +34,7 @@ from ..verify.ocsp import malformed_staple
 from ..verify.scene import NAME_FAULTS, refusal
 from ..x509.gate import x509
 from .facts import Facts
+from .presenting import own_pair
 from .sniff import not_tls
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def _settle(connection: SSL.Connection, record: Record) -> Facts:
         peer_certificate=certificate,
         peer_chain=presented_by(connection, record),
         verified_chain=tuple(verified) if error is None else (),
-        certificate=_own_certificate(record),
+        certificate=_own_certificate(connection, record),
         peer_verified=certificate is not None and error is None,
         verify_error=error,
         tls_unique=_tls_unique(connection, record, version),
@@ -318,9 +319,14 @@ def _complaint(
     return None
 
 
-def _own_certificate(record: Record) -> x509.Certificate | None:
-    chain, key = record.settings.chain, record.settings.key
-    return None if chain is None or key is None else chain.certificates[0]
+def _own_certificate(
+    connection: SSL.Connection, record: Record
+) -> x509.Certificate | None:
+    settings = record.settings
+    if len(settings.pairs) > 1 and _reused(connection):
+        return None  # Nobody knows which one it was in the first handshake.
+    pair = own_pair(connection, settings)
+    return None if pair is None else pair.chain.leaf
 
 
 def _group(connection: SSL.Connection) -> str | None:

@@ -6,26 +6,24 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import ConfigurationError, CredentialError
-from ..openssl.protocols import Protocol
+from ..openssl.protocols import Protocol as Versions
 from ..trust import Roots, VerifySource
 from ..x509.credentials import CertificateChain, PrivateKey, check_pair
+from ..x509.pairs import Pair
 
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from ..context.reloading import (
-        Reloadable,
-        ReloadableCredentials,
-        ReloadableRoots,
-    )
+    from ..context.reloading import ReloadableRoots
     from ..verify.chain import Pin
     from ..verify.stapling import Staple
     from .sessions import SessionCache
 
 __all__ = [
+    "CredentialSource",
     "Ocsp",
     "Purpose",
     "RevocationCheck",
@@ -37,6 +35,26 @@ __all__ = [
 
 #: ``(depth, ok, certificate) -> accept``.
 Verifier = Callable[[int, bool, "x509.Certificate"], bool]
+
+
+class Renewed(Protocol):
+    """Something that may change while a context is in use."""
+
+    def current(self) -> Any:
+        """Give the value of now."""
+
+    def reload(self) -> object:
+        """Look for a newer one."""
+
+    def _refuse(self, error: ConfigurationError) -> None:
+        """Note that a context can't use the newest value, and why."""
+
+
+class CredentialSource(Renewed, Protocol):
+    """Where a chain and its key come from that may be renewed."""
+
+    def current(self) -> Pair | None:
+        """Give the newest good pair; None while there is none yet."""
 
 
 class Verify(Enum):
@@ -79,9 +97,11 @@ class Purpose(Enum):
 class Settings:
     """What a context decides; change it by ``dataclasses.replace``."""
 
-    protocol: Protocol
+    protocol: Versions
     chain: CertificateChain | None = None
     key: PrivateKey | None = None
+    #: Further pairs, each of another kind of key.
+    more: tuple[Pair, ...] = ()
     sources: tuple[VerifySource, ...] = ()
     #: What the sources gave when they were loaded.
     roots: tuple[Roots, ...] = ()
@@ -106,6 +126,8 @@ class Settings:
     ciphers: str | None = None
     ciphersuites: str | None = None
     groups: tuple[str, ...] = ()
+    #: RFC 8446's names, the preferred first; none is OpenSSL's default.
+    signature_algorithms: tuple[str, ...] = ()
     alpn: tuple[bytes, ...] = ()
     alpn_allow_no_match: bool = False
     #: DER of the certificates whose names a server suggests to clients.
@@ -118,8 +140,9 @@ class Settings:
     sessions: SessionCache | None = None
     #: A server's, in seconds; None is OpenSSL's own, 0 resumes nothing.
     session_lifetime: int | None = None
-    #: Sources of *chain* and *key*, and of further roots, that may change.
-    credentials: ReloadableCredentials | None = None
+    #: Sources that may change: the first is that of *chain* and *key*, those
+    #: behind it come before *more*.  And sources of further roots.
+    credentials: tuple[CredentialSource, ...] = ()
     trust: tuple[ReloadableRoots, ...] = ()
 
     @property
@@ -149,11 +172,16 @@ class Settings:
         )
 
     @property
-    def reloadable_sources(self) -> tuple[Reloadable[Any], ...]:
+    def reloadable_sources(self) -> tuple[Renewed, ...]:
         """The sources that may change."""
-        if self.credentials is None:
-            return self.trust
-        return (self.credentials, *self.trust)
+        return (*self.credentials, *self.trust)
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """Every chain with its key; the first of a handshake's choice."""
+        if self.chain is None or self.key is None:
+            return self.more
+        return (Pair(self.chain, self.key), *self.more)
 
     def reloaded(self) -> Settings:
         """Give the settings with what those sources hold now, and no source.
@@ -162,10 +190,16 @@ class Settings:
         """
         if not self.reloadable_sources:
             return self
-        changes: dict[str, Any] = {"credentials": None, "trust": ()}
-        if self.credentials is not None:
-            pair = self.credentials.current()
-            changes.update(chain=pair.chain, key=pair.key)
+        changes: dict[str, Any] = {"credentials": (), "trust": ()}
+        if self.credentials:
+            found = [each.current() for each in self.credentials]
+            pairs = [pair for pair in found if pair is not None]
+            first = pairs[0] if pairs else None
+            changes.update(
+                chain=None if first is None else first.chain,
+                key=None if first is None else first.key,
+                more=(*pairs[1:], *self.more),
+            )
         moving = [roots for each in self.trust for roots in each.current()]
         known = {each.source: each for each in (*self.roots, *moving)}
         changes.update(sources=tuple(known), roots=tuple(known.values()))
@@ -179,7 +213,8 @@ class Settings:
         """
         if self.chain is not None and self.key is not None:
             check_pair(self.chain, self.key)
-            self._check_staple(self.chain)
+            self.check_kinds()
+            self._check_staple()
         elif self.chain is not None or self.key is not None:
             present, missing = "certificate chain", "private key"
             if self.chain is None:
@@ -199,15 +234,36 @@ class Settings:
         Raises:
             CredentialError: It has none, so no client could be served.
         """
-        if self.chain is None and "choose_context" not in hooks:
+        if not self.pairs and hooks.isdisjoint(
+            ("choose_context", "choose_for")
+        ):
             raise CredentialError(
                 "this server has no certificate, so no client can be served",
                 code="no-certificate",
                 hint="load_certificate_chain() and load_private_key()",
             )
 
-    def _check_staple(self, chain: CertificateChain) -> None:
-        if self.staple is not None and not self.staple.covers(chain.leaf):
+    def check_kinds(self) -> None:
+        """See that no two pairs have keys of one kind.
+
+        Raises:
+            CredentialError: Two have.
+        """
+        slots = [pair.slot for pair in self.pairs]
+        for place, slot in enumerate(slots):
+            if slot in slots[:place]:
+                raise CredentialError(
+                    f"there are two certificates for keys of the kind {slot}, "
+                    "so no client's signature algorithms can decide between "
+                    "them",
+                    code="same-key-type",
+                    hint="add_credentials() takes a pair of another key type",
+                )
+
+    def _check_staple(self) -> None:
+        if self.staple is not None and not any(
+            self.staple.covers(pair.chain.leaf) for pair in self.pairs
+        ):
             raise CredentialError(
                 "the OCSP response to staple is about another certificate "
                 "than the one that is presented",

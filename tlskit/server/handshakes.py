@@ -154,8 +154,8 @@ class Handshake:
         )
 
     def _is_ours(self, identity: Identity) -> bool:
-        chain = self._context.prepared().settings.chain
-        return chain is not None and identity.matches(chain.leaf)
+        pairs = self._context.prepared().settings.pairs
+        return any(identity.matches(pair.chain.leaf) for pair in pairs)
 
     def _listen_to(self, preface: Preface) -> None:
         """Read what comes before TLS, and TLS's first bytes."""

@@ -27,13 +27,19 @@ class CA:
 
     Args:
         name: Its common name.
-        key_type: ``"ecdsa"`` (P-256), ``"rsa"`` (2048 bits) or
-            ``"ed25519"``.
+        key_type: ``"ecdsa"`` (P-256), ``"ecdsa-p384"``, ``"rsa"`` (2048
+            bits), ``"rsa-pss"`` (the same, for RSASSA-PSS only),
+            ``"ed25519"``, ``"ed448"``, or of the post-quantum ML-DSA
+            ``"mldsa44"``, ``"mldsa65"`` or ``"mldsa87"``.
         parent: Who issues its certificate; None makes a root.
         key: A key to use instead of a new one.
         valid: From when to when; by default from yesterday, ten years.
         extensions: More of them, each with whether it is critical.
         path_length: How many CAs may follow below this one.
+
+    Raises:
+        ValueError: There is no such kind of key.
+        UnsupportedError: This version of ``cryptography`` doesn't have it.
     """
 
     def __init__(
@@ -63,6 +69,7 @@ class CA:
                 *extensions,
             ),
             valid=valid or (now - DAY, now + 3650 * DAY),
+            pss=key_type == "rsa-pss",
         )
 
     @property
@@ -132,6 +139,11 @@ class CA:
 
         Returns:
             The certificate, with key and issuers.
+
+        Raises:
+            ValueError: There is no such kind of key.
+            UnsupportedError: This version of ``cryptography`` doesn't have
+                it.
         """
         own = new_key(key_type) if key is None else key
         now = datetime.now(timezone.utc)
@@ -156,6 +168,7 @@ class CA:
             self.key,
             extensions=described,
             valid=valid or (now - DAY, now + 90 * DAY),
+            pss=key_type == "rsa-pss",
         )
         return Leaf(own, (certificate, *self.chain))
 

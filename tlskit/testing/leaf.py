@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from ..x509 import pem
+from ..x509.credentials import CertificateChain, PrivateKey
+from ..x509.pairs import Pair, is_pss
 from .making import PEM, Key
 
 if TYPE_CHECKING:
@@ -45,7 +48,16 @@ class Leaf:
 
         Args:
             password: Any bytes; None does not encrypt.
+
+        Raises:
+            ValueError: A key for RSASSA-PSS is to be encrypted, which
+                ``cryptography`` has no way for.
         """
+        if self.chain and is_pss(self.certificate):
+            if password is not None:
+                raise ValueError("a key for RSASSA-PSS can't be encrypted")
+            pair = Pair(CertificateChain(self.chain), PrivateKey(self.key))
+            return pem.encoded("PRIVATE KEY", pair.key_der)
         return self.key.private_bytes(
             PEM,
             serialization.PrivateFormat.PKCS8,

@@ -12,7 +12,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from .leaf import Leaf
-from .making import DAY, Key, authority, digest
+from .making import DAY, Key, authority, digest, pss_padding
 
 __all__ = ["OCSP_USAGES", "make_crl", "make_ocsp_response"]
 
@@ -40,7 +40,8 @@ def make_crl(
             .revocation_date(now - DAY)
             .build()
         )
-    return builder.sign(key, digest(key)).public_bytes(Encoding.PEM)
+    signed = builder.sign(key, digest(key), rsa_padding=pss_padding(issuer))
+    return signed.public_bytes(Encoding.PEM)
 
 
 def make_ocsp_response(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-__all__ = ["Element", "Fields", "elements", "fields"]
+__all__ = ["Element", "Fields", "element", "elements", "fields"]
 
 _VERSION = 0xA0
 
@@ -43,6 +43,15 @@ def fields(tbs: bytes) -> Fields:
     # The version is absent in version 1.
     start = 1 if found[0].tag == _VERSION else 0
     return Fields(*found[start : start + len(Fields._fields)])
+
+
+def element(tag: int, content: bytes) -> bytes:
+    """Encode one element."""
+    size = len(content)
+    if size < 0x80:
+        return bytes((tag, size)) + content
+    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(length))) + length + content
 
 
 def elements(der: bytes) -> Iterator[Element]:

@@ -6,7 +6,7 @@ import base64
 import re
 from typing import NamedTuple
 
-__all__ = ["Block", "blocks", "certificates"]
+__all__ = ["Block", "blocks", "certificates", "encoded"]
 
 # Only at the start of a line, so that what is commented out stays out; a
 # byte order mark or blanks may come first.
@@ -49,6 +49,16 @@ def _block(part: bytes) -> Block:
     body, end, _ = rest.partition(b"-----END " + label + _DASHES)
     text = b"-----BEGIN " + label + _DASHES + body + end
     return Block(label.decode("latin-1"), text)
+
+
+def encoded(label: str, der: bytes) -> bytes:
+    """Give *der* as one block."""
+    text = base64.encodebytes(der).replace(b"\n", b"")
+    lines = [text[at : at + 64] for at in range(0, len(text), 64)]
+    armour = [
+        f"-----{word} {label}-----".encode() for word in ("BEGIN", "END")
+    ]
+    return b"\n".join((armour[0], *lines, armour[1], b""))
 
 
 def certificates(data: bytes) -> tuple[bytes, ...]:

@@ -40,7 +40,16 @@ __all__ = [
 #: Where a CA is, if nobody says.
 HERE = "tlskit-ca"
 DIRECTORY = click.Path(file_okay=False, path_type=Path)
-_KEY_TYPES = ("ecdsa", "rsa", "ed25519")
+_KEY_TYPES = (
+    "ecdsa",
+    "rsa",
+    "rsa-pss",
+    "ed25519",
+    "ed448",
+    "mldsa44",
+    "mldsa65",
+    "mldsa87",
+)
 
 #: What ``--bad`` offers, and what clients find wrong.
 _BAD = {

@@ -16,6 +16,7 @@ from .callbacks import (
     set_verify,
 )
 from .direct import DirectIO
+from .keys import set_signature_algorithms, use_private_key
 from .probing import capabilities, has, library_handle, without
 from .roots import RootStore
 from .sessions import (
@@ -56,6 +57,8 @@ __all__ = [
     "set_groups",
     "set_purpose",
     "set_server_name_function",
+    "set_signature_algorithms",
     "set_verify",
+    "use_private_key",
     "without",
 ]

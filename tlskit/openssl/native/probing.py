@@ -24,6 +24,12 @@ __all__ = [
 _NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "alpn-refusal": ("SSL_CTX_set_alpn_select_cb",),
+        "any-private-key": (
+            "BIO_new_mem_buf",
+            "EVP_PKEY_free",
+            "SSL_CTX_use_PrivateKey",
+            "d2i_PrivateKey_bio",
+        ),
         "dh-parameters-from-memory": (
             "BIO_new_mem_buf",
             "PEM_read_bio_DHparams",
@@ -72,6 +78,7 @@ _NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "X509_STORE_up_ref",
             "d2i_X509_bio",
         ),
+        "signature-algorithms": ("SSL_CTX_set1_sigalgs_list",),
         "verify-error": (
             "SSL_CTX_set_verify",
             "SSL_set_verify",
