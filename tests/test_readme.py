@@ -8,7 +8,6 @@ import sys
 import textwrap
 from pathlib import Path
 
-
 import tlskit
 
 ROOT = Path(__file__).parent.parent

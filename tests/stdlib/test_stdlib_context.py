@@ -579,3 +579,23 @@ def test_a_socket_of_another_class_is_refused():
     left, right = socket.socketpair()
     with right, pytest.raises(tlskit.UnsupportedError):
         adapter.wrap_socket(left, server_hostname="localhost")
+
+
+def test_what_was_loaded_last_is_presented(tmp_path):
+    """``load_cert_chain`` replaces credentials that are reloaded."""
+    ca = CA()
+    first, second = ca.issue("localhost"), ca.issue("localhost")
+    old, new = tmp_path / "old", tmp_path / "new"
+    for folder in (old, new):
+        folder.mkdir()
+    context = tlskit.ServerContext()
+    context.load_credentials(
+        tlskit.ReloadableCredentials(*map(str, first.write(old)))
+    )
+    context.as_ssl_context().load_cert_chain(*second.write(new))
+    client = tlskit.ClientContext("auto")
+    ca.trust(client)
+    client.set_verify()
+    ours, theirs = memory_pair(client, context)
+    with ours, theirs:
+        assert second.certificate == ours.peer_certificate

@@ -53,6 +53,17 @@ def test_line_starts(before, newline):
     assert (b"a" * 100,) == certificates(data)
 
 
+@pytest.mark.parametrize("between", [b"", b" ", b"\t", b"\r", b"\n"])
+@pytest.mark.parametrize("newline", [b"\n", b"\r", b" "])
+def test_joined_without_a_line_end(between, newline):
+    """Files joined badly, and old or lost line ends, lose no block."""
+    one, two = (
+        armour(each).rstrip().replace(b"\n", newline) for each in (b"a", b"b")
+    )
+
+    assert (b"a", b"b") == certificates(one + between + two)
+
+
 def test_commented_out():
     """What is commented out is no block."""
     data = b"".join(

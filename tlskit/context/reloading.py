@@ -35,6 +35,7 @@ from ..x509.credentials import (
 )
 from ..x509.gate import exceptions, x509
 from ..x509.pairs import Pair
+from ..x509.paths import path_of
 
 __all__ = ["Reloadable", "ReloadableCredentials", "ReloadableRoots"]
 
@@ -345,7 +346,7 @@ class ReloadableRoots(Reloadable[tuple[Roots, ...]]):
 def _absolute(path: _StrPath) -> str:
     # As it is now: the current directory may be another one later.  Not
     # resolved, since a symbolic link may lead elsewhere later, too.
-    return os.path.abspath(os.fspath(path))
+    return os.path.abspath(path_of(path, "credentials", CredentialError))
 
 
 def _status(path: str) -> os.stat_result | None:

@@ -16,6 +16,7 @@ from ..tools.forks import ForkLock
 from ..trust import default_verify_sources
 from ..verify.identity import Identity
 from ..verify.stapling import Staple
+from ..x509.paths import path_of
 from .context import Context
 from .verifying import member
 
@@ -371,15 +372,15 @@ def _canonical(name: str) -> str:
     return identity.sni.decode("ascii")
 
 
-def _read(path: str | os.PathLike[str]) -> bytes:
+def _read(source: str | os.PathLike[str]) -> bytes:
+    path = path_of(source, "Diffie-Hellman parameters", CredentialError)
     try:
         return Path(path).read_bytes()
     except (OSError, ValueError) as error:
         raise CredentialError(
-            f"can't read the Diffie-Hellman parameters in {os.fspath(path)!r}:"
-            f" {error}",
+            f"can't read the Diffie-Hellman parameters in {path!r}: {error}",
             errno=getattr(error, "errno", None),
-            filename=os.fspath(path),
+            filename=path,
         ) from error
 
 

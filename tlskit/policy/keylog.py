@@ -9,6 +9,7 @@ from typing import Union
 
 from ..errors import ConfigurationError
 from ..tools.forks import ForkLock
+from ..x509.paths import path_of
 
 __all__ = ["KeylogTarget", "keylog_writer"]
 
@@ -66,14 +67,15 @@ def keylog_writer(target: KeylogTarget) -> Callable[[str], object] | None:
     if isinstance(target, logging.Logger):
         return target.debug
     if isinstance(target, (str, os.PathLike)):
+        path = path_of(target, "a key log")
         try:
-            return _File(os.fspath(target))
+            return _File(path)
         except (OSError, ValueError) as error:
             raise ConfigurationError(
-                f"can't write the key log {os.fspath(target)!r}: {error}",
+                f"can't write the key log {path!r}: {error}",
                 code="bad-keylog",
                 errno=getattr(error, "errno", None),
-                filename=os.fspath(target),
+                filename=path,
             ) from error
     if callable(target):
         return target

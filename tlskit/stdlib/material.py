@@ -106,7 +106,7 @@ class Material(ssl.SSLContext):
         loaded = replace(self._settings, chain=chain, key=key)
         loaded.check_pair()
         if loaded != self._settings:
-            self._tlskit._change(chain=chain, key=key)
+            self._tlskit._change(chain=chain, key=key, credentials=())
 
     def load_verify_locations(
         self,

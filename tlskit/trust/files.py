@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..errors import TrustSourceError
 from ..x509 import pem
+from ..x509.paths import path_of
 
 __all__ = [
     "Signature",
@@ -56,7 +57,9 @@ def absolute(path: str | os.PathLike[str]) -> str:
     """
     is_path = isinstance(path, (str, os.PathLike))
     text = os.fspath(path) if is_path else None
-    if not isinstance(text, str):
+    if isinstance(text, str):
+        text = path_of(text, "trusted certificates", TrustSourceError)
+    else:
         raise TypeError(
             f"expected a path as str or PathLike, found {path!r}; "
             "for certificates in memory use VerifySource.pem(data)"

@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from ..errors import TrustSourceError
 from ..x509 import pem
 from ..x509.gate import x509
+from ..x509.paths import path_of
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -65,14 +66,15 @@ def load_crls(source: CrlSource) -> tuple[Crl, ...]:
     return tuple(_usable(each, "a revocation list") for each in found)
 
 
-def _read(path: str | os.PathLike[str]) -> bytes:
+def _read(source: str | os.PathLike[str]) -> bytes:
+    path = path_of(source, "a revocation list", TrustSourceError)
     try:
         return Path(path).read_bytes()
     except (OSError, ValueError) as error:
         raise TrustSourceError(
-            f"can't read the revocation list {os.fspath(path)!r}: {error}",
+            f"can't read the revocation list {path!r}: {error}",
             errno=getattr(error, "errno", None),
-            filename=os.fspath(path),
+            filename=path,
             hint="check the path",
         ) from error
 
@@ -125,21 +127,58 @@ def _usable(crl: Crl, complaint: str) -> Crl:
 
 
 def renewed(old: tuple[Crl, ...], new: tuple[Crl, ...]) -> tuple[Crl, ...]:
-    """Add *new* lists; each replaces an older one of the same scope."""
-    table = {_scope(each): each for each in old}
-    table.update((_scope(each), each) for each in new)
+    """Add *new* lists; of several with the same scope the newest stays.
+
+    The order in which they come says nothing (RFC 5280, section 5.2.3).
+    """
+    table: dict[tuple[bytes, bytes, bytes], Crl] = {}
+    for each in (*old, *new):
+        scope = _scope(each)
+        known = table.get(scope)
+        if known is None or not _is_newer(known, each):
+            table[scope] = each
     return tuple(table.values())
 
 
-def _scope(crl: Crl) -> tuple[bytes, bytes]:
-    """Tell what *crl* covers: its CA, and the part of that CA's issue."""
+def _is_newer(one: Crl, other: Crl) -> bool:
+    """Whether *one* is newer: by number, else by date."""
+    numbers = _number(one), _number(other)
+    if None in numbers or numbers[0] == numbers[1]:
+        return one.last_update_utc > other.last_update_utc
+    return cast("int", numbers[0]) > cast("int", numbers[1])
+
+
+def _number(crl: Crl) -> int | None:
+    try:
+        found = crl.extensions.get_extension_for_class(x509.CRLNumber)
+    except x509.ExtensionNotFound:
+        return None
+    return found.value.crl_number
+
+
+def _signer(crl: Crl) -> bytes:
+    """Give the identifier of the key that signed *crl*, empty if not told.
+
+    A CA with a new key under its old name has a list for each.
+    """
+    try:
+        found = crl.extensions.get_extension_for_class(
+            x509.AuthorityKeyIdentifier
+        )
+    except x509.ExtensionNotFound:
+        return b""
+    return found.value.key_identifier or b""
+
+
+def _scope(crl: Crl) -> tuple[bytes, bytes, bytes]:
+    """Tell what *crl* covers: its CA and key, and the part of their issue."""
     try:
         part = crl.extensions.get_extension_for_class(
             x509.IssuingDistributionPoint
         ).value.public_bytes()
     except x509.ExtensionNotFound:
         part = b""
-    return crl.issuer.public_bytes(), part
+    return crl.issuer.public_bytes(), _signer(crl), part
 
 
 def revocation_of(

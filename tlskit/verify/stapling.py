@@ -13,6 +13,7 @@ from typing import cast
 
 from ..errors import CredentialError
 from ..x509.gate import x509
+from ..x509.paths import path_of
 from .ocsp import parse_response
 
 __all__ = ["Staple", "StapleSource"]
@@ -132,7 +133,8 @@ class Staple:
 
 def _fetcher(source: object) -> Callable[[], bytes]:
     if isinstance(source, str | os.PathLike):
-        return Path(source).read_bytes
+        path = path_of(source, "an OCSP response", CredentialError)
+        return Path(path).read_bytes
     if callable(source):
         return cast("Callable[[], bytes]", source)
     raise TypeError(

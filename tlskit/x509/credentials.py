@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import CredentialError
 from . import pem
 from .gate import dsa, ec, exceptions, pkcs12, rsa, serialization, x509
+from .paths import path_of
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -177,7 +178,7 @@ def _read(source: object, wanted: str) -> tuple[bytes, str]:
             f"{wanted} is a path, bytes, or an object of cryptography, "
             f"not {type(source).__name__}"
         )
-    path = os.fspath(source)
+    path = path_of(source, wanted, CredentialError)
     try:
         return Path(path).read_bytes(), path
     except (OSError, ValueError) as error:

@@ -9,8 +9,12 @@ from typing import NamedTuple
 __all__ = ["Block", "blocks", "certificates", "encoded"]
 
 # Only at the start of a line, so that what is commented out stays out; a
-# byte order mark or blanks may come first.
-_BEGIN = re.compile(rb"(?m)^(?:\xef\xbb\xbf)?[ \t]*-----BEGIN ")
+# byte order mark or blanks may come first.  A line may end with CR alone, as
+# on old Macs; and files that were joined without a line end between them have
+# a block begin right behind the end of another one.
+_BEGIN = re.compile(
+    rb"(?m)(?:^(?:\xef\xbb\xbf)?|(?<=\r)|(?<=-----))[ \t]*-----BEGIN "
+)
 _DASHES = b"-----"
 # OpenSSL's own form, TRUSTED CERTIFICATE, is not among them: what follows the
 # certificate there may say that it is not to be trusted.
