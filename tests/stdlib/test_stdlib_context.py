@@ -12,6 +12,7 @@ import pytest
 
 import tlskit
 from tlskit.stdlib.context import SSLContext
+from tlskit.testing import CA, memory_pair
 
 from ..libraries import authority, client, leaf, server, stdlib_server
 from ..peers import PATIENCE, TcpServer
