@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tlskit
 from tlskit.cli.exit import MEANINGS, SEVERITY
-from tlskit.engine.engine import _ENDED, _FINISHED, _TABLE, State, _Do
+from tlskit.engine.states import ENDED, FINISHED, TABLE, Do, State
 
 from .test_layers import RUNGS
 
@@ -66,12 +66,12 @@ def test_the_pictures_are_there():
 
 #: What the page on architecture says of a step, by what the engine does.
 WORDS = {
-    _Do.RUN: {"goes on; then OPEN or FAILED", "data"},
-    _Do.NOTHING: {"harmless"},
-    _Do.END: {'``b""``', '``b""`` or ``ClosedError``'},
-    _Do.REFUSE: {"refused"},
-    _Do.RAISE: {"``ClosedError``"},
-    _Do.REPEAT: {"the first error again"},
+    Do.RUN: {"goes on; then OPEN or FAILED", "data"},
+    Do.NOTHING: {"harmless"},
+    Do.END: {'``b""``', '``b""`` or ``ClosedError``'},
+    Do.REFUSE: {"refused"},
+    Do.RAISE: {"``ClosedError``"},
+    Do.REPEAT: {"the first error again"},
 }
 
 
@@ -94,9 +94,9 @@ def test_the_states_are_shown_as_they_are():
             (handshake, shown, write),
             strict=True,
         ):
-            assert text in WORDS[_TABLE[state][step]], (name, step)
-        assert then == (_ENDED[state].name if state in _ENDED else "")
-        finished = _FINISHED.get(state)
+            assert text in WORDS[TABLE[state][step]], (name, step)
+        assert then == (ENDED[state].name if state in ENDED else "")
+        finished = FINISHED.get(state)
         assert close.partition(",")[0] == (
             "harmless" if finished is None else finished.name
         )

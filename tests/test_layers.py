@@ -60,6 +60,7 @@ DOORS: dict[str, set[str]] = {
         "bindings",
         "build",
         "callbacks",
+        "client_hello",
         "engine",
         "facts",
         "sniff",

@@ -19,6 +19,7 @@ __all__ = [
     "CertificateChain",
     "CertificateInfo",
     "ClientContext",
+    "ClientHello",
     "ClosedError",
     "ConfigurationError",
     "Context",
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
     from .context.context import Context
     from .context.reloading import ReloadableCredentials, ReloadableRoots
     from .context.sides import ClientContext, ServerContext
+    from .engine.client_hello import ClientHello
     from .engine.facts import Facts
     from .errors import (
         AlertError,
@@ -152,6 +154,7 @@ else:
                 "WantReadError",
                 "WantWriteError",
             ),
+            "engine.client_hello": ("ClientHello",),
             "engine.facts": ("Facts",),
             "library": ("available", "load_fail_reason"),
             "server.listener": ("Listener", "listen"),

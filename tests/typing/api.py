@@ -45,6 +45,13 @@ class Client(tlskit.ClientContext):
 class Server(tlskit.ServerContext):
     """A server with every hook of its side."""
 
+    async def choose_for(
+        self, hello: tlskit.ClientHello
+    ) -> tlskit.ServerContext | None:
+        """Serve the wary otherwise."""
+        assert_type(hello.server_name, str | None)
+        return Server() if "mldsa65" in hello.signature_algorithms else None
+
     def choose_context(self, server_name: str) -> tlskit.ServerContext | None:
         """Serve others otherwise."""
         return None if server_name == "mine.example" else Server()

@@ -24,7 +24,6 @@ There are no locks: everything runs in the thread of the event loop.
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -37,18 +36,18 @@ from ..ports.closing import LINGER as _LINGER
 from ..ports.closing import MOST_DRAINED as _MOST_DRAINED
 from ..ports.closing import at_rest
 from ..tools.deadline import Deadline
+from .buffers import buffer, scratch
+from .choosing import choose
 from .outbox import Outbox
 from .signal import Signal
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["AsyncDriver", "scratch"]
+__all__ = ["AsyncDriver"]
 
 T = TypeVar("T")
 
-#: One system call takes up to this many bytes of ciphertext.
-_CHUNK = 262144
 #: The transport is paused when so many bytes wait for a reader ...
 _MOST_AHEAD = 262144
 #: ... and we are, when so many wait to be sent.
@@ -56,21 +55,6 @@ _HIGH = 262144
 _LOW = 65536
 #: So many gathered bytes don't wait for the loop's next turn.
 _PROMPT = 65536
-
-_local = threading.local()
-
-
-def _buffer(name: str) -> memoryview:
-    view: memoryview | None = getattr(_local, name, None)
-    if view is None:
-        view = memoryview(bytearray(_CHUNK))
-        setattr(_local, name, view)
-    return view
-
-
-def scratch() -> memoryview:
-    """Give this thread's buffer for plaintext; good until the next await."""
-    return _buffer("plain")
 
 
 class AsyncDriver(asyncio.BufferedProtocol):
@@ -82,6 +66,7 @@ class AsyncDriver(asyncio.BufferedProtocol):
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        engine.can_suspend = True
         self.closed: bool = False
         loop = asyncio.get_running_loop()
         self.loop = loop
@@ -121,11 +106,11 @@ class AsyncDriver(asyncio.BufferedProtocol):
         sizehint: int,  # noqa: ARG002 - ours is large
     ) -> memoryview:
         """Give room for ciphertext; see ``asyncio.BufferedProtocol``."""
-        return _buffer("cipher")
+        return buffer("cipher")
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take ciphertext; see ``asyncio.BufferedProtocol``."""
-        self.feed(_buffer("cipher")[:nbytes])
+        self.feed(buffer("cipher")[:nbytes])
 
     def feed(self, data: bytes | memoryview) -> None:
         """Take ciphertext, or its end, from wherever it comes."""
@@ -214,6 +199,8 @@ class AsyncDriver(asyncio.BufferedProtocol):
         waited = False
         while True:
             try:
+                if self.engine.choice is not None:
+                    await choose(self.engine, deadline)
                 result = step()
             except BaseException:  # The peer is still owed its alert.
                 self._send()
@@ -223,6 +210,8 @@ class AsyncDriver(asyncio.BufferedProtocol):
             self._send()
             if result is not None:
                 return result
+            if self.engine.choice is not None:
+                continue
             if waited:
                 deadline.check("waiting for the peer")
             await self._fill(deadline)

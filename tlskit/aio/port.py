@@ -9,7 +9,8 @@ from ..engine.engine import Engine
 from ..policy.settings import Verify
 from ..ports.view import Endpoints, SessionView
 from ..tools.deadline import Deadline
-from .driver import AsyncDriver, scratch
+from .buffers import scratch
+from .driver import AsyncDriver
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from ..engine.callbacks import Hooks
@@ -11,9 +12,12 @@ from .sealing import Sealable
 if TYPE_CHECKING:
     from cryptography import x509
 
+    from ..engine.client_hello import ClientHello
+
 __all__ = ["HookMethods"]
 
 _HOOKS = (
+    "choose_for",
     "choose_context",
     "select_alpn",
     "verify_certificate",
@@ -41,6 +45,34 @@ class HookMethods(Sealable):
             or name in vars(self)
             or getattr(type(self), name) is not getattr(HookMethods, name)
         )
+
+    def choose_for(
+        self,
+        hello: ClientHello,  # noqa: ARG002 - for those who override it
+    ) -> Hooks | Awaitable[Hooks | None] | None:
+        """Choose another context by all that a client offers.
+
+        Called for every client, with or without a server name, before
+        ``choose_context`` and before anything is decided; not again for the
+        second ClientHello after a HelloRetryRequest, which changes nothing
+        any more.  On asyncio and trio it may be a coroutine function: while
+        it waits, other connections go on.
+
+        Args:
+            hello: The client's first message.
+
+        Returns:
+            A ``ServerContext``, which then does the whole handshake, or None
+            to go on with this one.
+
+        Raises:
+            Exception: Whatever refuses the client; ``handshake()`` raises
+                it.  The client gets the alert in its attribute ``alert``,
+                an ``Alert``, and without one ``internal_error``.
+
+        Source: RFC 8446, section 4.1.2.
+        """
+        return None
 
     def choose_context(self, server_name: str) -> Hooks | None:
         """Choose another context for the server name that a client gave.

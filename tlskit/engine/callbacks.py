@@ -8,9 +8,9 @@ a hook raises reaches the connection it belongs to and no other.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ..errors import (
     HandshakeError,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ..policy.sessions import Session
     from ..verify.identity import Identity
     from .build import Built
+    from .client_hello import ClientHello
     from .facts import Facts
 
 __all__ = [
@@ -68,6 +69,11 @@ class Hooks(Protocol):
     def port_class(self) -> Callable[..., Any]:
         """What makes a port from a driver and keywords."""
         ...
+
+    def choose_for(
+        self, hello: ClientHello
+    ) -> Hooks | Awaitable[Hooks | None] | None:
+        """Choose another context for a client."""
 
     def choose_context(self, server_name: str) -> Hooks | None:
         """Choose another context for a server name."""
@@ -241,6 +247,24 @@ class Record:
         if chosen is None or chosen is self.hooks:
             return None
         return self._switch(connection, chosen)
+
+    def adopt(self, chosen: object) -> Built:
+        """Go on by the rules of the context that ``choose_for`` has chosen.
+
+        Raises:
+            TypeError: It is no server's context.
+            CredentialError: It has no certificate.
+        """
+        if not getattr(chosen, "server_side", False):
+            raise TypeError(
+                f"choose_for() returns a ServerContext or None, not {chosen!r}"
+            )
+        hooks: Hooks = cast("Hooks", chosen)
+        built = hooks.prepared()
+        built.settings.check_certificate(hooks.hooks_in_use)
+        self._kept.append(built)
+        self.hooks, self.settings = hooks, built.settings
+        return built
 
     def _switch(self, connection: SSL.Connection, chosen: Hooks) -> int | None:
         if not hasattr(chosen, "prepared"):

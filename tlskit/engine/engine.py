@@ -21,7 +21,7 @@ write.
 
 **States.**  OpenSSL would gladly run the handshake inside a read or a write,
 where nobody checks the peer's identity.  Hence no step without a state;
-``_TABLE`` below says what each allows.  Only OPEN is reached after the
+``states.TABLE`` says what each allows.  Only OPEN is reached after the
 peer's certificate *and* its name were accepted, and the last flight of the
 handshake has not left us before that: in TLS 1.3 it holds our own
 certificate.
@@ -38,10 +38,10 @@ the ``Record`` and is raised here, unchanged.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
-from enum import Enum, auto
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from inspect import isawaitable
+from typing import NoReturn, TypeVar
 
 from ..errors import (
     ClosedError,
@@ -52,97 +52,30 @@ from ..errors import (
     TruncatedError,
     UnsupportedError,
 )
+from ..errors.codes import Alert
 from ..openssl import native
 from ..openssl.gate import SSL, translated
 from ..policy.settings import Ocsp, Verify
 from ..verify.identity import Identity
-from .build import set_verify, verify_mode
+from .build import Built, set_verify, verify_mode
 from .callbacks import Hooks, Record
+from .choosing import Greeting, alert_record, wanted_alert
+from .client_hello import ClientHello
 from .facts import Facts
 from .resumption import Resumption
 from .sniff import SNIFF_BYTES, not_tls
+from .states import ENDED, FINISHED, TABLE, Do, State
 from .verdict import failure_of, settle
 
 __all__ = ["Engine", "State"]
 
 T = TypeVar("T")
 
-#: The most plaintext that a record holds (RFC 8446, section 5.1).
-_RECORD = 16384
-
-
-class State(Enum):
-    """Where a session stands."""
-
-    # Enum's own is slow, and every step looks into a table.
-    if not TYPE_CHECKING:
-        __hash__ = object.__hash__
-
-    HANDSHAKE = auto()
-    OPEN = auto()
-    INPUT_ENDED = auto()  # The peer's close_notify is in; we may still send.
-    OUTPUT_ENDED = auto()  # Ours is out; the peer may still send.
-    CLOSED = auto()
-    FAILED = auto()
-
-
-class _Do(Enum):
-    """What a state makes of a step."""
-
-    RUN = auto()
-    NOTHING = auto()
-    END = auto()  # Read: the end of the file, again.
-    REFUSE = auto()  # There is no session yet.
-    RAISE = auto()  # This direction is closed.
-    REPEAT = auto()  # Raise the first error again.
-
-
-_TABLE: dict[State, dict[str, _Do]] = {
-    State.HANDSHAKE: {
-        "handshake": _Do.RUN,
-        "read": _Do.REFUSE,
-        "write": _Do.REFUSE,
-    },
-    State.OPEN: {
-        "handshake": _Do.NOTHING,
-        "read": _Do.RUN,
-        "write": _Do.RUN,
-    },
-    State.INPUT_ENDED: {
-        "handshake": _Do.NOTHING,
-        "read": _Do.END,
-        "write": _Do.RUN,
-    },
-    State.OUTPUT_ENDED: {
-        "handshake": _Do.NOTHING,
-        "read": _Do.RUN,
-        "write": _Do.RAISE,
-    },
-    State.CLOSED: {
-        "handshake": _Do.NOTHING,
-        "read": _Do.END,
-        "write": _Do.RAISE,
-    },
-    State.FAILED: {
-        "handshake": _Do.REPEAT,
-        "read": _Do.REPEAT,
-        "write": _Do.REPEAT,
-    },
-}
 # On some Pythons, asking an Enum for a member is slow too.
 _HANDSHAKE = State.HANDSHAKE
 _OPEN = State.OPEN
-#: What our close_notify makes of a state; the others stay as they are.
-_FINISHED = {
-    State.HANDSHAKE: State.CLOSED,
-    State.OPEN: State.OUTPUT_ENDED,
-    State.INPUT_ENDED: State.CLOSED,
-}
-#: What the peer's close_notify makes of a state.
-_ENDED = {
-    State.OPEN: State.INPUT_ENDED,
-    State.OUTPUT_ENDED: State.CLOSED,
-}
+#: The most plaintext that a record holds (RFC 8446, section 5.1).
+_RECORD = 16384
 
 
 class Engine:
@@ -178,8 +111,11 @@ class Engine:
                 code="no-hostname",
                 hint="pass hostname=, or use set_verify_hostname(False)",
             )
+        self._greeting: Greeting | None = None
         if server_side:
-            settings.check_certificate(hooks.hooks_in_use)
+            used = hooks.hooks_in_use
+            settings.check_certificate(used)
+            self._greeting = Greeting(waits="choose_for" in used)
         self.server_side = server_side
         self.state: State = State.HANDSHAKE
         self.facts: Facts | None = None
@@ -187,9 +123,13 @@ class Engine:
         self.record: Record = Record(
             hooks, built, identity, server_side=server_side
         )
-        self._connection = SSL.Connection(built._pyopenssl, None)
-        self._connection.set_app_data(self.record)
+        #: What ``choose_for`` is still to give; see ``choose``.
+        self.choice: Awaitable[object] | None = None
+        #: Whether the driver waits for it.
+        self.can_suspend: bool = False
         self._lock = threading.Lock()
+        self._unheard = False  # OpenSSL has got what the hook has not.
+        self._last_words = b""  # An alert from before OpenSSL has begun.
         self._first = b""
         self._begun = False  # The handshake.
         self._ended = False  # The peer's end of file was fed.
@@ -201,21 +141,28 @@ class Engine:
         self._early: list[bytes] = []  # Plaintext met before its read.
         self._end_told = False  # To whom reads.
         self._old_finished: bytes | None = None
-        self._direct = (
-            native.DirectIO(self._connection)
-            if native.has("direct-io")
-            else None
-        )
+        self._connect(built)
         self._resumption: Resumption | None = None
-        if server_side:
-            self._connection.set_accept_state()
-        else:
-            self._connection.set_connect_state()
+        if not server_side:
             offered = alpn or settings.alpn
             self._announce(identity, offered)
             self._resumption = Resumption.of(
                 built, self.record, dialled, offered
             )
+
+    def _connect(self, built: Built) -> None:
+        """Begin a session by this context's rules."""
+        self._connection = SSL.Connection(built._pyopenssl, None)
+        self._connection.set_app_data(self.record)
+        self._direct = (
+            native.DirectIO(self._connection)
+            if native.has("direct-io")
+            else None
+        )
+        if self.server_side:
+            self._connection.set_accept_state()
+        else:
+            self._connection.set_connect_state()
 
     def _announce(
         self, identity: Identity | None, alpn: tuple[bytes, ...]
@@ -250,6 +197,15 @@ class Engine:
         if self._ended:
             return
         self.hungry = False
+        greeting = self._greeting
+        if greeting is not None and (greeting.waits or not greeting.done):
+            greeting.feed(data)
+            if greeting.waits:
+                self._ended = not len(data)
+                return
+        self._feed(data)
+
+    def _feed(self, data: bytes | bytearray | memoryview) -> None:
         if not len(data):
             self._ended = True
             self._connection.bio_shutdown()
@@ -265,6 +221,9 @@ class Engine:
 
     def _drain(self) -> bytes | bytearray:
         self.owes = False
+        if self._last_words:
+            said, self._last_words = self._last_words, b""
+            return said
         if self._direct is not None:
             return self._direct.drain()
         pieces = []
@@ -296,16 +255,122 @@ class Engine:
             HandshakeError: It failed, or the peer was refused.
         """
         with self._step():
-            if self._what("handshake") is not _Do.RUN:
+            if self._what("handshake") is not Do.RUN:
                 return True
+            if not self._greeted():
+                return None
             self._offer_session()
-            if (
-                self._run(self._connection.do_handshake, HandshakeError)
-                is None
-            ):
+            done = self._run(self._connection.do_handshake, HandshakeError)
+            if self._unheard:
+                self._drain()
+                error = _no_client_hello()
+                self._turn_away(error, Alert.UNEXPECTED_MESSAGE)
+                raise error
+            if done is None:
                 return None
             self._open()
             return True
+
+    # -- who is to answer ---------------------------------------------------
+
+    def _greeted(self) -> bool:
+        """Have the hook ``choose_for`` answer, if there is one, first.
+
+        Returns:
+            False to wait: for more of the ClientHello, or for ``choose``.
+        """
+        greeting = self._greeting
+        if greeting is None or not greeting.waits:
+            return True
+        if self.choice is not None or not (greeting.done or self._ended):
+            return False
+        if greeting.raw is None:
+            # That is no TLS, or cut off.  OpenSSL has the words for it, and
+            # must not find a way to go on.
+            self._unheard = not self._ended
+            self._let_go()
+            return True
+        if greeting.hello is None:
+            self._turn_away(_no_client_hello(), Alert.DECODE_ERROR)
+        else:
+            self._ask(greeting.hello)
+        if self.failure is not None:
+            raise self.failure
+        return self.choice is None
+
+    def _ask(self, hello: ClientHello) -> None:
+        try:
+            with self.record.calling():
+                answer = self.record.hooks.choose_for(hello)
+        except BaseException as error:
+            self._turn_away(error)
+            return
+        if not isawaitable(answer):
+            self._choose(answer)
+        elif self.can_suspend:
+            self.choice = answer
+        else:
+            if isinstance(answer, Coroutine):
+                answer.close()
+            self._turn_away(
+                ConfigurationError(
+                    "choose_for() is a coroutine function, and this "
+                    "connection is not asyncio's or trio's",
+                    hint="define choose_for() without async",
+                )
+            )
+
+    def choose(self, answer: object) -> None:
+        """Go on with what ``choice`` has given: a context, or None.
+
+        ``handshake()`` is the next step then.  It raises if the answer is
+        none.
+        """
+        with self._step():
+            self.choice = None
+            self._choose(answer)
+
+    def refuse_choice(self, error: BaseException) -> None:
+        """Turn the client away: nobody has chosen.
+
+        ``outgoing()`` has the alert, and later steps raise *error*.
+        """
+        with self._step():
+            self.choice = None
+            self._turn_away(error)
+
+    def _choose(self, answer: object) -> None:
+        if answer is not None and answer is not self.record.hooks:
+            try:
+                built = self.record.adopt(answer)
+            except BaseException as error:
+                self._turn_away(error)
+                return
+            self._connect(built)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Give OpenSSL what came in so far."""
+        assert self._greeting is not None
+        held = self._greeting.release()
+        if held:
+            self._feed(held)
+        if self._ended:
+            self._feed(b"")
+
+    def _turn_away(
+        self, error: BaseException, alert: Alert | None = None
+    ) -> None:
+        """Fail before OpenSSL has said anything."""
+        self._last_words = alert_record(alert or wanted_alert(error))
+        self.owes = True
+        self.state = State.FAILED
+        self.failure = error
+
+    @property
+    def client_hello(self) -> ClientHello | None:
+        """What the client has sent first; None on its own side."""
+        return None if self._greeting is None else self._greeting.hello
 
     def _offer_session(self) -> None:
         """Offer to resume, before the first byte is made."""
@@ -370,7 +435,7 @@ class Engine:
             what = self._what("read")
             if self._early:
                 return self._take_early(buffer)
-            if what is _Do.END:
+            if what is Do.END:
                 return self._end()
         if not len(buffer):
             return 0
@@ -480,7 +545,7 @@ class Engine:
     def finish(self) -> None:
         """Send our close_notify, where there is a session to end."""
         with self._step():
-            after = _FINISHED.get(self.state)
+            after = FINISHED.get(self.state)
             if after is None:
                 return
             if self.state is not State.HANDSHAKE:
@@ -492,7 +557,7 @@ class Engine:
     def abandon(self) -> None:
         """End our direction without a close_notify."""
         with self._step():
-            self.state = _FINISHED.get(self.state, self.state)
+            self.state = FINISHED.get(self.state, self.state)
 
     # -- asking the peer again ----------------------------------------------
 
@@ -621,7 +686,7 @@ class Engine:
         return sum(map(len, self._early)) + self._connection.pending()
 
     def _look_ahead(self) -> int:
-        if _TABLE[self.state]["read"] is _Do.RUN and not self.hungry:
+        if TABLE[self.state]["read"] is Do.RUN and not self.hungry:
             buffer = bytearray(_RECORD)
             try:
                 size = self._decrypt(memoryview(buffer))
@@ -632,9 +697,9 @@ class Engine:
                 if size:
                     self._keep_early(memoryview(buffer)[:size])
                     return size
-        what = _TABLE[self.state]["read"]
+        what = TABLE[self.state]["read"]
         return int(
-            what is _Do.REPEAT or (what is _Do.END and not self._end_told)
+            what is Do.REPEAT or (what is Do.END and not self._end_told)
         )
 
     # -- the one place where OpenSSL is called ------------------------------
@@ -652,20 +717,20 @@ class Engine:
             )
         return self._lock
 
-    def _what(self, step: str) -> _Do:
+    def _what(self, step: str) -> Do:
         """Say what to make of *step* now; raise if it can't be."""
-        what = _TABLE[self.state][step]
-        if what is _Do.REPEAT:
+        what = TABLE[self.state][step]
+        if what is Do.REPEAT:
             assert self.failure is not None
             # Without its old traceback, which would grow with every raise.
             raise self.failure.with_traceback(None)
-        if what is _Do.REFUSE:
+        if what is Do.REFUSE:
             raise StreamError(
                 f"there is nothing to {step} before the handshake",
                 code="no-session",
                 hint="call handshake() first",
             )
-        if what is _Do.RAISE:
+        if what is Do.RAISE:
             raise ClosedError("this port's output is closed")
         return what
 
@@ -713,7 +778,7 @@ class Engine:
         if self.state is State.HANDSHAKE:
             self._fail(_closed_in_handshake(default))
         self._got_close_notify = True
-        self.state = _ENDED.get(self.state, self.state)
+        self.state = ENDED.get(self.state, self.state)
         return 0
 
     def _cut_off(self, cause: Exception, default: type[TLSError]) -> int:
@@ -749,6 +814,14 @@ class Engine:
         if cause is None or cause is error:
             raise error
         raise error from cause
+
+
+def _no_client_hello() -> HandshakeError:
+    return HandshakeError(
+        "the client's first message is no ClientHello, or malformed",
+        code="malformed-client-hello",
+        hint="see what the client is; it does not speak TLS as it should",
+    )
 
 
 def _closed_in_handshake(default: type[TLSError]) -> TLSError:

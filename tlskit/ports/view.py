@@ -19,6 +19,7 @@ from ..verify.identity import (
 if TYPE_CHECKING:
     from cryptography import x509
 
+    from ..engine.client_hello import ClientHello
     from ..server.proxy_protocol import ProxyHeader
 
 __all__ = ["Endpoints", "InfoValues", "SessionView"]
@@ -193,6 +194,14 @@ class SessionView:
         Source: ``ssl-get-alpn-selected``.
         """
         return None if self._facts is None else self._facts.alpn
+
+    @property
+    def client_hello(self) -> ClientHello | None:
+        """What the client has offered; None for a client's own port.
+
+        A server's port has it as soon as it came in, and for good.
+        """
+        return self._engine.client_hello
 
     @property
     def server_name(self) -> str | None:

@@ -6,7 +6,7 @@ stays as it is, and may be sealed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from ..tools.versioned import VersionedCache
 if TYPE_CHECKING:
     from cryptography import x509
 
+    from ..engine.client_hello import ClientHello
     from ..engine.facts import Facts
 
 __all__ = ["WithALPN"]
@@ -58,9 +59,20 @@ class WithALPN:
             ),
         )
 
+    def choose_for(
+        self, hello: ClientHello
+    ) -> Hooks | Awaitable[Hooks | None] | None:
+        """Choose as the context does; our protocols go on being ours."""
+        chosen = self._context.choose_for(hello)
+        if isinstance(chosen, Awaitable):
+            return chosen  # Refused: nobody here waits for it.
+        return self._ours(chosen)
+
     def choose_context(self, server_name: str) -> Hooks | None:
         """Choose as the context does; our protocols go on being ours."""
-        chosen = self._context.choose_context(server_name)
+        return self._ours(self._context.choose_context(server_name))
+
+    def _ours(self, chosen: Hooks | None) -> Hooks | None:
         if chosen is self._context:
             return None
         if isinstance(chosen, Context):

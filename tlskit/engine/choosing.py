@@ -1,0 +1,100 @@
+"""A client's first message, collected before anything is decided by it.
+
+With the hook ``choose_for`` OpenSSL gets no byte of the client's before the
+hook has answered: so the chosen context makes the whole session, and there
+is nothing to carry over from another.  Without it the message is only kept.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from ..errors.codes import Alert
+from .client_hello import MOST, ClientHello
+
+__all__ = ["Greeting", "alert_record", "wanted_alert"]
+
+_HANDSHAKE, _CLIENT_HELLO = 22, 1
+_HEADER = 5
+#: RFC 8446, section 5.1.
+_RECORD = 16384
+
+
+class Greeting:
+    """Collects a ClientHello out of the ciphertext that comes in.
+
+    Args:
+        waits: Whether OpenSSL must not see it yet.
+    """
+
+    def __init__(self, *, waits: bool) -> None:
+        #: Whether what comes in is held back.
+        self.waits = waits
+        #: Whether there is nothing more to be collected.
+        self.done = False
+        #: The message, if it was one.
+        self.raw: bytes | None = None
+        self._held = bytearray()
+        self._tail = bytearray()
+        self._message = bytearray()
+
+    def feed(self, data: bytes | bytearray | memoryview) -> None:
+        """Take ciphertext; what is no handshake ends the collection."""
+        if self.waits:
+            self._held += data
+        if self.done:
+            return
+        self._tail += data
+        while not self.done and len(self._tail) >= _HEADER:
+            kind, major, _, high, low = self._tail[:_HEADER]
+            size = high << 8 | low
+            if kind != _HANDSHAKE or major != 3 or not 0 < size <= _RECORD:
+                self._end(None)
+                return
+            if len(self._tail) < _HEADER + size:
+                return
+            self._message += self._tail[_HEADER : _HEADER + size]
+            del self._tail[: _HEADER + size]
+            self._look()
+
+    def _look(self) -> None:
+        message = self._message
+        if message[0] != _CLIENT_HELLO:
+            self._end(None)
+        elif len(message) >= 4:
+            size = 4 + int.from_bytes(message[1:4], "big")
+            if size > MOST:
+                self._end(None)
+            elif len(message) >= size:
+                self._end(bytes(message[:size]))
+
+    def _end(self, raw: bytes | None) -> None:
+        self.done, self.raw = True, raw
+        self._tail, self._message = bytearray(), bytearray()
+
+    def release(self) -> bytes:
+        """Give what was held back; from now on nothing is."""
+        self.waits = False
+        held, self._held = bytes(self._held), bytearray()
+        return held
+
+    @cached_property
+    def hello(self) -> ClientHello | None:
+        """The message as a value; None if it is not there, or malformed."""
+        if self.raw is None:
+            return None
+        try:
+            return ClientHello.parse(self.raw)
+        except ValueError:
+            return None
+
+
+def wanted_alert(error: BaseException) -> Alert:
+    """Give the alert that an error asks for, else ``internal_error``."""
+    wanted = getattr(error, "alert", None)
+    return wanted if isinstance(wanted, Alert) else Alert.INTERNAL_ERROR
+
+
+def alert_record(alert: Alert) -> bytes:
+    """Make the record of a fatal alert, in the clear (RFC 8446, section 6)."""
+    return bytes((21, 3, 3, 0, 2, 2, alert))
