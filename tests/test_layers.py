@@ -60,7 +60,6 @@ DOORS: dict[str, set[str]] = {
         "bindings",
         "build",
         "callbacks",
-        "client_hello",
         "engine",
         "facts",
         "sniff",

@@ -965,6 +965,7 @@ MUTATORS: dict[str, tuple[Any, ...]] = {
 HARMLESS = {
     "as_ssl_context",
     "choose_context",
+    "choose_for",
     "copy",
     "frozen",
     "hooks_in_use",
