@@ -83,6 +83,8 @@ _UNIONS = (
 )
 # What is said in the signatures of members that are not for users.
 _INSIDE = (
+    "Hooks",
+    "CredentialSource",
     r"tlskit\.(\w+\.)+_\w+",
     r"tlskit\.(aio|stdlib|cli|context|engine|openssl|policy|verify|x509)\.\w+\.\w+",
     r"tlskit\.cli\.\w+\.\w+\.\w+",

@@ -62,6 +62,7 @@ __all__ = [
     "load_fail_reason",
     "max_client_protocol",
     "max_server_protocol",
+    "policies",
     "ports_to_ssl_ports",
     "prometheus_text",
     "set_default_verify_sources",
@@ -109,6 +110,7 @@ if TYPE_CHECKING:
         supported_client_protocols,
         supported_server_protocols,
     )
+    from .policy.policies import policies
     from .policy.sessions import SessionCache
     from .ports.port import SSLPort
     from .server.listener import Listener, listen
@@ -169,6 +171,7 @@ else:
             ),
             "server.proxy_protocol": ("ProxyHeader",),
             "context.reloading": ("ReloadableCredentials", "ReloadableRoots"),
+            "policy.policies": ("policies",),
             "policy.sessions": ("SessionCache",),
             "context.sides": ("ClientContext", "ServerContext"),
             "trust": (

@@ -941,6 +941,7 @@ MUTATORS: dict[str, tuple[Any, ...]] = {
     "set_ciphers": ("ALL",),
     "set_ciphersuites": ("TLS_AES_128_GCM_SHA256",),
     "set_groups": (["X25519"],),
+    "set_policy": ("2026-12-modern",),
     "set_signature_algorithms": (["ed25519"],),
     "set_alpn": (["h2"],),
     "set_keylog": (None,),

@@ -40,6 +40,7 @@ MUTATORS = {
     "set_ciphers": ("ECDHE+AESGCM",),
     "set_ciphersuites": ("TLS_AES_128_GCM_SHA256",),
     "set_groups": (["X25519"],),
+    "set_policy": ("2026-12-modern",),
     "set_signature_algorithms": (["ed25519"],),
     "set_alpn": (["h2"],),
     "set_keylog": (None,),
@@ -303,6 +304,7 @@ def test_verify_hostname_is_for_clients():
         ("set_ciphersuites", "NOSUCH", tlskit.ConfigurationError),
         ("set_groups", ["NOSUCH"], tlskit.ConfigurationError),
         ("set_groups", [1], TypeError),
+        ("set_policy", "2026-12-best", tlskit.ConfigurationError),
         ("set_signature_algorithms", ["no"], tlskit.ConfigurationError),
         (
             "set_signature_algorithms",

@@ -9,6 +9,7 @@ from ..engine.build import Built, build
 from ..errors import ConfigurationError
 from ..openssl.gate import check_available
 from ..openssl.protocols import protocol as find_protocol
+from ..policy.policies import policy_in_use
 from ..policy.settings import Settings
 from ..ports.port import SSLPort
 from .credentials import OwnCredentials
@@ -94,6 +95,9 @@ class Context(
         """Tell what matters, and no secret."""
         settings = self._settings
         words = [settings.protocol.name, f"verify={settings.verify.value}"]
+        policy = policy_in_use(settings)
+        if policy is not None:
+            words.append(f"policy={policy}")
         if settings.verify_hostname:
             words.append("hostname")
         if settings.roots:

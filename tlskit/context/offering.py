@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from ..errors import ConfigurationError
 from ..policy.keylog import KeylogTarget, keylog_writer
+from ..policy.policies import find_policy
 from ..policy.settings import alpn_names
 from .sealing import Sealable
 
@@ -14,6 +15,23 @@ __all__ = ["Offers"]
 
 class Offers(Sealable):
     """The setters of ``Context`` for what a handshake negotiates."""
+
+    def set_policy(self, name: str) -> None:
+        """Choose versions, groups, suites and signatures by a dated policy.
+
+        What is set later narrows or widens it.  A policy that is published
+        never changes; ``policies()`` tells what there is.
+
+        Args:
+            name: Such as ``"2026-12-pq"``.
+
+        Raises:
+            ConfigurationError: There is no such policy.
+            UnsupportedError: The binding can't choose groups or signatures.
+            SealedError: The context is sealed.
+        """
+        with self._unsealed():
+            self._try_out(**find_policy(name).changes)
 
     def set_ciphers(self, spec: str) -> None:
         """Choose the cipher suites of TLS 1.2 and before.
