@@ -239,6 +239,11 @@ def _resumption_unsafe(settings: Settings, hooks: Iterable[str]) -> bool:
     """
     return (
         settings.verify is Verify.TRY
+        # What a session carries can't be asked there, so it counts as bad.
+        or (
+            settings.verify is Verify.REQUIRE
+            and not native.has("session-verdicts")
+        )
         or settings.verifier is not None
         # A ticket keeps of the client's chain its own certificate only.
         or settings.strict

@@ -155,7 +155,12 @@ class Record:
     # -- certificates -------------------------------------------------------
 
     def judge(self, der: bytes, code: int, depth: int, ok: bool) -> int:
-        """Give the code to go on with; 0 accepts."""
+        """Give the code to go on with.
+
+        Returns:
+            0 accepts, a positive code refuses, and a negative one accepts in
+            spite of a fault, which then stays with the session.
+        """
         if depth not in self.chain:
             parsed(der)  # The facts will need it; now an alert can tell.
         self.chain[depth] = der
@@ -166,10 +171,12 @@ class Record:
             if fault not in self.faults:
                 self.faults.append(fault)
         if code in NAME_FAULTS and not ok:
-            return code if self.settings.verify_hostname else 0
+            return code if self.settings.verify_hostname else -code
         refusal = self._opinion(der, code, depth, ok)
         if refusal == 0 and ok and depth == 0:
-            return self._identify(der)
+            refusal = self._identify(der)
+        if refusal == 0 and self.faults:
+            return -self.faults[0].code
         return refusal
 
     def _is_too_deep(self, depth: int) -> bool:
@@ -378,7 +385,7 @@ def on_certificate_public(
     """Answer for pyOpenSSL's own ``set_verify``."""
     # Not by way of cryptography, which may refuse to parse it.
     der = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
-    return on_certificate(connection, der, code, depth, bool(ok)) == 0
+    return on_certificate(connection, der, code, depth, bool(ok)) <= 0
 
 
 def on_server_name(connection: SSL.Connection) -> int | None:

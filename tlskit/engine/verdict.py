@@ -136,6 +136,8 @@ def _settle(connection: SSL.Connection, record: Record) -> Facts:
     if certificate is not None and _reused(connection):
         record.earlier = record.offered
         verified = _still_good(connection, record, certificate) or verified
+    if certificate is not None and record.server_side:
+        _check_carried(connection, record, certificate)
     _check_identity(connection, record, certificate)
     doubt = _check_policy(connection, record, certificate, verified)
     version = connection.get_protocol_version()
@@ -196,6 +198,32 @@ def _still_good(
     if faults:
         raise explain_faults(faults, scene)
     return [] if earlier is None else list(path)
+
+
+def _check_carried(
+    connection: SSL.Connection, record: Record, certificate: x509.Certificate
+) -> None:
+    """Judge a client by what its session carries, if nobody judged it here.
+
+    A certificate that was only tolerated, by whichever rule, is no verified
+    one when its session is resumed.
+
+    Raises:
+        VerificationError: It is demanded, and was never verified.
+    """
+    if record.chain:
+        return
+    code: int = VerifyReason.CERT_REJECTED
+    if native.has("session-verdicts"):
+        code = native.verify_result(connection)
+    if code == 0:
+        return
+    (der,) = ders_of((certificate,))
+    record.faults.append(Fault(code, 0, der))
+    if record.settings.verify is Verify.REQUIRE:
+        raise explain_faults(
+            tuple(record.faults), scene_of(connection, record)
+        )
 
 
 def _check_identity(

@@ -25,6 +25,7 @@ from .sessions import (
     held_session,
     offer_session,
     session_reused,
+    verify_result,
 )
 from .settings import (
     expect_peer,
@@ -60,5 +61,6 @@ __all__ = [
     "set_signature_algorithms",
     "set_verify",
     "use_private_key",
+    "verify_result",
     "without",
 ]

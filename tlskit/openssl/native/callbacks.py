@@ -41,7 +41,9 @@ def set_verify(
 
     It gets the connection, the certificate's DER, OpenSSL's code, the depth
     and OpenSSL's verdict, and returns the code to go on with: 0 accepts,
-    any other refuses, with the alert that OpenSSL has for that code.
+    a positive one refuses, with the alert that OpenSSL has for that code.  A
+    negative one accepts what has this fault: OpenSSL then keeps the fault
+    with the session, and a ticket can't turn it into a good verdict.
     """
     lib, ffi = require("verify-error", "choose the alert of a refusal")
 
@@ -57,8 +59,8 @@ def set_verify(
             lib.X509_STORE_CTX_get_error_depth(store),
             bool(ok),
         )
-        lib.X509_STORE_CTX_set_error(store, code)
-        return int(code == 0)
+        lib.X509_STORE_CTX_set_error(store, abs(code))
+        return int(code <= 0)
 
     handle = ffi.callback("int (*)(int, X509_STORE_CTX *)", callback, error=0)
     if isinstance(target, SSL.Context):

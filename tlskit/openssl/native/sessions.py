@@ -15,6 +15,7 @@ __all__ = [
     "held_session",
     "offer_session",
     "session_reused",
+    "verify_result",
 ]
 
 
@@ -22,6 +23,12 @@ def session_reused(connection: Connection) -> bool:
     """Say whether the handshake was an abbreviated one."""
     lib = library_handle()
     return bool(lib.SSL_session_reused(connection._ssl))
+
+
+def verify_result(connection: Connection) -> int:
+    """Give the code of the last verification; with a session, its own."""
+    lib, _ = require("session-verdicts", "ask what a session carries")
+    return int(lib.SSL_get_verify_result(connection._ssl))
 
 
 def held_session(connection: Connection) -> object:

@@ -1,0 +1,168 @@
+"""Whatever is resumed, nobody is verified who was not, and nobody let in.
+
+A client of the standard library's connects twice to a server, and offers the
+session of the first connection in the second one.  The server's ports may
+have rules of their own, before the handshake or after it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import ssl
+from contextlib import suppress
+from typing import NamedTuple
+
+import pytest
+
+import tlskit
+
+from ..peers import HOST, PATIENCE, VERSIONS, Task, Vault
+
+#: Rules of a context, and those that a port sets before its handshake.
+CONTEXTS = ("none", "try", "demand")
+PORTS = ("as the context", "try", "demand", "try later", "demand later")
+#: What the client shows.
+CLIENTS = ("good", "foreign", "nothing")
+
+
+class Seen(NamedTuple):
+    """What a server's port tells of its client."""
+
+    verified: bool
+    reused: bool
+    error: str | None
+
+
+@pytest.fixture(scope="module")
+def vault(tmp_path_factory: pytest.TempPathFactory) -> Vault:
+    """Credentials for this module."""
+    return Vault(tmp_path_factory.mktemp("matrix"))
+
+
+def server(vault: Vault, rule: str) -> tlskit.ServerContext:
+    """Make a server's context with this rule."""
+    files = vault.leaf()
+    context = tlskit.ServerContext(
+        certificate_chain=files.chain, private_key=files.key
+    )
+    context.load_verify_root_certificates(vault.roots)
+    if rule == "try":
+        context.try_verify()
+    elif rule == "demand":
+        context.set_verify()
+    return context
+
+
+def client(vault: Vault, version: str, shown: str) -> ssl.SSLContext:
+    """Make a client that shows a certificate, or none."""
+    context = ssl.create_default_context(cafile=vault.roots)
+    context.minimum_version = context.maximum_version = VERSIONS[version][2]
+    context.post_handshake_auth = True
+    if shown == "good":
+        own = vault.leaf("client.example")
+        context.load_cert_chain(own.chain, own.key)
+    elif shown == "foreign":
+        own = vault.leaf("admin.example", ca=vault.stranger)
+        context.load_cert_chain(own.chain, own.key)
+    return context
+
+
+def serve(listener: tlskit.Listener, rule: str) -> Seen | None:
+    """Serve one client by this rule of a port; None if it is refused."""
+    with suppress(tlskit.TLSError, ConnectionError):
+        port = listener.accept(timeout=PATIENCE, handshake=False)
+        port.settimeout(PATIENCE)
+        with port:
+            if rule == "try":
+                port.try_verify()
+            elif rule == "demand":
+                port.set_verify()
+            port.handshake()
+            port.recv(1)
+            if rule == "try later":
+                port.try_verify()
+            elif rule == "demand later":
+                port.set_verify()
+            port.sendall(b"x")
+            port.recv(1)
+            return Seen(
+                port.peer_verified,
+                port.session_reused,
+                getattr(port.verify_error, "code", None),
+            )
+    return None
+
+
+def ask(
+    context: ssl.SSLContext, number: int, session: ssl.SSLSession | None
+) -> ssl.SSLSession | None:
+    """Connect, exchange a byte each way; give the session at the end."""
+    import socket
+
+    with suppress(OSError):
+        raw = socket.create_connection(("127.0.0.1", number), PATIENCE)
+        with context.wrap_socket(
+            raw, server_hostname=HOST, session=session
+        ) as sock:
+            sock.sendall(b"x")
+            sock.recv(1)
+            sock.sendall(b"y")
+            found: ssl.SSLSession | None = sock.session
+            return found
+    return None
+
+
+def demands(context: str, port: str) -> bool:
+    """Whether a certificate is demanded, in the handshake or later."""
+    if port.endswith("later"):
+        return "demand" in {context, port.split()[0]}
+    return (context if port == "as the context" else port) == "demand"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("shown", CLIENTS)
+@pytest.mark.parametrize("rule", CONTEXTS)
+def test_what_a_ticket_is_worth(
+    vault: Vault, version: str, shown: str, rule: str
+) -> None:
+    """25 pairs of ports each: verified only who is, let in only who may."""
+    context = server(vault, rule)
+    asking = client(vault, version, shown)
+    asks_later = (
+        version == "tls12"
+        or tlskit.capabilities()["post-handshake-authentication"]
+    )
+    ports = PORTS if asks_later else PORTS[:3]
+    for first, second in itertools.product(ports, ports):
+        session, seen = None, None
+        with tlskit.listen(hostname="127.0.0.1", context=context) as listener:
+            for port in (first, second):
+                task = Task(serve, listener, port)
+                session = ask(asking, listener.port, session)
+                seen = task.result()
+        cell = (rule, first, second, version, shown, seen)
+        if seen is None:
+            assert demands(rule, second), cell
+            assert shown != "good", cell
+            continue
+        assert not seen.verified or shown == "good", cell
+        assert seen.verified or not demands(rule, second), cell
+
+
+def test_good_clients_do_resume(vault: Vault) -> None:
+    """The matrix is not empty: a verified client comes back by its ticket."""
+    context = server(vault, "demand")
+    asking = client(vault, "tls13", "good")
+    session, seen = None, []
+    with tlskit.listen(hostname="127.0.0.1", context=context) as listener:
+        for _ in range(2):
+            task = Task(serve, listener, "as the context")
+            session = ask(asking, listener.port, session)
+            seen.append(task.result())
+
+    powers = tlskit.capabilities()
+    resumes = powers["session-verdicts"] and powers["session-reused"]
+    assert [
+        Seen(verified=True, reused=False, error=None),
+        Seen(verified=True, reused=resumes, error=None),
+    ] == seen
