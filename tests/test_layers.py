@@ -54,7 +54,7 @@ HEIGHTS = {
 DOORS: dict[str, set[str]] = {
     "aio": set(),
     "cli": {"main"},
-    "client": {"connect", "starttls", "wrapping"},
+    "client": {"connect", "opening", "proxies", "starttls", "wrapping"},
     "context": {"context", "sides"},
     "engine": {
         "bindings",

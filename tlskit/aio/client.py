@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 
-from ..client.connect import checked_target
-from ..context.sides import ClientContext, client_context
-from ..policy.settings import alpn_names
+from ..client.opening import OPENING, Route
+from ..context.sides import ClientContext
 from ..ports.port import new_engine
-from ..tools.deadline import Deadline
+from .dialling import opened
 from .driver import AsyncDriver
-from .opening import port_over, shaken, within
+from .opening import port_over, shaken
 from .port import AsyncSSLPort
 
 __all__ = ["open_connection"]
@@ -23,29 +21,43 @@ async def open_connection(
     context: ClientContext | str = "secure",
     *,
     alpn: Iterable[str | bytes] = (),
-    timeout: float | None = None,
+    timeout: float | None = OPENING,
     hostname: str | None = None,
     handshake: bool = True,
     shutdown_on_close: bool = True,
     source_address: tuple[str, int] | None = None,
+    proxy: str | None = None,
+    happy_eyeballs_delay: float | None = 0.25,
 ) -> AsyncSSLPort:
     """Connect to a TLS server.
 
-    Each address of *host* is tried.  No failure, and no cancellation, leaves
+    The addresses of *host* are tried as RFC 8305 (Happy Eyeballs) has it.
+    No failure, and no cancellation, leaves
     a socket behind.
 
     Args:
-        host: A host name or an IP address.
+        host: A host name or an IP address; or ``"unix:"`` and the path of a
+            socket, which has no name to check but *hostname*.
         port: The TCP port, 1 to 65535.
         context: A ``ClientContext``, or the name of a protocol.  The default
             verifies certificate and host name.
         alpn: Application protocols to offer, the preferred first.
-        timeout: One deadline, in seconds, for look-up, TCP and handshake
-            together; None is none.  It is also the port's time-out later.
+        timeout: One deadline, in seconds, for look-up, TCP, proxy and
+            handshake together; None is none.  If it is given, it is also the
+            port's time-out later; the default leaves the port without one.
         hostname: The name to announce and to check, if it is not *host*.
         handshake: False leaves it to the port's ``handshake()``.
         shutdown_on_close: Whether closing sends a close_notify.
         source_address: Our own ``(host, port)``.
+        proxy: Who connects us to the server, and resolves its name:
+            ``"http://[user:password@]host:port"`` (CONNECT),
+            ``"https://..."`` (the same, over TLS that the default context
+            verifies), ``"socks5://..."`` (with the extra ``socks``), or
+            ``"HTTPS_PROXY"`` for the proxy that the environment names, if
+            any, but for hosts in ``NO_PROXY``.  None connects directly.
+        happy_eyeballs_delay: How long, in seconds, an address may keep
+            silent before the next one is tried beside it (RFC 8305), 0.01 at
+            least; None tries the next only after a failure.
 
     Returns:
         The port, with its handshake done.
@@ -53,33 +65,41 @@ async def open_connection(
     Raises:
         HandshakeError: No session came about; above all
             ``VerificationError`` and ``IdentityError``.
+            A proxy that refuses has the code ``"proxy-refused"``.
         TimeoutError: The deadline passed.
-        OSError: The look-up or TCP failed.
+        OSError: The look-up or TCP failed; the message has each address that
+            was tried, and why it failed.
         ConfigurationError: *host* or *hostname* can be no host name.
+        UnsupportedError: A SOCKS proxy needs a package that is missing.
         ValueError: An argument is empty or out of its range.
 
     Source: ``connect``, whose arguments it has.
     """
-    address = checked_target(host, port)
-    names = alpn_names(alpn)
-    engine = new_engine(
-        client_context(context),
-        server_side=False,
-        hostname=host if hostname is None else hostname,
-        alpn=names,
-        dialled=(host, port),
+    route = Route.of(
+        host,
+        port,
+        context,
+        alpn=alpn,
+        timeout=timeout,
+        hostname=hostname,
+        source_address=source_address,
+        proxy=proxy,
+        happy_eyeballs_delay=happy_eyeballs_delay,
     )
-    deadline = Deadline.after(timeout)
+    engine = new_engine(
+        route.context,
+        server_side=False,
+        hostname=route.name,
+        alpn=route.alpn,
+        dialled=route.dialled,
+    )
     driver = AsyncDriver(engine)
-    with within(deadline, f"connecting to {host}:{port}"):
-        transport, _ = await asyncio.get_running_loop().create_connection(
-            lambda: driver, address, port, local_addr=source_address
-        )
+    transport = await opened(route, driver)
     made = port_over(
         driver,
         transport,
         hostname=host,
-        timeout=timeout,
+        timeout=route.timeout,
         shutdown_on_close=shutdown_on_close,
     )
-    return await shaken(made, deadline) if handshake else made
+    return await shaken(made, route.deadline) if handshake else made

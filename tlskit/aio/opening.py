@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ..ports.view import Endpoints
@@ -56,11 +56,17 @@ async def shaken(port: AsyncSSLPort, deadline: Deadline) -> AsyncSSLPort:
 
 
 @contextmanager
-def within(deadline: Deadline, doing: str) -> Iterator[None]:
+def within(
+    deadline: Deadline, doing: str | Callable[[], str]
+) -> Iterator[None]:
     """Cancel what the current task waits for when the deadline has passed.
 
     For waits that are not our own, and give back what they hold when they
     are cancelled.
+
+    Args:
+        deadline: The moment.
+        doing: What is waited for, for the message; or who can tell then.
 
     Raises:
         TimeoutError: The deadline passed.
@@ -87,6 +93,7 @@ def within(deadline: Deadline, doing: str) -> Iterator[None]:
         uncancel = getattr(task, "uncancel", None)
         if not late or (uncancel is not None and uncancel()):
             raise
-        raise TimeoutError(f"timed out while {doing}") from None
+        told = doing if isinstance(doing, str) else doing()
+        raise TimeoutError(f"timed out while {told}") from None
     finally:
         alarm.cancel()

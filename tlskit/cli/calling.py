@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ import click
 
 from ..client import starttls
 from ..client.connect import connect
+from ..client.proxies import ENVIRONMENT, Proxy
 from ..context.sides import ClientContext
 from ..errors import ConfigurationError
 from ..policy.settings import alpn_names
@@ -77,6 +78,12 @@ _OPTIONS = (
         show_default=True,
         metavar="SECONDS",
         help="Give up when a connection takes longer, all in all.",
+    ),
+    click.option(
+        "--proxy",
+        metavar="URL",
+        help="Have this proxy connect us: http://[USER:PASSWORD@]HOST:PORT, "
+        "https://... or socks5://...; HTTPS_PROXY for the environment's.",
     ),
 )
 
@@ -147,6 +154,8 @@ class Caller:
     timeout: float
     #: The application protocols to offer.
     alpn: tuple[str, ...] = ()
+    #: Who connects us, as for ``connect``; it may have a password in it.
+    proxy: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Check the names; a bad one should not cost a connection."""
@@ -154,6 +163,8 @@ class Caller:
             alpn_names(self.alpn)
             if self.name is not None:
                 Identity.parse(self.name)
+            if self.proxy is not None and self.proxy != ENVIRONMENT:
+                Proxy.parse(self.proxy)
         except (ValueError, ConfigurationError) as error:
             raise click.BadParameter(str(error)) from None
 
@@ -186,6 +197,7 @@ class Caller:
                 alpn=self.alpn,
                 timeout=self.timeout,
                 hostname=self.name,
+                proxy=self.proxy,
             )
         return starttls.connect(
             target.host,
@@ -195,4 +207,5 @@ class Caller:
             alpn=self.alpn,
             timeout=self.timeout,
             hostname=self.name,
+            proxy=self.proxy,
         )

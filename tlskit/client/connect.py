@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import queue
+import selectors
 import socket
 import threading
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
-from ..context.sides import ClientContext, client_context
-from ..policy.settings import alpn_names
+from ..context.sides import ClientContext
 from ..ports.port import SSLPort, endpoints_of, open_port
-from ..ports.transport import SocketTransport, tune
-from ..tools.deadline import Deadline
-from ..verify.identity import Identity
+from ..ports.transport import SocketTransport, Transport, tune
+from .conversation import talk
+from .opening import OPENING, Address, Race, Route
+from .wrapping import PortTransport
 
-__all__ = ["checked_target", "connect"]
-
-_AddressInfo = Sequence[tuple[Any, Any, Any, Any, Any]]
+__all__ = ["connect"]
 
 
 def connect(
@@ -26,29 +27,43 @@ def connect(
     context: ClientContext | str = "secure",
     *,
     alpn: Iterable[str | bytes] = (),
-    timeout: float | None = None,
+    timeout: float | None = OPENING,
     hostname: str | None = None,
     handshake: bool = True,
     shutdown_on_close: bool = True,
     source_address: tuple[str, int] | None = None,
+    proxy: str | None = None,
+    happy_eyeballs_delay: float | None = 0.25,
 ) -> SSLPort:
     """Connect to a TLS server.
 
-    Each address of *host* is tried.  Ctrl-C interrupts it anywhere, and no
+    The addresses of *host* are tried as RFC 8305 (Happy Eyeballs) has it.
+    Ctrl-C interrupts it anywhere, and no
     failure leaves a socket behind.
 
     Args:
-        host: A host name or an IP address.
+        host: A host name or an IP address; or ``"unix:"`` and the path of a
+            socket, which has no name to check but *hostname*.
         port: The TCP port, 1 to 65535.
         context: A ``ClientContext``, or the name of a protocol.  The default
             verifies certificate and host name.
         alpn: Application protocols to offer, the preferred first.
-        timeout: One deadline, in seconds, for look-up, TCP and handshake
-            together; None is none.  It is also the port's time-out later.
+        timeout: One deadline, in seconds, for look-up, TCP, proxy and
+            handshake together; None is none.  If it is given, it is also the
+            port's time-out later; the default leaves the port without one.
         hostname: The name to announce and to check, if it is not *host*.
         handshake: False leaves it to the port's ``handshake()``.
         shutdown_on_close: Whether closing sends a close_notify.
         source_address: Our own ``(host, port)``.
+        proxy: Who connects us to the server, and resolves its name:
+            ``"http://[user:password@]host:port"`` (CONNECT),
+            ``"https://..."`` (the same, over TLS that the default context
+            verifies), ``"socks5://..."`` (with the extra ``socks``), or
+            ``"HTTPS_PROXY"`` for the proxy that the environment names, if
+            any, but for hosts in ``NO_PROXY``.  None connects directly.
+        happy_eyeballs_delay: How long, in seconds, an address may keep
+            silent before the next one is tried beside it (RFC 8305), 0.01 at
+            least; None tries the next only after a failure.
 
     Returns:
         The port, with its handshake done.
@@ -56,106 +71,170 @@ def connect(
     Raises:
         HandshakeError: No session came about; above all
             ``VerificationError`` and ``IdentityError``.
+            A proxy that refuses has the code ``"proxy-refused"``.
         TimeoutError: The deadline passed.
-        OSError: The look-up or TCP failed.
+        OSError: The look-up or TCP failed; the message has each address that
+            was tried, and why it failed.
         ConfigurationError: *host* or *hostname* can be no host name.
+        UnsupportedError: A SOCKS proxy needs a package that is missing.
         ValueError: An argument is empty or out of its range.
 
     Source: ``ssl-connect``, ``ssl-connect/enable-break``,
     ``make-client-tls-socket``.
     """
-    address = checked_target(host, port)
-    names = alpn_names(alpn)
-    chosen = client_context(context)
-    name = host if hostname is None else hostname
-    Identity.parse(name)  # A bad name should not cost a connection.
-    deadline = Deadline.after(timeout)
-    sock = _dial(address, port, deadline, source_address)
+    route = Route.of(
+        host,
+        port,
+        context,
+        alpn=alpn,
+        timeout=timeout,
+        hostname=hostname,
+        source_address=source_address,
+        proxy=proxy,
+        happy_eyeballs_delay=happy_eyeballs_delay,
+    )
+    sock = _dial(route)
     try:
-        tune(sock)
+        transport = _through(route, sock)
         made = open_port(
-            chosen,
-            SocketTransport(sock),
+            route.context,
+            transport,
             server_side=False,
-            hostname=name,
-            alpn=names,
-            timeout=timeout,
+            hostname=route.name,
+            alpn=route.alpn,
+            timeout=route.timeout,
             shutdown_on_close=shutdown_on_close,
             endpoints=endpoints_of(sock, host),
-            dialled=(host, port),
+            dialled=route.dialled,
         )
     except BaseException:
         sock.close()
         raise
     if handshake:
         try:
-            made._driver.handshake(deadline)
+            made._driver.handshake(route.deadline)
         except BaseException:
             made.close()
             raise
     return made
 
 
-def checked_target(host: str, port: int) -> str:
-    """Refuse what can be no address; give what the resolver wants.
+def _through(route: Route, sock: socket.socket) -> Transport:
+    """Have the proxy connect us, if there is one."""
+    tune(sock)
+    transport: Transport = SocketTransport(sock)
+    proxy = route.proxy
+    if proxy is None:
+        return transport
+    if proxy.secured:
+        outer = open_port(
+            ClientContext.secure(),
+            transport,
+            server_side=False,
+            hostname=proxy.host,
+            endpoints=endpoints_of(sock, proxy.host),
+        )
+        outer._driver.handshake(route.deadline)
+        transport = PortTransport(outer, close=True)
+    talk(transport, proxy.conversation(*route.target), route.deadline)
+    return transport
 
-    That is A-labels, and IP addresses without brackets.
-    """
-    if not isinstance(host, str):
-        raise TypeError(f"host is a str, not {host!r}")
-    if not isinstance(port, int) or not 1 <= port <= 65535:
-        raise ValueError(f"port is a number from 1 to 65535, not {port!r}")
-    found = Identity.parse(host)
-    if found.dns is not None:
-        return found.dns.decode("ascii")
-    # With its zone, if there is one ("fe80::1%eth0").
-    return host.strip("[]")
 
-
-def _dial(
-    host: str,
-    port: int,
-    deadline: Deadline,
-    source_address: tuple[str, int] | None,
-) -> socket.socket:
-    """Try each address until one answers."""
-    last: OSError | None = None
-    for family, kind, protocol, _, address in _look_up(host, port, deadline):
-        sock = None
+def _dial(route: Route) -> socket.socket:
+    """Try the addresses until one answers."""
+    if route.path is not None:
+        return _dial_path(route, route.path)
+    race = Race(route, _look_up(route))
+    attempts: dict[socket.socket, Address] = {}
+    won: socket.socket | None = None
+    with selectors.DefaultSelector() as selector:
         try:
-            sock = socket.socket(family, kind, protocol)
-            if source_address is not None:
-                sock.bind(source_address)
-            sock.settimeout(_some(deadline, f"connecting to {host}:{port}"))
-            sock.connect(address)
-        except BaseException as error:
-            if sock is not None:
-                sock.close()
-            if not isinstance(error, OSError):
-                raise
-            last = error
-        else:
-            sock.settimeout(None)
+            while won is None:
+                while (address := race.next()) is not None:
+                    _begin(route, race, address, attempts, selector)
+                race.check()
+                won = _finished(route, race, attempts, selector)
+        finally:
+            for sock in attempts:
+                if sock is not won:
+                    sock.close()
+    assert won is not None
+    return won
+
+
+def _begin(
+    route: Route,
+    race: Race,
+    address: Address,
+    attempts: dict[socket.socket, Address],
+    selector: selectors.BaseSelector,
+) -> None:
+    if route.deadline.left() == 0.0:
+        raise race.late()
+    sock = None
+    try:
+        sock = address.socket(route.source_address)
+        attempts[sock] = address
+        with suppress(BlockingIOError):
+            sock.connect(address.place)
+        selector.register(sock, selectors.EVENT_WRITE)
+    except OSError as error:
+        if sock is not None:
+            del attempts[sock]
+            sock.close()
+        race.failed(address, error)
+
+
+def _finished(
+    route: Route,
+    race: Race,
+    attempts: dict[socket.socket, Address],
+    selector: selectors.BaseSelector,
+) -> socket.socket | None:
+    """Wait for an attempt to end, or for the next one to be due."""
+    pause = race.pause()
+    deadline = route.deadline
+    waited = deadline if pause is None else deadline.sooner(pause)
+    ready = selector.select(waited.left())
+    for key, _ in ready:
+        sock = key.fileobj
+        assert isinstance(sock, socket.socket)
+        number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if not number:
             return sock
-    if last is None:
-        raise OSError(f"{host!r} has no address")
-    raise last
+        selector.unregister(sock)
+        race.failed(attempts.pop(sock), OSError(number, os.strerror(number)))
+        sock.close()
+    if not ready and deadline.left() == 0.0:
+        raise race.late()
+    return None
 
 
-def _some(deadline: Deadline, doing: str) -> float | None:
-    deadline.check(doing)
-    return deadline.left()
+def _dial_path(route: Route, path: str) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        route.deadline.check(route.doing)
+        sock.settimeout(route.deadline.left())
+        sock.connect(path)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
-def _look_up(host: str, port: int, deadline: Deadline) -> _AddressInfo:
-    """Resolve *host*; the system's resolver knows no deadline of its own."""
+def _look_up(route: Route) -> Sequence[Any]:
+    """Resolve a name; the system's resolver knows no deadline of its own."""
+    host, port = route.contact
+    found = route.numeric()
+    if found is not None:
+        return found
 
-    def ask() -> _AddressInfo:
+    def ask() -> Sequence[Any]:
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
-    if deadline.moment is None:
+    if route.deadline.moment is None:
         return ask()
-    answers: queue.Queue[_AddressInfo | BaseException] = queue.Queue()
+    answers: queue.Queue[Sequence[Any] | BaseException] = queue.Queue()
 
     def ask_and_tell() -> None:
         try:
@@ -165,7 +244,7 @@ def _look_up(host: str, port: int, deadline: Deadline) -> _AddressInfo:
 
     threading.Thread(target=ask_and_tell, daemon=True).start()
     try:
-        answer = answers.get(timeout=deadline.left())
+        answer = answers.get(timeout=route.deadline.left())
     except queue.Empty:
         raise TimeoutError(f"timed out while looking up {host!r}") from None
     if isinstance(answer, BaseException):

@@ -13,23 +13,12 @@ from collections.abc import Callable, Generator
 from xml.parsers import expat
 
 from ..errors import NotTLSError
+from .conversation import Cut, Say, Script, quoted
 
-__all__ = ["SCRIPTS", "Cut", "Say", "Script", "quoted"]
-
-#: Where the first piece of these bytes ends; None if more are needed.
-Cut = Callable[[bytes], int | None]
-Say = Callable[[bytes], None]
-#: Yields how to cut the next piece, and is sent it.
-Script = Generator[Cut, bytes, None]
+__all__ = ["SCRIPTS"]
 
 #: RFC 5321, section 4.5.3.1.5, has 512 bytes; some servers are talkative.
 _LONGEST_LINE = 4096
-
-
-def quoted(words: bytes) -> str:
-    """Show what a server said; control characters as escapes, and not all."""
-    text = words.decode("utf-8", "replace").rstrip("\r\n")
-    return repr(text if len(text) <= 200 else text[:200] + "...")
 
 
 def _not_offered(protocol: str, said: str) -> NotTLSError:

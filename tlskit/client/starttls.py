@@ -16,13 +16,14 @@ import socket
 from collections.abc import Iterable
 
 from ..context.sides import ClientContext
-from ..errors import HandshakeError, NotTLSError
 from ..ports.port import SSLPort
-from ..ports.transport import SocketTransport, Transport
+from ..ports.transport import SocketTransport
 from ..tools.deadline import Deadline
 from ..verify.identity import Identity
 from .connect import connect as connect_tcp
+from .conversation import Conversation, talk
 from .dialogues import SCRIPTS
+from .opening import OPENING
 
 __all__ = ["PORTS", "PROTOCOLS", "Dialogue", "connect", "negotiate"]
 
@@ -31,11 +32,8 @@ PROTOCOLS = tuple(SCRIPTS)
 #: The port that each one is usually on.
 PORTS = {name: port for name, (_, port) in SCRIPTS.items()}
 
-#: No server needs more bytes to say that it begins TLS.
-_MOST = 65536
 
-
-class Dialogue:
+class Dialogue(Conversation):
     """The client's side of a conversation up to the server's go-ahead.
 
     It does no I/O: send what ``outgoing()`` gives, pass what comes to
@@ -58,78 +56,9 @@ class Dialogue:
             )
         identity = Identity.parse(hostname)
         name = identity.dns
-        self._buffer = bytearray()
-        self._outgoing = bytearray()
-        self._taken = 0
-        #: Whether the server is ready for the first bytes of TLS.
-        self.done: bool = False
-        self._script = SCRIPTS[protocol][0](
-            self._say,
-            str(identity.address) if name is None else name.decode("ascii"),
-        )
-        self._cut = next(self._script)
-
-    def _say(self, data: bytes) -> None:
-        if self._buffer:
-            raise _injected("before it was asked", self._buffer)
-        self._outgoing += data
-
-    def outgoing(self) -> bytes:
-        """Give what is to be sent now, once."""
-        data = bytes(self._outgoing)
-        self._outgoing.clear()
-        return data
-
-    def receive(self, data: bytes) -> None:
-        """Take bytes of the server's; none at all are its end of file.
-
-        Args:
-            data: What came; any part of an answer will do.
-
-        Raises:
-            NotTLSError: The server does not begin TLS, with the code
-                ``"no-starttls"``; speaks something else, ``"not-tls"``; or
-                sent more than its answer, ``"starttls-injection"``.
-            HandshakeError: The server closed the connection.
-        """
-        if not data:
-            raise HandshakeError(
-                "the server closed the connection before it began TLS",
-                hint="check host, port and protocol",
-            )
-        self._taken += len(data)
-        self._buffer += data
-        while not self.done:
-            end = self._cut(bytes(self._buffer))
-            if end is None:
-                self._check_size()
-                return
-            piece = bytes(self._buffer[:end])
-            del self._buffer[:end]
-            try:
-                self._cut = self._script.send(piece)
-            except StopIteration:
-                self.done = True
-        if self._buffer:
-            raise _injected("after its go-ahead for TLS", self._buffer)
-
-    def _check_size(self) -> None:
-        if self._taken > _MOST:
-            raise NotTLSError(
-                f"the server has sent more than {_MOST} bytes without "
-                "beginning TLS",
-                hint="check host and port: something else listens there",
-            )
-
-
-def _injected(when: str, data: bytearray) -> NotTLSError:
-    return NotTLSError(
-        f"the server sent {len(data)} bytes of plaintext {when}; they may be "
-        "an attacker's",
-        code="starttls-injection",
-        hint="don't trust this connection; if it is always so, the server "
-        "is broken",
-    )
+        host = str(identity.address) if name is None else name.decode("ascii")
+        begin = SCRIPTS[protocol][0]
+        super().__init__(lambda say: begin(say, host))
 
 
 def negotiate(
@@ -164,7 +93,7 @@ def negotiate(
     dialogue = Dialogue(protocol, hostname)
     transport = SocketTransport(sock, close=False)
     try:
-        _talk(transport, dialogue, deadline)
+        talk(transport, dialogue, deadline)
     finally:
         transport.close()
 
@@ -176,8 +105,9 @@ def connect(
     context: ClientContext | str = "secure",
     *,
     alpn: Iterable[str | bytes] = (),
-    timeout: float | None = None,
+    timeout: float | None = OPENING,
     hostname: str | None = None,
+    proxy: str | None = None,
 ) -> SSLPort:
     """Connect to a server whose protocol begins in plaintext.
 
@@ -188,9 +118,10 @@ def connect(
         context: As for ``tlskit.connect``.
         alpn: As for ``tlskit.connect``.
         timeout: One deadline, in seconds, for look-up, TCP, the conversation
-            and the handshake together; None is none.  It is also the port's
-            time-out later.
+            and the handshake together; None is none.  If it is given, it is
+            also the port's time-out later.
         hostname: As for ``tlskit.connect``.
+        proxy: As for ``tlskit.connect``.
 
     Returns:
         The port, with its handshake done.
@@ -218,32 +149,12 @@ def connect(
         timeout=timeout,
         hostname=hostname,
         handshake=False,
+        proxy=proxy,
     )
     try:
-        _talk(made._driver.transport, dialogue, deadline)
+        talk(made._driver.transport, dialogue, deadline)
         made._driver.handshake(deadline)
     except BaseException:
         made.close()
         raise
     return made
-
-
-def _talk(
-    transport: Transport, dialogue: Dialogue, deadline: Deadline
-) -> None:
-    """Run *dialogue* over *transport* until TLS can begin."""
-    buffer = memoryview(bytearray(4096))
-    while not dialogue.done:
-        unsent = memoryview(dialogue.outgoing())
-        while unsent:
-            sent = transport.write(unsent)
-            if sent is None:
-                transport.wait(read=False, write=True, deadline=deadline)
-            else:
-                unsent = unsent[sent:]
-        deadline.check("waiting for the server to begin TLS")
-        size = transport.read_into(buffer)
-        if size is None:
-            transport.wait(read=True, write=False, deadline=deadline)
-        else:
-            dialogue.receive(bytes(buffer[:size]))

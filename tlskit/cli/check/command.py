@@ -85,6 +85,7 @@ def command(
     ca: tuple[Path, ...],
     crl: tuple[Path, ...],
     timeout: float,
+    proxy: str | None,
     min_days: float,
     alpn: tuple[str, ...],
     jobs: int,
@@ -104,7 +105,7 @@ def command(
     context.seal()
     if not alpn and starttls is None:
         alpn = _ALPN
-    caller = Caller(context, starttls, name, timeout, alpn)
+    caller = Caller(context, starttls, name, timeout, alpn, proxy=proxy)
     targets = [caller.target(each) for each in hosts]
     if file is not None:
         targets += read_targets(file, caller.port)

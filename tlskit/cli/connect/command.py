@@ -123,6 +123,7 @@ def command(
     ca: tuple[Path, ...],
     crl: tuple[Path, ...],
     timeout: float,
+    proxy: str | None,
     alpn: tuple[str, ...],
     cert: Path | None,
     key: Path | None,
@@ -148,7 +149,7 @@ def command(
     if keylog is not None:
         context.set_keylog(keylog)
     context.seal()
-    caller = Caller(context, starttls, name, timeout, alpn)
+    caller = Caller(context, starttls, name, timeout, alpn, proxy=proxy)
     target = caller.target(host)
     notes = _Notes(as_json=as_json, full=report)
     try:

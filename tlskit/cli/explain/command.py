@@ -102,6 +102,7 @@ def command(
     name: str | None,
     ca: tuple[Path, ...],
     timeout: float,
+    proxy: str | None,
     as_json: bool,
 ) -> ExitCode:
     """Tell why a server's certificate is accepted or refused.
@@ -115,7 +116,7 @@ def command(
     """
     context = trusting(ca)
     context.seal()
-    caller = Caller(context, starttls, name, timeout)
+    caller = Caller(context, starttls, name, timeout, proxy=proxy)
     if _is_file(subject):
         case = _of_file(subject, caller)
     else:

@@ -1,0 +1,200 @@
+"""Tests for ``tlskit.client.opening``: addresses, time-outs, AF_UNIX."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import math
+import socket
+from contextlib import contextmanager
+
+import pytest
+
+import tlskit
+from tlskit import aio
+from tlskit.client.opening import OPENING, Race, Route
+
+from ..engines import client_context, server_context
+from ..peers import HOST, PATIENCE, Task
+
+LOCAL = "127.0.0.1"
+SIX = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", 1, 0, 0))
+FOUR = (socket.AF_INET, socket.SOCK_STREAM, 6, "", (LOCAL, 1))
+OTHER = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.2", 1))
+
+
+def route(**keywords):
+    """A route with all its defaults but *keywords*."""
+    given = {
+        "alpn": (),
+        "timeout": OPENING,
+        "hostname": None,
+        "source_address": None,
+        "proxy": None,
+        "happy_eyeballs_delay": 0.25,
+    }
+    return Route.of(HOST, 443, "auto", **{**given, **keywords})
+
+
+@contextmanager
+def black_hole():
+    """A listener that lets nobody in; gives its port."""
+    with socket.create_server(("127.0.0.2", 0), backlog=0) as hole:
+        hole.listen(0)
+        waiting = [socket.socket() for _ in range(4)]
+        try:
+            for each in waiting:
+                each.setblocking(False)
+                each.connect_ex(hole.getsockname())
+            yield hole.getsockname()[1]
+        finally:
+            for each in waiting:
+                each.close()
+
+
+@contextmanager
+def greeting(listener):
+    """Greet one client."""
+
+    def run():
+        with listener.accept(PATIENCE) as port:
+            port.sendall(b"hi")
+
+    task = Task(run)
+    yield
+    task.result()
+
+
+def found(*ports):
+    """What a resolver gives: 127.0.0.2 and 127.0.0.1."""
+    return [
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port))
+        for host, port in zip(("127.0.0.2", LOCAL), ports, strict=False)
+    ]
+
+
+def dial(kind, *arguments, **keywords):
+    """Connect, and read two bytes."""
+    if kind == "blocking":
+        with tlskit.connect(*arguments, **keywords) as port:
+            return port.recv(2)
+
+    async def main():
+        port = await aio.open_connection(*arguments, **keywords)
+        data = await port.read(2)
+        await port.aclose()
+        return data
+
+    return asyncio.run(main())
+
+
+KINDS = pytest.mark.parametrize("kind", ["blocking", "asyncio"])
+
+
+@KINDS
+def test_a_silent_address_does_not_keep_the_next_waiting(kind, monkeypatch):
+    """RFC 8305, section 5."""
+    with (
+        black_hole() as hole,
+        tlskit.listen(hostname=LOCAL, context=server_context()) as listener,
+        greeting(listener),
+    ):
+        monkeypatch.setattr(
+            socket, "getaddrinfo", lambda *_, **__: found(hole, listener.port)
+        )
+        assert b"hi" == dial(
+            kind, HOST, listener.port, client_context(), timeout=PATIENCE
+        )
+
+
+@KINDS
+def test_one_after_the_other(kind, monkeypatch):
+    """Without a delay a silent address is waited for, and told."""
+    with black_hole() as hole:
+        monkeypatch.setattr(
+            socket, "getaddrinfo", lambda *_, **__: found(hole, 9)
+        )
+        with pytest.raises(TimeoutError, match="no answer") as caught:
+            dial(kind, HOST, 9, timeout=0.1, happy_eyeballs_delay=None)
+
+    assert "127.0.0.1:9: not tried" in str(caught.value)
+
+
+@KINDS
+def test_a_failure_lists_what_was_tried(kind, monkeypatch):
+    """Each address, and why it failed."""
+    with socket.create_server((LOCAL, 0)) as taken:
+        closed = taken.getsockname()[1]
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda *_, **__: found(closed, closed)
+    )
+    with pytest.raises(ConnectionRefusedError) as caught:
+        dial(kind, HOST, closed)
+
+    assert f"127.0.0.2:{closed}: " in str(caught.value)
+    assert f"127.0.0.1:{closed}: " in str(caught.value)
+
+
+@KINDS
+def test_path(kind, tmp_path):
+    """A server behind a socket of the file system."""
+    place = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(place)
+        sock.listen()
+
+        def run():
+            plain, _ = sock.accept()
+            plain.settimeout(PATIENCE)
+            with tlskit.SSLPort.start_tls(
+                plain, server_context(), server_side=True
+            ) as port:
+                port.sendall(b"hi")
+
+        task = Task(run)
+        assert b"hi" == dial(
+            kind, f"unix:{place}", context=client_context(), hostname=HOST
+        )
+        task.result()
+
+
+@KINDS
+def test_no_such_path(kind, tmp_path):
+    """A missing socket is the system's own error."""
+    with pytest.raises(FileNotFoundError):
+        dial(kind, f"unix:{tmp_path / 'nobody'}", context="auto")
+
+
+def test_impossible_routes():
+    """Arguments that exclude each other, or are out of their range."""
+    with pytest.raises(ValueError, match="followed by a path"):
+        tlskit.connect("unix:")
+    with pytest.raises(ValueError, match="for TCP"):
+        tlskit.connect("unix:/x", proxy="http://localhost")
+    for delay in (-1, math.nan, math.inf):
+        with pytest.raises(ValueError, match="happy_eyeballs_delay"):
+            tlskit.connect(HOST, happy_eyeballs_delay=delay)
+
+
+def test_default_deadline():
+    """60 seconds for opening, which are not the port's later."""
+    for function in (tlskit.connect, aio.open_connection):
+        assert 60 == inspect.signature(function).parameters["timeout"].default
+
+    assert route().timeout is None
+    assert 55 < route().deadline.left() <= 60
+    assert 60 == route(timeout=60).timeout
+    assert route(timeout=None).deadline.left() is None
+
+
+def test_families_take_turns():
+    """RFC 8305, section 4; the first after 10 ms at the least."""
+    race = Race(route(happy_eyeballs_delay=0), [SIX, SIX, FOUR, OTHER])
+    first = race.next()
+
+    assert "[::1]:1" == str(first)
+    assert race.next() is None
+    assert 0 < race.pause() <= 0.01
+    race.failed(first, OSError("no route"))
+    assert 0 == race.pause()
+    assert "127.0.0.1:1" == str(race.next())
