@@ -115,7 +115,7 @@ def ask(
 def demands(context: str, port: str) -> bool:
     """Whether a certificate is demanded, in the handshake or later."""
     if port.endswith("later"):
-        return "demand" in {context, port.split()[0]}
+        return "demand" in {context, port.split(maxsplit=1)[0]}
     return (context if port == "as the context" else port) == "demand"
 
 

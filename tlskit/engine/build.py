@@ -227,6 +227,9 @@ def _set_server(
     if settings.session_lifetime == 0 or _resumption_unsafe(settings, hooks):
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         options |= _NO_RESUMPTION
+    elif not native.has("session-verdicts"):
+        # Nobody could tell what a session in OpenSSL's cache is worth.
+        context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     return options
 
 

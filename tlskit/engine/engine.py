@@ -566,6 +566,10 @@ class Engine:
         with self._step():
             self._resumption = None  # What it knows was judged otherwise.
             self._judge_by(verify)
+            if self.server_side:
+                # By a ticket a client may come without the certificate that
+                # is asked for now: SSL_OP_NO_TICKET.
+                self._connection.set_options(0x4000)
 
     def _judge_by(self, verify: Verify) -> None:
         settings = replace(self.record.settings, verify=verify)
