@@ -200,7 +200,6 @@ def _set_server(
     context: SSL.Context, settings: Settings, hooks: frozenset[str]
 ) -> int:
     """Set up what only servers have; return the options it needs."""
-    options = 0
     for der in settings.suggested:
         context.add_client_ca(x509.load_der_x509_certificate(der))
     if settings.dh_parameters is not None:
@@ -221,16 +220,23 @@ def _set_server(
             )
     if settings.staple is not None:
         context.set_ocsp_server_callback(callbacks.on_status_request)
+    return _set_resumption(context, settings, hooks)
+
+
+def _set_resumption(
+    context: SSL.Context, settings: Settings, hooks: frozenset[str]
+) -> int:
+    """Say what may be resumed; return the options that it needs."""
     context.set_session_id(_session_id(settings))
     if settings.session_lifetime is not None:
         context.set_timeout(settings.session_lifetime)
     if settings.session_lifetime == 0 or _resumption_unsafe(settings, hooks):
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-        options |= _NO_RESUMPTION
-    elif not native.has("session-verdicts"):
+        return _NO_RESUMPTION
+    if not native.has("session-verdicts"):
         # Nobody could tell what a session in OpenSSL's cache is worth.
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-    return options
+    return 0
 
 
 def _resumption_unsafe(settings: Settings, hooks: Iterable[str]) -> bool:
