@@ -55,7 +55,9 @@ from ..errors import (
 from ..errors.codes import Alert
 from ..openssl import native
 from ..openssl.gate import SSL, translated
+from ..openssl.records import Backlog
 from ..policy.settings import Ocsp, Verify
+from ..tools.early import MOST_EARLY, Early
 from ..verify.identity import Identity
 from .build import Built, set_verify, verify_mode
 from .callbacks import Hooks, Record
@@ -76,6 +78,8 @@ _HANDSHAKE = State.HANDSHAKE
 _OPEN = State.OPEN
 #: The most plaintext that a record holds (RFC 8446, section 5.1).
 _RECORD = 16384
+#: The answer to a key update takes about so many bytes.
+_ANSWER = 32
 
 
 class Engine:
@@ -132,15 +136,18 @@ class Engine:
         self._last_words = b""  # An alert from before OpenSSL has begun.
         self._first = b""
         self._begun = False  # The handshake.
-        self._ended = False  # The peer's end of file was fed.
+        self._ended = False  # The peer's end of file was fed ...
+        self._shut = False  # ... and OpenSSL was told.
         self._got_close_notify = False
         #: Whether a read would only say "feed me" once more.
         self.hungry: bool = False
         #: Whether there may be ciphertext for ``outgoing`` to give.
         self.owes: bool = False
-        self._early: list[bytes] = []  # Plaintext met before its read.
+        self._early = Early()
         self._end_told = False  # To whom reads.
         self._old_finished: bytes | None = None
+        self._backlog = Backlog()  # Not used with direct I/O.
+        self._answers = 0  # Bytes that reading may have made, without it.
         self._connect(built)
         self._resumption: Resumption | None = None
         if not server_side:
@@ -194,7 +201,7 @@ class Engine:
     def _receive(self, data: bytes | bytearray | memoryview) -> None:
         if self.state is _HANDSHAKE and len(self._first) < SNIFF_BYTES:
             self._first += bytes(data[: SNIFF_BYTES - len(self._first)])
-        if self._ended:
+        if self._ended or self.deaf:
             return
         self.hungry = False
         greeting = self._greeting
@@ -208,11 +215,51 @@ class Engine:
     def _feed(self, data: bytes | bytearray | memoryview) -> None:
         if not len(data):
             self._ended = True
-            self._connection.bio_shutdown()
+            if self._direct is not None:
+                self._connection.bio_shutdown()
         elif self._direct is None:
-            self._connection.bio_write(data)
+            self._backlog.put(data)
         else:
             self._direct.feed(data)
+
+    def _feed_on(self) -> bool:
+        """Feed one more record; say whether a step is worth taking again."""
+        if self._direct is not None:
+            return False
+        if piece := self._backlog.take():
+            self._connection.bio_write(piece)
+            return True
+        if self._ended and not self._shut:
+            self._shut = True
+            self._connection.bio_shutdown()
+            return True
+        return False
+
+    @property
+    def deaf(self) -> bool:
+        """Whether no ciphertext is of any use any more.
+
+        The session has failed, or the peer has ended it; what comes then is
+        not even kept.
+        """
+        return self.state is not _HANDSHAKE and (
+            TABLE[self.state]["read"] is not Do.RUN
+        )
+
+    def leftover(self) -> bytes | bytearray:
+        """Take what was fed behind the peer's close_notify: not ours."""
+        with self._step():
+            if self._direct is None:
+                return self._backlog.rest()
+            return self._direct.leftover()
+
+    @property
+    def owed(self) -> int:
+        """About how many bytes ``outgoing`` would give."""
+        if self._direct is None:
+            return self._answers
+        with self._step():
+            return self._direct.owed
 
     def outgoing(self) -> bytes | bytearray:
         """Give all ciphertext that wants to go to the peer."""
@@ -226,6 +273,7 @@ class Engine:
             return said
         if self._direct is not None:
             return self._direct.drain()
+        self._answers = 0
         pieces = []
         try:
             while True:
@@ -419,7 +467,7 @@ class Engine:
             if (
                 direct is None
                 or self.state is not _OPEN
-                or self._early
+                or self._early.size
                 or self._ended
                 or not (len(data) and len(buffer))
             ):
@@ -431,10 +479,10 @@ class Engine:
             return self._end() if size == 0 else size
 
     def _read(self, buffer: memoryview) -> int | None:
-        if self.state is not _OPEN or self._early:
+        if self.state is not _OPEN or self._early.size:
             what = self._what("read")
-            if self._early:
-                return self._take_early(buffer)
+            if self._early.size:
+                return self._early.take(buffer)
             if what is Do.END:
                 return self._end()
         if not len(buffer):
@@ -483,16 +531,8 @@ class Engine:
         return total
 
     def _keep_early(self, plaintext: memoryview) -> None:
-        self._early.append(bytes(plaintext))
+        self._early.put(plaintext)
         self.hungry = False
-
-    def _take_early(self, buffer: memoryview) -> int:
-        piece = self._early.pop(0)
-        size = min(len(buffer), len(piece))
-        buffer[:size] = piece[:size]
-        if size < len(piece):
-            self._early.insert(0, piece[size:])
-        return size
 
     def _end(self) -> int:
         self._end_told = True
@@ -639,6 +679,8 @@ class Engine:
                         "the peer closed instead of giving its certificate"
                     )
                 self._keep_early(memoryview(buffer)[:size])
+                if self._early.full:
+                    self._fail(_talks_instead())
             if not self._answered():
                 return None
             self.facts = settle(self._connection, self.record)
@@ -687,20 +729,32 @@ class Engine:
             return self._decrypted()
 
     def _decrypted(self) -> int:
-        return sum(map(len, self._early)) + self._connection.pending()
+        return self._early.size + self._connection.pending()
+
+    def hear_out(self) -> None:
+        """Decrypt what is there, for a failure that comes behind it."""
+        with self._step():
+            while self._decrypt_ahead() and not self._early.full:
+                pass
+
+    def _decrypt_ahead(self) -> int:
+        """Decrypt one record, if there is one, and keep it; give its size."""
+        if TABLE[self.state]["read"] is not Do.RUN or self.hungry:
+            return 0
+        buffer = memoryview(bytearray(_RECORD))
+        try:
+            size = self._decrypt(buffer)
+        except BaseException:
+            if self.state is not State.FAILED:
+                raise
+            return 0
+        if size:
+            self._keep_early(buffer[:size])
+        return size or 0
 
     def _look_ahead(self) -> int:
-        if TABLE[self.state]["read"] is Do.RUN and not self.hungry:
-            buffer = bytearray(_RECORD)
-            try:
-                size = self._decrypt(memoryview(buffer))
-            except BaseException:
-                if self.state is not State.FAILED:
-                    raise
-            else:
-                if size:
-                    self._keep_early(memoryview(buffer)[:size])
-                    return size
+        if size := self._decrypt_ahead():
+            return size
         what = TABLE[self.state]["read"]
         return int(
             what is Do.REPEAT or (what is Do.END and not self._end_told)
@@ -747,30 +801,39 @@ class Engine:
         """Call OpenSSL; None for "feed me", 0 for the end of the file."""
         assert self._lock.locked()
         self.owes = True
-        try:
-            result = call(*arguments)
-        except SSL.WantReadError:
-            self._check_hooks()
-            return None
-        except SSL.ZeroReturnError:
-            return self._closed_by_peer(default)
-        except SSL.SysCallError as error:
-            return self._cut_off(error, default)
-        except SSL.Error as error:
-            self._fail(
-                failure_of(
-                    error, self._connection, self.record, default, self._first
-                ),
-                error,
-            )
-        except HandshakeError:
-            # pyOpenSSL raises what it found on our context; that may have
-            # been another connection's refusal.
-            if self.record.error is not None:
-                self._fail(self.record.error)
-            return self._run(call, default, *arguments)
-        self._check_hooks()
-        return result if result is not None else 1
+        fed = False
+        while True:
+            try:
+                result = call(*arguments)
+            except SSL.WantReadError:
+                self._check_hooks()
+                self._answers += _ANSWER if fed else 0
+                fed = self._feed_on()
+                if not fed:
+                    return None
+            except SSL.ZeroReturnError:
+                return self._closed_by_peer(default)
+            except SSL.SysCallError as error:
+                return self._cut_off(error, default)
+            except SSL.Error as error:
+                self._fail(
+                    failure_of(
+                        error,
+                        self._connection,
+                        self.record,
+                        default,
+                        self._first,
+                    ),
+                    error,
+                )
+            except HandshakeError:
+                # pyOpenSSL raises what it found on our context; that may
+                # have been another connection's refusal.
+                if self.record.error is not None:
+                    self._fail(self.record.error)
+            else:
+                self._check_hooks()
+                return result if result is not None else 1
 
     def _check_hooks(self) -> None:
         """Fail with what a hook raised where OpenSSL could not stop."""
@@ -789,6 +852,12 @@ class Engine:
         """Meet an end of file that nobody announced."""
         if self.record.error is not None:
             self._fail(self.record.error)
+        if self.state is not State.HANDSHAKE and (
+            self._connection.get_shutdown() & SSL.RECEIVED_SHUTDOWN
+        ):
+            # OpenSSL says so when a close_notify comes behind user_canceled,
+            # as from Java (RFC 8446, section 6.1); but it has noted it.
+            return self._closed_by_peer(default)
         if self.state is State.HANDSHAKE:
             self._fail(
                 not_tls(self._first) or _closed_in_handshake(default), cause
@@ -835,4 +904,12 @@ def _closed_in_handshake(default: type[TLSError]) -> TLSError:
         status="syscall",
         hint="see the peer's log: it may want another TLS version, a client "
         "certificate, or no TLS at all",
+    )
+
+
+def _talks_instead() -> TLSError:
+    return StreamError(
+        f"the peer sent {MOST_EARLY} bytes of data instead of its certificate",
+        code="no-answer",
+        hint="read what the peer has to say before set_verify()",
     )

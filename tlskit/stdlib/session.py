@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..engine.bindings import TYPES, channel_binding
 from ..engine.engine import Engine, State
 from ..errors import TLSError, UnsupportedError
+from ..openssl.records import Records
 from ..policy.settings import Verify
 from .certificate import certificate_dict
 from .errors import as_ssl_error
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from ..engine.facts import Facts
 
-__all__ = ["MemorySession", "Records", "Session", "der"]
+__all__ = ["MemorySession", "Session", "der"]
 
 T = TypeVar("T")
 
@@ -37,40 +38,6 @@ _VERSIONS = {
     0x0303: "TLSv1.2",
     0x0304: "TLSv1.3",
 }
-_HEADER = 5  # RFC 8446, section 5.1: type, version, length.
-
-
-class Records:
-    """Counts bytes of ciphertext, so that nobody reads past a record.
-
-    What follows the peer's close_notify is not ours: after ``unwrap`` the
-    application reads it as plain text.  And who selects on a descriptor is
-    not told of bytes that have left it.
-    """
-
-    def __init__(self) -> None:
-        self._header = b""
-        self._left = 0
-
-    @property
-    def wanted(self) -> int:
-        """How many bytes may be read now; never 0."""
-        return self._left or _HEADER - len(self._header)
-
-    @property
-    def complete(self) -> bool:
-        """Whether a record has just ended."""
-        return not self._left and not self._header
-
-    def took(self, data: bytes | memoryview) -> None:
-        """Count what was read, no more than was ``wanted``."""
-        if self._left:
-            self._left -= len(data)
-            return
-        self._header += bytes(data)
-        if len(self._header) == _HEADER:
-            self._left = int.from_bytes(self._header[3:], "big")
-            self._header = b""
 
 
 class Session:

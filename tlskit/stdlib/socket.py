@@ -23,11 +23,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..engine.engine import Engine, State
 from ..errors import TruncatedError
+from ..openssl.records import Records
 from ..policy.settings import Verify
 from ..ports.driver import Driver
 from ..ports.transport import poll
 from ..tools.deadline import Deadline
-from .session import Records, Session, check_silent, der, read_by
+from .session import Session, check_silent, der, read_by
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -176,6 +177,7 @@ class _Wire:
     def __init__(self, sock: SSLSocket) -> None:
         self._sock = weakref.ref(sock)
         self._records = Records()
+        self._error: OSError | None = None  # For who reads next.
 
     @property
     def sock(self) -> SSLSocket:
@@ -184,6 +186,9 @@ class _Wire:
         return sock
 
     def read_into(self, buffer: memoryview) -> int | None:
+        late, self._error = self._error, None
+        if late is not None:
+            raise late
         size = 0
         while True:
             room = buffer[size : size + self._records.wanted]
@@ -191,6 +196,11 @@ class _Wire:
                 got = socket.socket.recv_into(self.sock, room)
             except BlockingIOError:
                 return size or None
+            except OSError as error:
+                if not size:
+                    raise
+                self._error = error  # What came before it comes first.
+                return size
             self._records.took(room[:got])
             size += got
             if not got or self._records.complete:

@@ -105,14 +105,27 @@ class DirectIO:
         """Raise what pyOpenSSL does for this result."""
         self._connection._raise_ssl_error(self._ssl, done)
 
+    @property
+    def owed(self) -> int:
+        """How many bytes wait to go out."""
+        size: int = self._lib.BIO_get_mem_data(self._from, self._place)
+        return max(0, size)
+
     def drain(self) -> bytes | bytearray:
         """Take all ciphertext that waits to go out."""
-        size = self._lib.BIO_get_mem_data(self._from, self._place)
+        return self._take(self._from)
+
+    def leftover(self) -> bytes | bytearray:
+        """Take back what was fed and not used."""
+        return self._take(self._into)
+
+    def _take(self, bio: Any) -> bytes | bytearray:
+        size = self._lib.BIO_get_mem_data(bio, self._place)
         if size <= 0:
             return b""
         self._most = max(self._most, size)
         taken = bytearray(size)
-        self._lib.BIO_read(self._from, self._buffer(taken), size)
+        self._lib.BIO_read(bio, self._buffer(taken), size)
         return taken
 
     def rest(self) -> None:
