@@ -45,53 +45,28 @@ from .closing import FAREWELL as _FAREWELL
 from .closing import LINGER as _LINGER
 from .closing import MOST_DRAINED as _MOST_DRAINED
 from .closing import at_rest
+from .spare import spare
 from .transport import Transport
 
 __all__ = ["Driver"]
 
 T = TypeVar("T")
 
-#: One system call takes up to this many bytes of ciphertext.
-_CHUNK = 262144
 #: Larger writes go in slices, or one huge write would double its memory.
 _SLICE = 262144
 #: A port that must not wait takes no more at once.
 _PIECE = 65536
 #: Who waits for so long, in seconds, gives memory back.
 _LONG = 1.0
+#: How long, in seconds, a reader waits for who is just writing.
+_MOMENT = 0.05
 #: A writer takes in no more than this while nobody reads.
 _MOST_AHEAD = 1048576
+#: Who owes so many bytes to the peer reads no more.
+_MOST_OWED = 262144
 
 _TLS_1_3 = 0x0304
 _NOTHING = memoryview(b"")
-
-
-class _Spare(threading.local):
-    """This thread's buffer for ciphertext, while nobody has it.
-
-    A signal's handler, or the end of a port that was forgotten, may use
-    another port in between; that finds none, and makes one.
-    """
-
-    def __init__(self) -> None:
-        self._chunks: list[bytearray] = []
-
-    def take(self) -> memoryview:
-        """Take it; whoever fails need not give it back."""
-        try:
-            return memoryview(self._chunks.pop())
-        except IndexError:
-            return memoryview(bytearray(_CHUNK))
-
-    def give_back(self, view: memoryview) -> None:
-        """Give back what was taken, or a part: it has been fed."""
-        chunk = view.obj
-        assert isinstance(chunk, bytearray)
-        if not self._chunks:
-            self._chunks.append(chunk)
-
-
-_spare = _Spare()
 
 
 def _check_time(deadline: Deadline) -> None:
@@ -127,6 +102,7 @@ class Driver:
         self._reading = threading.Lock()
         self._writing = threading.Lock()
         self._unsent = _NOTHING
+        self._owed = 0  # How many of those answer what was read.
         self._claims = Claims()
         self._ahead = 0  # Ciphertext fed by writers since the last read.
         self._input_ended = False
@@ -165,9 +141,10 @@ class Driver:
                 self._ahead = 0
                 if engine.owes or self._unsent:
                     self._offer()
+                    self._settle(deadline)
                 data = self._arrived(deadline)
                 size = engine.decrypt(data, buffer)
-                _spare.give_back(data)
+                spare.give_back(data)
                 self._heard = True
                 if size is not None:
                     return size
@@ -212,6 +189,7 @@ class Driver:
                     raise
                 start += _SLICE
         except OSError as error:
+            self._hear_out(error)
             self._surface(error)
             raise
         finally:
@@ -306,19 +284,19 @@ class Driver:
         """Wait for ciphertext and feed it."""
         data = self._arrived(deadline)
         self.engine.receive(data)
-        _spare.give_back(data)
+        spare.give_back(data)
 
     def _arrived(self, deadline: Deadline) -> memoryview:
         """Wait for ciphertext; to be given back to the spare chunks."""
         if self.closed:
             self._check_open()
-        chunk = _spare.take()
+        chunk = spare.take()
         size = self.transport.read_into(chunk)
         if size is None:
             try:
                 size = self._awaited(chunk, deadline)
             except BaseException:  # Nothing comes often: keep the memory.
-                _spare.give_back(chunk)
+                spare.give_back(chunk)
                 raise
         if not size:
             self._input_ended = True
@@ -380,7 +358,9 @@ class Driver:
     def _pump(self) -> bool:
         """Send what fits now; say whether something is left."""
         if self.engine.owes:
-            self._enqueue(self.engine.outgoing())
+            answers = self.engine.outgoing()
+            self._owed += len(answers)
+            self._enqueue(answers)
         while self._unsent:
             sent = self.transport.write(self._unsent)
             if sent is None:
@@ -388,6 +368,7 @@ class Driver:
             self._unsent = (
                 self._unsent[sent:] if sent < len(self._unsent) else _NOTHING
             )
+        self._owed = 0
         return False
 
     def _enqueue(self, fresh: bytes | bytearray) -> None:
@@ -406,6 +387,7 @@ class Driver:
             WantWriteError,
             read=may_read
             and not self._input_ended
+            and not self.engine.deaf
             and self._ahead < _MOST_AHEAD,
             write=True,
         )
@@ -421,12 +403,23 @@ class Driver:
 
     def _take_in(self) -> None:
         """Feed what is there, for a reader to come."""
-        chunk = _spare.take()
+        chunk = spare.take()
         size = self.transport.read_into(chunk)
         if size is not None:
             self._ahead += size
             self._feed(chunk[:size])
-        _spare.give_back(chunk)
+        spare.give_back(chunk)
+
+    def _settle(self, deadline: Deadline) -> None:
+        """Read no more while the answers to what was read can't be sent."""
+        while self._owed + self.engine.owed > _MOST_OWED:
+            self._check_open()
+            self._wait(deadline, WantWriteError, read=False, write=True)
+            if self._writing.acquire(timeout=_MOMENT):
+                try:
+                    self._pump()
+                finally:
+                    self._writing.release()
 
     def _offer(self) -> None:
         """Send what is owed if nobody else is sending; never wait."""
@@ -482,6 +475,30 @@ class Driver:
                 self._claims.forget()
             self._flush(deadline)
 
+    def _hear_out(self, error: OSError) -> None:
+        """Raise what the peer has said before it cut us off, if it has.
+
+        What it refuses is in an alert, which has come before the reset.
+        """
+        if not isinstance(error, ConnectionError) or isinstance(
+            error, TLSError
+        ):
+            return
+        if self._reading.acquire(timeout=_LINGER):
+            try:
+                with suppress(OSError):
+                    while self._ahead < _MOST_AHEAD and not self.engine.deaf:
+                        before = self._ahead
+                        self._take_in()
+                        if self._ahead == before:
+                            break
+                self.engine.hear_out()
+            finally:
+                self._reading.release()
+        failure = self.engine.failure
+        if failure is not None:
+            raise failure.with_traceback(None) from error
+
     # -- the end ------------------------------------------------------------
 
     def finish(self, deadline: Deadline) -> None:
@@ -530,18 +547,15 @@ class Driver:
                     self._reading.release()
 
     def _drain(self, deadline: Deadline) -> None:
-        """Read until the peer has nothing more that a reset could avenge."""
-        chunk = _spare.take()
-        try:
-            self._drain_by(chunk, deadline)
-        finally:
-            _spare.give_back(chunk)
+        """Read until the peer has nothing more that a reset could avenge.
 
-    def _drain_by(self, chunk: memoryview, deadline: Deadline) -> None:
-        plain = memoryview(bytearray(16384))
-        drained = 0
+        For a bounded time and amount, and past a session that is over.
+        """
+        chunk, plain = spare.take(), memoryview(bytearray(16384))
+        taken = drained = 0
         with suppress(OSError):
-            while not self._input_ended and drained < _MOST_DRAINED:
+            while not self._input_ended and taken < _MOST_DRAINED:
+                deadline.check("hearing the peer out")
                 size = self.transport.read_into(chunk)
                 if size is None:
                     if at_rest(
@@ -551,16 +565,18 @@ class Driver:
                         heard=self._heard,
                         drained=drained,
                     ):
-                        return
+                        break
                     self._wait(deadline, WantReadError, read=True, write=False)
                     continue
                 self._heard = True
+                taken += size
                 self._feed(chunk[:size])
-                while self.engine.state is not State.FAILED:
+                while not self.engine.deaf:
                     got = self.engine.read_into(plain)
                     if not got:
                         break
                     drained += got
+        spare.give_back(chunk)
 
     def _leave(self) -> None:
         """Close the transport once no other thread is inside it."""

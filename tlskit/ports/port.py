@@ -13,7 +13,7 @@ from ..engine.callbacks import Hooks
 from ..engine.engine import Engine
 from ..errors import ClosedError, ConfigurationError, UnsupportedError
 from ..policy.settings import Verify
-from ..tools.deadline import NEVER, Deadline
+from ..tools.deadline import NEVER, Deadline, check_timeout
 from ..verify.identity import Identity
 from .driver import Driver
 from .files import (
@@ -598,8 +598,8 @@ class SSLPort(SessionView):
         Raises:
             ValueError: It is negative.
         """
-        if seconds is not None and seconds < 0:
-            raise ValueError(f"a time-out can't be negative: {seconds!r}")
+        if seconds is not None:
+            check_timeout(seconds)
         self._timeout = None if seconds is None else float(seconds)
 
     def gettimeout(self) -> float | None:

@@ -6,7 +6,21 @@ import math
 import time
 from dataclasses import dataclass
 
-__all__ = ["NEVER", "Deadline"]
+__all__ = ["LONGEST", "NEVER", "Deadline", "check_timeout"]
+
+#: The longest single wait, in seconds: locks and ``poll`` bear no more than
+#: some weeks.
+LONGEST = 2_000_000.0
+
+
+def check_timeout(seconds: float) -> None:
+    """Complain about what can't be a time-out; infinity can be one.
+
+    Raises:
+        ValueError: *seconds* is negative, or no number.
+    """
+    if not seconds >= 0:
+        raise ValueError(f"a time-out can't be negative or NaN: {seconds!r}")
 
 
 @dataclass(frozen=True)
@@ -25,12 +39,11 @@ class Deadline:
         """Begin now; None means that there is no deadline.
 
         Raises:
-            ValueError: If *seconds* is negative.
+            ValueError: If *seconds* is negative, or no number.
         """
         if seconds is None:
             return cls()
-        if seconds < 0:
-            raise ValueError(f"a time-out can't be negative: {seconds!r}")
+        check_timeout(seconds)
         return cls(time.monotonic() + seconds)
 
     @classmethod
@@ -44,13 +57,13 @@ class Deadline:
         return self.moment == -math.inf
 
     def left(self) -> float | None:
-        """Give the seconds left, never less than 0; None if there is no end.
+        """Give the seconds left, 0 to a month; None if there is no end.
 
         For interfaces that take None as "wait for ever".
         """
         if self.moment is None:
             return None
-        return max(0.0, self.moment - time.monotonic())
+        return min(max(0.0, self.moment - time.monotonic()), LONGEST)
 
     def check(self, doing: str) -> None:
         """Raise if the moment has passed.
