@@ -189,7 +189,6 @@ class Driver:
                     raise
                 start += _SLICE
         except OSError as error:
-            self._hear_out(error)
             self._surface(error)
             raise
         finally:
@@ -352,8 +351,13 @@ class Driver:
             deadline: When to give up.
             reading: Whether this thread holds the read lock.
         """
-        while self._pump():
-            self._make_room(deadline, reading=reading)
+        try:
+            while self._pump():
+                self._make_room(deadline, reading=reading)
+        except ConnectionError as error:
+            if not reading:
+                self._hear_out(error)
+            raise
 
     def _pump(self) -> bool:
         """Send what fits now; say whether something is left."""
@@ -475,15 +479,11 @@ class Driver:
                 self._claims.forget()
             self._flush(deadline)
 
-    def _hear_out(self, error: OSError) -> None:
+    def _hear_out(self, error: ConnectionError) -> None:
         """Raise what the peer has said before it cut us off, if it has.
 
         What it refuses is in an alert, which has come before the reset.
         """
-        if not isinstance(error, ConnectionError) or isinstance(
-            error, TLSError
-        ):
-            return
         if self._reading.acquire(timeout=_LINGER):
             try:
                 with suppress(OSError):
@@ -496,7 +496,7 @@ class Driver:
             finally:
                 self._reading.release()
         failure = self.engine.failure
-        if failure is not None:
+        if isinstance(failure, TLSError):
             raise failure.with_traceback(None) from error
 
     # -- the end ------------------------------------------------------------

@@ -19,8 +19,10 @@ def check_timeout(seconds: float) -> None:
     Raises:
         ValueError: *seconds* is negative, or no number.
     """
-    if not seconds >= 0:
-        raise ValueError(f"a time-out can't be negative or NaN: {seconds!r}")
+    if seconds < 0:
+        raise ValueError(f"a time-out can't be negative: {seconds!r}")
+    if seconds != seconds:  # noqa: PLR0124 - so is NaN told
+        raise ValueError("a time-out can't be NaN")
 
 
 @dataclass(frozen=True)
