@@ -558,6 +558,25 @@ def test_ask_one_without_certificate():
         ask(client, server, Verify.REQUIRE)
 
 
+def test_ask_one_whom_the_hook_refuses():
+    """verify_peer() is asked about what came in mid-session, and decides."""
+
+    class Picky(tlskit.ServerContext):
+        def verify_peer(self, verdict):
+            if verdict.peer_certificate is not None:
+                raise tlskit.VerificationError("not you")
+
+    ours, theirs = client_context("tls12"), Picky()
+    authority().issue("alice@example.com").apply(ours)
+    authority().issue("localhost").apply(theirs)
+    authority().trust(theirs)
+    client, server = pair(ours, theirs)
+
+    with pytest.raises(tlskit.VerificationError, match="not you"):
+        ask(client, server, Verify.REQUIRE)
+    assert State.FAILED is server.state
+
+
 def test_ask_one_that_leaves():
     """A client that closes instead of answering is no success."""
     client, server = asking("tls12", known=True)

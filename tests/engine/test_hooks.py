@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import tlskit
+from tlskit.engine.callbacks import Record
 from tlskit.openssl import native
 from tlskit.testing import CA, memory_pair
 
@@ -259,6 +260,62 @@ def test_hooks_are_asked_once(request):
         assert port.group != "X25519"
     assert "localhost" == asked[0]
     assert len(asked) in (1, 2)
+
+
+class Asked:
+    """A connection, as far as a callback for server names looks at it."""
+
+    def __init__(self) -> None:
+        self.name = b"a.example"
+
+    def get_servername(self) -> bytes:
+        """Give the name of the present ClientHello."""
+        return self.name
+
+
+def test_second_client_hello_with_another_name():
+    """Policy by one server name, and another one told, is refused."""
+
+    class Indifferent(tlskit.ServerContext):
+        def choose_context(self, server_name):
+            return None
+
+    hooks = Indifferent()
+    record = Record(hooks, hooks.prepared(), None, server_side=True)
+    hello = Asked()
+    assert record.name_arrived(hello) is None
+    assert record.name_arrived(hello) is None
+
+    hello.name = b"b.example"
+    assert tlskit.Alert.ILLEGAL_PARAMETER == record.name_arrived(hello)
+    assert isinstance(record.error, tlskit.NegotiationError)
+
+
+def test_second_client_hello_with_other_protocols():
+    """A protocol is chosen from the list that was sent first, or none is."""
+    hooks = server_context()
+    hooks.set_alpn(["h2"])
+    record = Record(hooks, hooks.prepared(), None, server_side=True)
+    assert b"h2" == record.alpn_arrived([b"h2"])
+    assert b"h2" == record.alpn_arrived([b"h2"])
+
+    assert tlskit.Alert.ILLEGAL_PARAMETER == record.alpn_arrived([b"x", b"h2"])
+    assert isinstance(record.error, tlskit.NegotiationError)
+
+
+def test_mistake_in_a_server_hook():
+    """memory_pair() raises the mistake, not the alert that came of it."""
+
+    class Mistaken(tlskit.ServerContext):
+        def choose_context(self, server_name):
+            return "no context"
+
+    context = Mistaken()
+    authority().issue("localhost").apply(context)
+
+    with pytest.raises(TypeError, match="no context") as caught:
+        memory_pair(client_context(), context)
+    assert isinstance(caught.value.__cause__, tlskit.TLSError)
 
 
 def test_alpn_without_match():

@@ -586,6 +586,31 @@ def test_shutdown_without_serve():
             assert b"hello" == port.recv(10)
 
 
+def test_shutdown_before_serve():
+    """A service that is told to end before it begins returns at once."""
+    with tlskit.listen(hostname=LOCAL, context=server_context()) as listener:
+        listener.shutdown(0)
+
+        assert listener.serve(echo) is None
+
+
+def test_shutdown_while_serve_begins(monkeypatch: pytest.MonkeyPatch):
+    """It may close the listener before it sees that somebody serves."""
+    with tlskit.listen(hostname=LOCAL, context=server_context()) as listener:
+        begin = listener._run
+
+        def late(service: object) -> None:
+            listener._service = None
+            listener.shutdown(0)
+            listener._service = service
+            begin(service)
+
+        monkeypatch.setattr(listener, "_run", late)
+
+        assert listener.serve(echo) is None
+        assert listener.closed
+
+
 def test_close_while_serving():
     """It ends the service; handlers may go on as long as they like."""
     hold = Hold()

@@ -130,8 +130,9 @@ class Record:
         # OpenSSL may still call a context after the switch to another; the
         # last reference to it must not go before the connection does.
         self._kept: list[object] = [built]
-        self._name_answer: tuple[int | None] | None = None
-        self._alpn_answer: tuple[bytes | int | None] | None = None
+        # Beside each answer, the question that it was given to.
+        self._name_answer: tuple[bytes | None, int | None] | None = None
+        self._alpn_answer: tuple[list[bytes], bytes | int | None] | None = None
 
     @contextmanager
     def calling(self) -> Iterator[None]:
@@ -231,10 +232,25 @@ class Record:
 
     def name_arrived(self, connection: SSL.Connection) -> int | None:
         """Choose the context; None goes on, a number is the alert."""
-        # A second ClientHello (HelloRetryRequest) must get the same answer.
+        # A second ClientHello (HelloRetryRequest) must get the same answer,
+        # and so has to ask the same (RFC 8446, section 4.1.2).
+        name = connection.get_servername()
         if self._name_answer is None:
-            self._name_answer = (self._choose(connection),)
-        return self._name_answer[0]
+            self._name_answer = (name, self._choose(connection))
+        asked, answer = self._name_answer
+        if name != asked:
+            return self._changed("server name", asked, name)
+        return answer
+
+    def _changed(self, what: str, first: object, second: object) -> int:
+        self.refuse(
+            NegotiationError(
+                f"the client's second ClientHello has another {what} than "
+                f"its first: {second!r} after {first!r}",
+                hint="RFC 8446, section 4.1.2, forbids that; mend the client",
+            )
+        )
+        return Alert.ILLEGAL_PARAMETER
 
     def _choose(self, connection: SSL.Connection) -> int | None:
         wire = connection.get_servername()
@@ -306,8 +322,11 @@ class Record:
     def alpn_arrived(self, offered: list[bytes]) -> bytes | int | None:
         """Choose the protocol; a number refuses, None selects nothing."""
         if self._alpn_answer is None:
-            self._alpn_answer = (self._select(offered),)
-        return self._alpn_answer[0]
+            self._alpn_answer = (offered, self._select(offered))
+        asked, answer = self._alpn_answer
+        if offered != asked:
+            return self._changed("list of protocols", asked, offered)
+        return answer
 
     def _select(self, offered: list[bytes]) -> bytes | int | None:
         names = tuple(name.decode("utf-8", "replace") for name in offered)

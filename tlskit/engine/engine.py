@@ -430,17 +430,22 @@ class Engine:
 
     def _open(self) -> None:
         """Reach OPEN, if the peer is the one that was meant."""
-        try:
-            self.facts = settle(self._connection, self.record)
-            if "verify_peer" in self.record.hooks.hooks_in_use:
-                with self.record.calling():
-                    self.record.hooks.verify_peer(self.facts)
-        except BaseException as error:
-            self._drain()  # In TLS 1.3 this holds our own certificate.
-            self._fail(error)
+        self.facts = self._accepted()
         self.state = State.OPEN
         if self._resumption is not None:
             self._resumption.opened(self._connection, self.facts)
+
+    def _accepted(self) -> Facts:
+        """Go the one way from a certificate that came to an accepted one."""
+        try:
+            facts = settle(self._connection, self.record)
+            if "verify_peer" in self.record.hooks.hooks_in_use:
+                with self.record.calling():
+                    self.record.hooks.verify_peer(facts)
+        except BaseException as error:
+            self._drain()  # In TLS 1.3 this holds our own certificate.
+            self._fail(error)
+        return facts
 
     def read_into(self, buffer: memoryview) -> int | None:
         """Decrypt into *buffer* as much as is there and fits.
@@ -683,7 +688,7 @@ class Engine:
                     self._fail(_talks_instead())
             if not self._answered():
                 return None
-            self.facts = settle(self._connection, self.record)
+            self.facts = self._accepted()
             return True
 
     # -- facts --------------------------------------------------------------

@@ -65,6 +65,7 @@ class Listener:
         self._sock = sock
         self._context = context
         self._closed = False
+        self._told_to_end = False  # By shutdown(), maybe before serve().
         self._service: Ending | None = None
         self._lock = threading.Lock()  # Around beginning to serve.
         self.proxies: ProxyRules | None = None
@@ -197,7 +198,8 @@ class Listener:
                 *processes* is below 1.
             UnsupportedError: *processes* is above 1, and this platform can't
                 fork.
-            ClosedError: The listener is closed.
+            ClosedError: The listener is closed.  If ``shutdown()`` came
+                before the only ``serve()``, that returns at once instead.
             ValueError: Another number is not positive.
         """
         check_processes(processes)
@@ -209,7 +211,6 @@ class Listener:
         ):
             if number < 1:
                 raise ValueError(f"there must be room for one, not {number!r}")
-        self._check_credentials()
 
         def make() -> Service:
             return Service(
@@ -220,10 +221,18 @@ class Listener:
                 on_refused=on_refused,
             )
 
-        with self._lock:
-            self._check_free()
-            service = make() if processes == 1 else self._crew(make, processes)
-            self._service = service
+        try:
+            self._check_credentials()
+            with self._lock:
+                self._check_free()
+                service = (
+                    make() if processes == 1 else self._crew(make, processes)
+                )
+                self._service = service
+        except ClosedError:
+            if self._told_to_end and self._service is None:
+                return  # shutdown() came first, and is obeyed.
+            raise
         self.handshake_timeout = handshake_timeout
         self.max_handshakes = max_handshakes
         self.max_handshakes_per_source = max_handshakes_per_source
@@ -239,9 +248,10 @@ class Listener:
         try:
             events.state("serving")
             self._run(service)
-        except BaseException:
+        except BaseException as error:
             service.drain(Deadline.after(HURRY))
-            raise
+            if not (self._told_to_end and isinstance(error, ClosedError)):
+                raise
         finally:
             self._closed = True
             try:
@@ -333,9 +343,12 @@ class Listener:
             TimeoutError: Handlers were not done in time, and were cut off.
         """
         deadline = Deadline.after(timeout)
+        self._told_to_end = True
         service = self._service
         if service is None:
             self.close()
+            # serve() may have begun meanwhile; then close() has told it, or
+            # it finds the listener closed.
             return
         service.drain(deadline)
         self._reception.ring()

@@ -43,6 +43,8 @@ def memory_pair(
     Raises:
         TLSError: What the client raised, or else what the server did; first
             of all what is wrong with a context.
+        Exception: What a hook of the server's raised, if that is no
+            ``OSError``; the client knows only the alert that came of it.
     """
     left, right = pipe(capacity)
     accepted: list[SSLPort | BaseException] = []
@@ -79,12 +81,15 @@ def memory_pair(
             close_original=True,
             shutdown_on_close=True,
         )
-    except BaseException:
+    except BaseException as error:
         left.close_streams = True
         left.close()
         thread.join(timeout)
-        if accepted and isinstance(accepted[0], ConfigurationError):
-            raise accepted[0] from None
+        refusal = accepted[0] if accepted else None
+        if isinstance(refusal, ConfigurationError):
+            raise refusal from None
+        if isinstance(refusal, Exception) and not isinstance(refusal, OSError):
+            raise refusal from error
         raise
     thread.join(timeout)
     other = accepted[0] if accepted else TimeoutError("the server hangs")
