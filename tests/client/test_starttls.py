@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from xml.parsers import expat
 
 import pytest
 
@@ -409,3 +410,61 @@ def test_postgresql(vault):
             "localhost", "postgres", number, context, timeout=PATIENCE
         ) as port:
             assert port.peer_verified
+
+
+_CREATE = expat.ParserCreate
+
+
+class Silent:
+    """A parser that tells nothing before it has got much at once."""
+
+    def __init__(self, **options: object) -> None:
+        self._inner = _CREATE(**options)
+        self._first = True
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name.startswith("_"):
+            super().__setattr__(name, value)
+        else:
+            setattr(self._inner, name, value)
+
+    @property
+    def CurrentByteIndex(self) -> int:  # noqa: N802 - expat's name
+        """Where the last event was."""
+        return self._inner.CurrentByteIndex
+
+    def Parse(self, data: bytes) -> None:  # noqa: N802 - expat's name
+        """Parse what comes first, and nothing else."""
+        if self._first:
+            self._inner.Parse(data)
+        self._first = False
+
+
+@pytest.mark.parametrize("silent", [False, True])
+@pytest.mark.parametrize("step", [1, 7, 10000])
+def test_xmpp_does_not_depend_on_when_a_parser_speaks(
+    monkeypatch: pytest.MonkeyPatch, step: int, *, silent: bool
+) -> None:
+    """Also where it waits for more, and with ">" inside of a value."""
+    if silent:
+        monkeypatch.setattr(
+            "tlskit.client.dialogues.expat.ParserCreate", Silent
+        )
+    said = TALKS["xmpp"][1][0].replace(b"<starttls", b"<a b='>>'/><starttls")
+    dialogue = starttls.Dialogue("xmpp", "example.org")
+    dialogue.outgoing()
+    for at in range(0, len(said), step):
+        assert b"" == dialogue.outgoing()
+        dialogue.receive(said[at : at + step])
+
+    assert b"<starttls" in dialogue.outgoing()
+    dialogue.receive(GO_AHEADS["xmpp"])
+    assert dialogue.done
+
+
+def test_xmpp_with_a_parser_that_never_speaks() -> None:
+    """Markup that goes on and on inside of a value is refused."""
+    dialogue = starttls.Dialogue("xmpp", "example.org")
+
+    with pytest.raises(NotTLSError):
+        dialogue.receive(b"<stream:stream a='" + b">" * 100)

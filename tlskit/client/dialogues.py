@@ -217,6 +217,8 @@ def _element(data: bytes) -> tuple[int, bytes, bytes]:
 
 _TLS = "urn:ietf:params:xml:ns:xmpp-tls"
 _STREAMS = "http://etherx.jabber.org/streams"
+#: How often a parser that says nothing is replaced; no server needs it.
+_MOST_RETRIES = 16
 
 
 def _xmpp(say: Say, host: str) -> Script:
@@ -238,37 +240,71 @@ def _xmpp(say: Say, host: str) -> Script:
 
 
 class _Stanzas:
-    """Cuts a stream of XML behind each element just below its root."""
+    """Cuts a stream of XML behind each element just below its root.
+
+    Expat may wait for more before it parses what it has (since 2.6, and in
+    what distributions have made of older ones), and not every Python can tell
+    it not to.  So it gets whole tags, which it has no reason to put off; and
+    where it says nothing all the same, a new one gets all at once.
+    """
 
     def __init__(self) -> None:
         #: All elements of the last stanza, with their name spaces.
         self.names: list[str] = []
-        self._depth = 0
         self._whole = False
         self._seen = 0
+        self._past = bytearray()
+        self._retries = _MOST_RETRIES
+        self._begin()
+
+    def _begin(self) -> None:
+        self._depth = 0
+        self._ended_at = 0
+        self._spoke = False
         self._parser = expat.ParserCreate(namespace_separator=" ")
-        # Newer ones wait for more before they parse what they have.
-        defer = getattr(self._parser, "SetReparseDeferralEnabled", None)
-        if defer is not None:
-            defer(False)
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
         self._parser.StartDoctypeDeclHandler = self._refuse
+        self._parser.DefaultHandler = self._other
 
     def cut(self, data: bytes) -> int | None:
-        """See ``Cut``; byte by byte, to know where an element ends."""
-        for end in range(self._seen + 1, len(data) + 1):
-            try:
-                self._parser.Parse(data[end - 1 : end])
-            except expat.ExpatError:
-                raise _not_spoken("XMPP", data[:80]) from None
+        """See ``Cut``; tag by tag, to know where an element ends."""
+        if not (self._past or data.lstrip()[:1] in {b"", b"<"}):
+            raise _not_spoken("XMPP", data[:80])
+        while end := data.find(b">", self._seen) + 1:
+            self._feed(data[self._seen : end])
+            self._seen = end
             if self._whole:
                 self._whole, self._seen = False, 0
                 return end
-        self._seen = len(data)
         return None
 
+    def _feed(self, tag: bytes) -> None:
+        self._past += tag
+        self._spoke = False
+        self._parse(tag)
+        if self._spoke:
+            return
+        # A ">" inside of a value, or a parser that waits.
+        self._retries -= 1
+        if not self._retries:
+            raise _not_spoken("XMPP", tag[:80])
+        self._begin()
+        self._parse(bytes(self._past))
+        # What ended before this tag was told then.
+        self._whole &= self._ended_at >= len(self._past) - len(tag)
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self._parser.Parse(data)
+        except expat.ExpatError:
+            raise _not_spoken("XMPP", data[:80]) from None
+
+    def _other(self, _text: str) -> None:
+        self._spoke = True
+
     def _start(self, name: str, _attributes: dict[str, str]) -> None:
+        self._spoke = True
         if self._depth == 1:
             self.names.clear()
         if self._depth:
@@ -276,8 +312,10 @@ class _Stanzas:
         self._depth += 1
 
     def _end(self, _name: str) -> None:
+        self._spoke = True
         self._depth -= 1
         self._whole = self._depth <= 1
+        self._ended_at = self._parser.CurrentByteIndex
         if not self._depth:
             raise _not_offered("XMPP", "it ended the stream")
 
