@@ -131,3 +131,37 @@ def test_wrong_type(target):
     """Anything else is a mistake in the program."""
     with pytest.raises(TypeError, match="a key log goes to"):
         keylog_writer(target)
+
+
+def test_a_key_log_that_others_read_becomes_private(tmp_path):
+    """A file that is there already is closed to others."""
+    path = tmp_path / "log"
+    path.touch(0o644)
+    keylog_writer(path)
+
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_key_log_is_no_link(tmp_path):
+    """Whoever made the link would choose the file."""
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "victim")
+
+    with pytest.raises(ConfigurationError):
+        keylog_writer(link)
+
+
+def test_a_key_log_is_no_device():
+    """What is no file is refused."""
+    with pytest.raises(ConfigurationError, match="regular"):
+        keylog_writer("/dev/null")
+
+
+def test_a_key_log_is_ours(tmp_path, monkeypatch):
+    """Another user's file is refused."""
+    path = tmp_path / "log"
+    path.touch(0o600)
+    monkeypatch.setattr("os.geteuid", lambda: path.stat().st_uid + 1)
+
+    with pytest.raises(ConfigurationError, match="another user"):
+        keylog_writer(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 from collections.abc import Callable
 from typing import Union
 
@@ -21,6 +22,10 @@ KeylogTarget = Union[
 _VARIABLE = "SSLKEYLOGFILE"
 
 
+#: Follow no link, and wait for no reader of a FIFO.
+_CAREFUL = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
 class _File:
     """Appends lines to a file that only its owner may read."""
 
@@ -34,9 +39,17 @@ class _File:
             self._append(line.encode("ascii") + b"\n")
 
     def _append(self, data: bytes) -> None:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _CAREFUL
         descriptor = os.open(self._path, flags, 0o600)
         try:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise OSError("it is no regular file")
+            if hasattr(os, "geteuid"):  # pragma: no branch - Windows
+                if found.st_uid != os.geteuid():
+                    raise OSError("it belongs to another user")
+                if found.st_mode & 0o077:
+                    os.fchmod(descriptor, 0o600)
             os.write(descriptor, data)
         finally:
             os.close(descriptor)

@@ -184,8 +184,9 @@ class Crew(Ending):
         _flush()
         ours, theirs = Pipe()
         # A signal's handler could find the child half made.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        mask = _mask()
         try:
+            signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
             pid = os.fork() or self._live(ours, theirs, mask)
             with self._change:
                 self._children.append(Child(pid, ours, self._address, again))
@@ -262,11 +263,14 @@ class Crew(Ending):
             stop_listening()
             self._await()
         finally:
-            mask = signal.pthread_sigmask(
-                signal.SIG_BLOCK, signal.valid_signals()
-            )
+            mask = _mask()
             try:
-                self._kill()
+                try:
+                    signal.pthread_sigmask(
+                        signal.SIG_BLOCK, signal.valid_signals()
+                    )
+                finally:  # It may block them and raise, all the same.
+                    self._kill()
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             self._events.state("ended", cut_off=self.cut_off)
@@ -288,6 +292,15 @@ class Crew(Ending):
             child.cut_off = max(child.cut_off, child.counts.active)
             self._bury(child)
         self.end()
+
+
+def _mask() -> set[int]:
+    """Read which signals are blocked.
+
+    What blocks them also runs handlers that are due; one that raises would
+    take the old mask with it.
+    """
+    return signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def _flush() -> None:
