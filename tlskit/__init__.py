@@ -26,6 +26,8 @@ __all__ = [
     "CredentialError",
     "Facts",
     "HandshakeError",
+    "HandshakeMessage",
+    "HandshakeReport",
     "IdentityError",
     "InsecureProtocolWarning",
     "Listener",
@@ -77,8 +79,9 @@ if TYPE_CHECKING:
     from .context.context import Context
     from .context.reloading import ReloadableCredentials, ReloadableRoots
     from .context.sides import ClientContext, ServerContext
-    from .engine.client_hello import ClientHello
     from .engine.facts import Facts
+    from .engine.hello.client_hello import ClientHello
+    from .engine.trace import HandshakeMessage, HandshakeReport
     from .errors import (
         AlertError,
         ClosedError,
@@ -156,8 +159,9 @@ else:
                 "WantReadError",
                 "WantWriteError",
             ),
-            "engine.client_hello": ("ClientHello",),
+            "engine.hello.client_hello": ("ClientHello",),
             "engine.facts": ("Facts",),
+            "engine.trace": ("HandshakeMessage", "HandshakeReport"),
             "library": ("available", "load_fail_reason"),
             "server.listener": ("Listener", "listen"),
             "server.metrics": ("ListenerStatistics", "prometheus_text"),

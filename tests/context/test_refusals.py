@@ -945,6 +945,7 @@ MUTATORS: dict[str, tuple[Any, ...]] = {
     "set_signature_algorithms": (["ed25519"],),
     "set_alpn": (["h2"],),
     "set_keylog": (None,),
+    "set_trace": (None,),
     "set_pins": ([],),
     "set_strict": (False,),
     "set_certificate_verifier": (False,),

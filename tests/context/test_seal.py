@@ -44,6 +44,7 @@ MUTATORS = {
     "set_signature_algorithms": (["ed25519"],),
     "set_alpn": (["h2"],),
     "set_keylog": (None,),
+    "set_trace": (None,),
     "set_pins": ([_PIN],),
     "set_strict": (),
     "set_certificate_verifier": (False,),

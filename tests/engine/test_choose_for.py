@@ -109,6 +109,9 @@ def test_it_is_asked_before_choose_context():
 
 
 @pytest.mark.native
+@pytest.mark.skipif(
+    not tlskit.capabilities()["groups"], reason="no choice of groups"
+)
 def test_once_in_spite_of_a_second_hello():
     """A HelloRetryRequest does not ask again."""
     chosen = server_context()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tlskit import ClientHello, TLSVersion
-from tlskit.engine.choosing import Greeting
+from tlskit.engine.hello.choosing import Greeting
 
 GREASE = 0x2A2A
 

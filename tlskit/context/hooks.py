@@ -12,7 +12,7 @@ from .sealing import Sealable
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from ..engine.client_hello import ClientHello
+    from ..engine.hello.client_hello import ClientHello
 
 __all__ = ["HookMethods"]
 

@@ -8,6 +8,7 @@ from ..errors import ConfigurationError
 from ..policy.keylog import KeylogTarget, keylog_writer
 from ..policy.policies import find_policy
 from ..policy.settings import alpn_names
+from ..policy.tracing import TraceTarget, trace_writer
 from .sealing import Sealable
 
 __all__ = ["Offers"]
@@ -133,6 +134,24 @@ class Offers(Sealable):
         self._change(
             alpn=alpn_names(protocols), alpn_allow_no_match=allow_no_match
         )
+
+    def set_trace(self, target: TraceTarget) -> None:
+        """Tell of each message of later handshakes, and each alert.
+
+        Every record then takes a call of Python's: it is for finding faults.
+
+        Args:
+            target: A function of one ``HandshakeMessage``, a
+                ``logging.Logger`` (at level DEBUG), the path of a file to
+                add lines to, or None to stop.
+
+        Raises:
+            ConfigurationError: The file can't be written.
+            UnsupportedError: The binding can't.
+            SealedError: The context is sealed.
+        """
+        with self._unsealed():
+            self._try_out(trace=trace_writer(target))
 
     def set_keylog(self, target: KeylogTarget) -> None:
         """Log the secrets of later connections, to decrypt captures.

@@ -83,6 +83,8 @@ def build(
         _set_client(context, settings)
     if "log_key" in hooks:
         context.set_keylog_callback(callbacks.on_key)
+    if settings.trace is not None:
+        native.set_message_function(context, callbacks.on_message)
     context.set_options(options)
     context.clear_mode(_PARTIAL_WRITE)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)

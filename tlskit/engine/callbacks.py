@@ -27,6 +27,7 @@ from ..verify.evidence import scene_of, unreadable
 from ..verify.ocsp import check_staple
 from ..verify.scene import NAME_FAULTS
 from .presenting import own_pair
+from .trace import Tracer
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
     from ..policy.sessions import Session
     from ..verify.identity import Identity
     from .build import Built
-    from .client_hello import ClientHello
     from .facts import Facts
+    from .hello.client_hello import ClientHello
 
 __all__ = [
     "Hooks",
@@ -45,6 +46,7 @@ __all__ = [
     "on_certificate",
     "on_certificate_public",
     "on_key",
+    "on_message",
     "on_server_name",
     "on_server_name_public",
     "on_staple",
@@ -125,6 +127,8 @@ class Record:
         self.offered: Session | None = None
         #: ... and the same once the server has resumed it.
         self.earlier: Session | None = None
+        #: Who listens to the messages.
+        self.tracer: Tracer | None = None
         #: What is wrong with a stapled response, where that is tolerated.
         self.staple_error: VerificationError | None = None
         # OpenSSL may still call a context after the switch to another; the
@@ -483,6 +487,20 @@ def on_status_request(connection: SSL.Connection, _: object) -> bytes:
     except BaseException as error:
         record.refuse(error)
         return b""
+
+
+def on_message(
+    connection: SSL.Connection, sent: bool, kind: int, data: bytes
+) -> None:
+    """Take a message of the handshake, for the trace."""
+    record = _record(connection)
+    if record.tracer is None:
+        return
+    try:
+        with record.calling():
+            record.tracer.heard(sent, kind, data)
+    except BaseException as error:
+        record.refuse(error)
 
 
 def on_key(connection: SSL.Connection, line: bytes) -> None:

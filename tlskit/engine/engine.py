@@ -61,12 +61,14 @@ from ..tools.early import MOST_EARLY, Early
 from ..verify.identity import Identity
 from .build import Built, set_verify, verify_mode
 from .callbacks import Hooks, Record
-from .choosing import Greeting, alert_record, wanted_alert
-from .client_hello import ClientHello
 from .facts import Facts
+from .hello.choosing import Greeting, alert_record, wanted_alert
+from .hello.client_hello import ClientHello
 from .resumption import Resumption
+from .schemes import scheme_in_use
 from .sniff import SNIFF_BYTES, not_tls
 from .states import ENDED, FINISHED, TABLE, Do, State
+from .trace import HandshakeReport, Tracer
 from .verdict import failure_of, settle
 
 __all__ = ["Engine", "State"]
@@ -159,6 +161,10 @@ class Engine:
 
     def _connect(self, built: Built) -> None:
         """Begin a session by this context's rules."""
+        if built.settings.trace is not None:
+            self.record.tracer = Tracer(
+                built.settings.trace, server_side=self.server_side
+            )
         self._connection = SSL.Connection(built._pyopenssl, None)
         self._connection.set_app_data(self.record)
         self._direct = (
@@ -416,6 +422,25 @@ class Engine:
         self.failure = error
 
     @property
+    def handshake_report(self) -> HandshakeReport | None:
+        """What the trace has heard; None without one."""
+        tracer = self.record.tracer
+        return None if tracer is None else tracer.report()
+
+    def signature_algorithm(self, *, peer: bool) -> str | None:
+        """Name what we signed the handshake with, or the peer."""
+        report = self.handshake_report
+        if report is not None:
+            return (
+                report.peer_signature_algorithm
+                if peer
+                else report.signature_algorithm
+            )
+        return scheme_in_use(
+            self.facts, self.record.settings, self.client_hello, peer=peer
+        )
+
+    @property
     def client_hello(self) -> ClientHello | None:
         """What the client has sent first; None on its own side."""
         return None if self._greeting is None else self._greeting.hello
@@ -432,6 +457,8 @@ class Engine:
         """Reach OPEN, if the peer is the one that was meant."""
         self.facts = self._accepted()
         self.state = State.OPEN
+        if self.record.tracer is not None:
+            self.record.tracer.done = True
         if self._resumption is not None:
             self._resumption.opened(self._connection, self.facts)
 

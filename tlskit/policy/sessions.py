@@ -298,7 +298,7 @@ def _entries(data: bytes) -> Iterator[tuple[SessionKey, Session]]:
 #: What its text tells apart.
 _PLAIN = (bool, int, float, str, Enum, datetime)
 #: They don't change who is accepted, or contexts with them never resume.
-_NO_MATTER = frozenset({"choose", "keylog", "sessions", "verifier"})
+_NO_MATTER = frozenset({"choose", "keylog", "sessions", "trace", "verifier"})
 
 
 def policy_of(settings: Any) -> bytes | None:

@@ -136,6 +136,8 @@ class Settings:
     ecdh_curve: str | None = None
     keylog: Callable[[str], object] | None = None
     choose: Callable[[str], object] | None = None
+    #: Told of each handshake message.
+    trace: Callable[[Any], object] | None = None
     #: A client's; None resumes nothing.
     sessions: SessionCache | None = None
     #: A server's, in seconds; None is OpenSSL's own, 0 resumes nothing.

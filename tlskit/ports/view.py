@@ -19,7 +19,8 @@ from ..verify.identity import (
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from ..engine.client_hello import ClientHello
+    from ..engine.hello.client_hello import ClientHello
+    from ..engine.trace import HandshakeReport
     from ..server.proxy_protocol import ProxyHeader
 
 __all__ = ["Endpoints", "InfoValues", "SessionView"]
@@ -196,12 +197,36 @@ class SessionView:
         return None if self._facts is None else self._facts.alpn
 
     @property
+    def handshake_report(self) -> HandshakeReport | None:
+        """What ``Context.set_trace()`` heard, summed up; None without it."""
+        return self._engine.handshake_report
+
+    @property
+    def signature_algorithm(self) -> str | None:
+        """What we signed the handshake with, by RFC 8446's name.
+
+        None if we signed nothing, such as in a session that was resumed, and
+        where only a trace (``Context.set_trace()``) could tell: in TLS 1.2.
+        """
+        return self._engine.signature_algorithm(peer=False)
+
+    @property
+    def peer_signature_algorithm(self) -> str | None:
+        """What the peer signed the handshake with, by RFC 8446's name.
+
+        None if it signed nothing, and where only a trace
+        (``Context.set_trace()``) could tell: in TLS 1.2, and of an RSA key
+        that could sign with several hashes.
+        """
+        return self._engine.signature_algorithm(peer=True)
+
+    @property
     def client_hello(self) -> ClientHello | None:
         """What the client has offered; None for a client's own port.
 
         A server's port has it as soon as it came in, and for good.
         """
-        return self._engine.client_hello
+        return self._engine.hello.client_hello
 
     @property
     def server_name(self) -> str | None:

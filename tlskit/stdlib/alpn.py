@@ -18,8 +18,8 @@ from ..tools.versioned import VersionedCache
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from ..engine.client_hello import ClientHello
     from ..engine.facts import Facts
+    from ..engine.hello.client_hello import ClientHello
 
 __all__ = ["WithALPN"]
 

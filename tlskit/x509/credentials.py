@@ -34,6 +34,7 @@ __all__ = [
     "PrivateKey",
     "Source",
     "check_pair",
+    "kind_of",
     "load_certificates",
     "load_pkcs12",
 ]
@@ -131,7 +132,7 @@ class PrivateKey:
     @property
     def kind(self) -> str:
         """What kind of key it is, such as ``RSA-2048``."""
-        return _kind(self._key.public_key())
+        return kind_of(self._key.public_key())
 
     def __eq__(self, other: object) -> bool:
         """Compare public keys."""
@@ -391,7 +392,7 @@ def _checked_kind(key: PrivateKey, want_rsa: bool, name: str) -> PrivateKey:
     return key
 
 
-def _kind(public_key: Any) -> str:
+def kind_of(public_key: Any) -> str:
     """Name a public key's kind, such as ``RSA-2048`` or ``EC-secp256r1``."""
     name = type(public_key).__name__.replace("PublicKey", "").lstrip("_")
     if isinstance(public_key, ec.EllipticCurvePublicKey):
@@ -422,7 +423,7 @@ def check_pair(chain: CertificateChain, key: PrivateKey) -> None:
         )
     raise CredentialError(
         f"the private key ({key.kind}) does not belong to the certificate "
-        f"{leaf.subject.rfc4514_string()!r} ({_kind(leaf.public_key())})",
+        f"{leaf.subject.rfc4514_string()!r} ({kind_of(leaf.public_key())})",
         code="key-mismatch",
         hint=hint,
     )

@@ -36,6 +36,7 @@ from .settings import (
     set_groups,
     set_purpose,
 )
+from .tracing import set_message_function
 
 __all__ = [
     "ALERT",
@@ -56,6 +57,7 @@ __all__ = [
     "set_alpn_function",
     "set_dh_parameters",
     "set_groups",
+    "set_message_function",
     "set_purpose",
     "set_server_name_function",
     "set_signature_algorithms",

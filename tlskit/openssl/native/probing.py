@@ -50,6 +50,7 @@ _NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "extended-master-secret": ("SSL_get_extms_support",),
         "groups": ("SSL_CTX_set1_curves_list",),
+        "messages": ("SSL_CTX_set_msg_callback",),
         "peer-name": (
             "SSL_get0_param",
             "X509_VERIFY_PARAM_set1_host",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from ..errors.codes import Alert
+from ...errors.codes import Alert
 from .client_hello import MOST, ClientHello
 
 __all__ = ["Greeting", "alert_record", "wanted_alert"]

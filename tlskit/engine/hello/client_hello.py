@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from ..openssl.protocols import TLSVersion
+from ...openssl.protocols import TLSVersion
 from .registry import cipher_suite_name, group_name, is_grease, scheme_name
 
 __all__ = ["MOST", "ClientHello"]

@@ -1,0 +1,1 @@
+"""A client's first message: read, named, collected."""

@@ -1,0 +1,46 @@
+"""Messages as OpenSSL makes and reads them, in the clear."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from .callbacks import connection_of
+from .probing import require
+
+if TYPE_CHECKING:
+    from OpenSSL.SSL import Connection, Context
+
+__all__ = ["set_message_function"]
+
+MessageFunction = Callable[["Connection", bool, int, bytes], None]
+
+
+def set_message_function(context: Context, function: MessageFunction) -> None:
+    """Call *function* for each record's header and each message.
+
+    It gets the connection, whether we send, the type of the content (256 for
+    a header), and the bytes.
+    """
+    lib, ffi = require("messages", "tell of handshake messages")
+
+    def callback(
+        sent: int,
+        _version: int,
+        kind: int,
+        data: Any,
+        size: int,
+        ssl: Any,
+        _argument: Any,
+    ) -> None:
+        found = connection_of(ssl)
+        if found is not None:
+            function(found, bool(sent), kind, bytes(ffi.buffer(data, size)))
+
+    handle = ffi.callback(
+        "void (*)(int, int, int, const void *, size_t, SSL *, void *)",
+        callback,
+    )
+    lib.SSL_CTX_set_msg_callback(context._context, handle)
+    # It lives as long as the context, to which each connection holds on.
+    vars(context)["_message_callback"] = handle
