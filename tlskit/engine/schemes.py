@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from ..policy.settings import Settings
-    from .client_hello import ClientHello
     from .facts import Facts
+    from .hello.client_hello import ClientHello
 
 __all__ = ["scheme_in_use"]
 

@@ -226,7 +226,7 @@ class SessionView:
 
         A server's port has it as soon as it came in, and for good.
         """
-        return self._engine.hello.client_hello
+        return self._engine.client_hello
 
     @property
     def server_name(self) -> str | None:
