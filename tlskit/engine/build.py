@@ -19,6 +19,7 @@ from ..x509.gate import ec, hashes, x509
 from . import callbacks
 from .presenting import set_credentials
 from .store import fill_store
+from .trace import on_message
 
 __all__ = ["Built", "build", "set_verify", "verify_mode"]
 
@@ -84,7 +85,7 @@ def build(
     if "log_key" in hooks:
         context.set_keylog_callback(callbacks.on_key)
     if settings.trace is not None:
-        native.set_message_function(context, callbacks.on_message)
+        native.set_message_function(context, on_message)
     context.set_options(options)
     context.clear_mode(_PARTIAL_WRITE)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)

@@ -46,7 +46,6 @@ __all__ = [
     "on_certificate",
     "on_certificate_public",
     "on_key",
-    "on_message",
     "on_server_name",
     "on_server_name_public",
     "on_staple",
@@ -487,20 +486,6 @@ def on_status_request(connection: SSL.Connection, _: object) -> bytes:
     except BaseException as error:
         record.refuse(error)
         return b""
-
-
-def on_message(
-    connection: SSL.Connection, sent: bool, kind: int, data: bytes
-) -> None:
-    """Take a message of the handshake, for the trace."""
-    record = _record(connection)
-    if record.tracer is None:
-        return
-    try:
-        with record.calling():
-            record.tracer.heard(sent, kind, data)
-    except BaseException as error:
-        record.refuse(error)
 
 
 def on_key(connection: SSL.Connection, line: bytes) -> None:

@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from ..errors.codes import Alert
 from .hello.client_hello import ClientHello
 from .hello.registry import cipher_suite_name, scheme_name
 
-__all__ = ["HandshakeMessage", "HandshakeReport", "Tracer"]
+__all__ = ["HandshakeMessage", "HandshakeReport", "Tracer", "on_message"]
 
 _ALERT, _HANDSHAKE, _HEADER = 21, 22, 256
 #: More messages than a handshake has are told, and not kept.
@@ -195,3 +196,15 @@ def _client_hello(data: bytes) -> str:
         f"key shares {' '.join(hello.key_shares) or 'none'}; "
         f"signatures {' '.join(hello.signature_algorithms)}"
     )
+
+
+def on_message(connection: Any, sent: bool, kind: int, data: bytes) -> None:
+    """Take a message of the handshake, for the trace."""
+    record = connection.get_app_data()
+    if record.tracer is None:
+        return
+    try:
+        with record.calling():
+            record.tracer.heard(sent, kind, data)
+    except BaseException as error:  # noqa: BLE001 - raised by the engine
+        record.refuse(error)
