@@ -62,6 +62,7 @@ __all__ = [
     "library",
     "listen",
     "load_fail_reason",
+    "match_hostname",
     "max_client_protocol",
     "max_server_protocol",
     "policies",
@@ -125,6 +126,7 @@ if TYPE_CHECKING:
         set_default_verify_sources,
     )
     from .verify.certificates import CertificateInfo, fingerprint
+    from .verify.identity import match_hostname
     from .x509.credentials import CertificateChain, PrivateKey
 else:
     # Where each of these names comes from; the same as above, which tells
@@ -134,6 +136,7 @@ else:
         for module, names in {
             "openssl.native": ("capabilities",),
             "verify.certificates": ("CertificateInfo", "fingerprint"),
+            "verify.identity": ("match_hostname",),
             "client.connect": ("connect",),
             "errors.codes": ("Alert", "VerifyReason"),
             "context.context": ("Context",),

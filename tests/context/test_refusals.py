@@ -982,6 +982,7 @@ HARMLESS = {
     "session_cache",
     "settings",
     "verify_certificate",
+    "verify_chain",
     "verify_peer",
 }
 SIDES = (tlskit.ClientContext, tlskit.ServerContext)

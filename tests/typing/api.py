@@ -77,6 +77,8 @@ def contexts(ca: CA, path: Path) -> None:
     client.set_keylog(print)
     client.set_pins(["sha256/AAAA"])
     client.set_strict()
+    chain = client.verify_chain(b"PEM", hostname="a.example")
+    assert_type(chain, tuple[x509.Certificate, ...])
     client.load_crls(path, check="chain")
     client.load_crls(b"DER")
     client.set_ocsp("require")
@@ -138,6 +140,9 @@ def connections(context: tlskit.ClientContext, sock: socket.socket) -> None:
             assert_type(info.names, tuple[str, ...])
             assert_type(info.days_left(), int)
             assert_type(tlskit.fingerprint(port.peer_certificate), str)
+            assert_type(
+                tlskit.match_hostname(port.peer_certificate, "a.example"), bool
+            )
         assert_type(port.peer_chain, tuple[x509.Certificate, ...])
         assert_type(port.alpn_selected, str | None)
         assert_type(port.verify_error, tlskit.VerificationError | None)

@@ -10,7 +10,11 @@ from typing import TypeVar
 from ..errors import ConfigurationError
 from ..policy.settings import Purpose, RevocationCheck, Verifier, Verify
 from ..verify.chain import parse_pin
+from ..verify.identity import Identity
+from ..verify.offline import Policy, judge
 from ..verify.revocation import CrlSource, load_crls, renewed
+from ..x509.credentials import Source, load_certificates
+from ..x509.gate import x509
 from .sealing import Sealable
 
 __all__ = ["VerificationRules", "member"]
@@ -93,6 +97,57 @@ class VerificationRules(Sealable):
             return
         self._change(verifier=verifier, verify=Verify.REQUIRE)
 
+    def verify_chain(
+        self,
+        chain: Source,
+        *,
+        hostname: str | None = None,
+        at: datetime | None = None,
+    ) -> tuple[x509.Certificate, ...]:
+        """Judge a peer's chain by this context's rules, without a connection.
+
+        It is judged whether or not ``set_verify()`` was called.  Functions
+        and hooks are not asked, and no OCSP response is looked for.
+
+        Args:
+            chain: As the peer would send it, its own certificate first; as
+                for ``load_certificate_chain``.
+            hostname: The host name or IP address that the first certificate
+                has to be for; None checks no name.
+            at: The moment that counts, with a time zone; None is that of
+                ``set_verification_time()``, else now.
+
+        Returns:
+            The path to a trusted certificate, the peer's own first.
+
+        Raises:
+            VerificationError: A handshake would refuse the chain.
+            CredentialError: There is no certificate in *chain*.
+            ValueError: *at* has no time zone.
+
+        Source: RFC 5280, section 6; RFC 9525.
+        """
+        if at is not None:
+            _check_zone(at)
+        settings = self._settings.reloaded()
+        purpose = settings.purpose
+        if purpose is None:
+            purpose = Purpose.CLIENT if self.server_side else Purpose.SERVER
+        policy = Policy(
+            settings.roots,
+            None if hostname is None else Identity.parse(hostname),
+            strict=settings.strict,
+            partial=settings.partial_chain,
+            at=at or settings.verification_time,
+            crls=settings.crls,
+            check=settings.revocation_check.value,
+            depth=settings.verify_depth,
+            purpose=purpose.value,
+            pins=settings.pins,
+            server_side=self.server_side,
+        )
+        return judge(load_certificates(chain), policy)
+
     def set_pins(self, pins: Iterable[str]) -> None:
         """Accept only chains that hold one of these public keys.
 
@@ -161,10 +216,8 @@ class VerificationRules(Sealable):
             SealedError: The context is sealed.
             ValueError: *moment* has no time zone.
         """
-        if moment is not None and moment.utcoffset() is None:
-            raise ValueError(
-                f"{moment!r} has no time zone; add tzinfo=timezone.utc"
-            )
+        if moment is not None:
+            _check_zone(moment)
         self._change(verification_time=moment)
 
     def set_verify_depth(self, depth: int | None) -> None:
@@ -215,6 +268,13 @@ class VerificationRules(Sealable):
             if purpose is not None:
                 wanted = member(Purpose, purpose, "a purpose")
             self._try_out(purpose=wanted)
+
+
+def _check_zone(moment: datetime) -> None:
+    if moment.utcoffset() is None:
+        raise ValueError(
+            f"{moment!r} has no time zone; add tzinfo=timezone.utc"
+        )
 
 
 def member(

@@ -193,7 +193,7 @@ class Engine:
             address = identity.address
             native.expect_peer(
                 self._connection,
-                identity.dns,
+                identity.plain_dns,
                 None if address is None else address.packed,
             )
 

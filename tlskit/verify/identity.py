@@ -17,10 +17,11 @@ space), so those are sorted out before it sees them.
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..errors import IdentityError
+from ..errors import ConfigurationError, IdentityError
 from ..errors.codes import VerifyReason
 from ..tools.versioned import VersionedCache
 from ..x509.names import common_names, issuer_oneline, oneline, subject_oneline
@@ -34,11 +35,14 @@ __all__ = [
     "Identity",
     "certificate_hostnames",
     "issuer_oneline",
+    "match_hostname",
     "oneline",
     "presented_names",
     "subject_oneline",
 ]
 
+_LABEL = rb"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+_PLAIN = re.compile(rb"(?=..)" + _LABEL + rb"(?:\." + _LABEL + rb")*")
 # A certificate may present thousands of names.
 _LISTED = 8
 # Who has been accepted as whom: the name, and the certificate's SHA-256.
@@ -92,6 +96,17 @@ class Identity:
     def dns(self) -> bytes | None:
         """The host name in A-labels, lower case, without trailing dot."""
         return self.host if isinstance(self.host, bytes) else None
+
+    @property
+    def plain_dns(self) -> bytes | None:
+        """The host name, if OpenSSL can check it, too.
+
+        It refuses to expect a single letter, or a hyphen at the end of a
+        label, and no wildcard of its covers an underscore.
+        """
+        if self.dns is None or not _PLAIN.fullmatch(self.dns):
+            return None
+        return self.dns
 
     @property
     def address(self) -> Address | None:
@@ -182,6 +197,27 @@ class Identity:
         except (VerificationError, CertificateError):
             return False
         return True
+
+
+def match_hostname(certificate: x509.Certificate, hostname: str) -> bool:
+    """Say whether *certificate* was issued to a host, as a handshake would.
+
+    It is not looked at who issued it, or when.
+
+    Args:
+        certificate: The peer's own.
+        hostname: A host name or an IP address.
+
+    Returns:
+        False also for a text that can't be a host name.
+
+    Source: RFC 9525, section 6.
+    """
+    try:
+        wanted = Identity.parse(hostname)
+    except (ValueError, ConfigurationError):
+        return False
+    return wanted.matches(certificate)
 
 
 def presented_names(certificate: x509.Certificate) -> tuple[str, ...]:

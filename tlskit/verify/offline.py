@@ -1,4 +1,4 @@
-"""Judge a server's chain without a connection to the server.
+"""Judge a peer's chain without a connection to the peer.
 
 What OpenSSL does in a handshake is done here with a chain that is at hand, so
 that people can be told what another policy, or another time, would have said.
@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError, IdentityError, VerificationError
 from ..errors.codes import VerifyReason
+from ..openssl import native
 from ..openssl.gate import crypto, translated
 from ..trust import Roots
 from ..x509.gate import Encoding, dsa, ec, rsa, x509
 from ..x509.glimpse import Glimpse
-from .chain import explain_faults, second_opinion
+from .chain import Pin, check_pins, explain_faults, second_opinion
 from .identity import Identity
 from .scene import Fault, VerificationScene
 
@@ -35,15 +36,20 @@ _LEAST_BITS = (
     ((ec.EllipticCurvePublicKey,), 224),
 )
 _LEAST_DIGEST = 28  # Bytes: a collision costs half of the digest's bits.
-_FOR_SERVERS = {"serverAuth", "any"}
+#: OpenSSL's name of each purpose, and the extended key usages that suit.
+_PURPOSES: dict[str, tuple[str, set[str]]] = {
+    "server": ("X509_PURPOSE_SSL_SERVER", {"serverAuth", "any"}),
+    "client": ("X509_PURPOSE_SSL_CLIENT", {"clientAuth", "any"}),
+    "any": ("X509_PURPOSE_ANY", set()),
+}
 
 
 @dataclass(frozen=True)
 class Policy:
-    """By what a client judges the chain of a server."""
+    """By what a peer's chain is judged."""
 
     roots: tuple[Roots, ...]
-    #: Whom the client means; None for anybody.
+    #: Whom we mean; None for anybody.
     identity: Identity | None
     #: Certificates that are trusted besides.
     also: Chain = ()
@@ -53,6 +59,18 @@ class Policy:
     partial: bool = False
     #: The moment that counts; None for now.
     at: datetime | None = None
+    #: Revocation lists, and who has to be in the scope of one: ``"off"``,
+    #: ``"leaf"`` for the peer's own certificate, or ``"chain"``.
+    crls: tuple[x509.CertificateRevocationList, ...] = ()
+    check: str = "off"
+    #: How many CAs may stand between the peer and its root.
+    depth: int | None = None
+    #: What the certificate is for: ``"server"``, ``"client"`` or ``"any"``.
+    purpose: str = "server"
+    #: One of these keys has to be in the path, if there are any.
+    pins: tuple[Pin, ...] = ()
+    #: We are the server, the peer is a client.
+    server_side: bool = False
 
     @property
     def ders(self) -> tuple[bytes, ...]:
@@ -62,14 +80,14 @@ class Policy:
 
 
 def judge(chain: Chain, policy: Policy) -> Chain:
-    """Verify a server's chain.
+    """Verify a peer's chain.
 
     Args:
-        chain: As the server sent it, its own certificate first.
+        chain: As the peer sent it, its own certificate first.
         policy: What to judge by.
 
     Returns:
-        The path to a trusted certificate, the server's own first.
+        The path to a trusted certificate, the peer's own first.
 
     Raises:
         VerificationError: The chain is not acceptable.
@@ -81,12 +99,15 @@ def judge(chain: Chain, policy: Policy) -> Chain:
         expected=None if policy.identity is None else policy.identity.text,
         sources=tuple(str(each.source) for each in policy.roots),
         roots=len(policy.ders),
+        server_side=policy.server_side,
         at=policy.at,
+        crls=policy.crls,
     )
-    faults += _unfit(path or chain[:1])
+    faults += _unfit(path or chain[:1], policy)
     faults += _misnamed(chain[0], policy.identity)
     if faults:
         raise explain_faults(tuple(faults), scene)
+    check_pins(scene.built, policy.pins, scene)
     if policy.strict:
         identity = policy.identity
         second_opinion(
@@ -97,8 +118,9 @@ def judge(chain: Chain, policy: Policy) -> Chain:
             else identity.dns.decode("ascii"),
             address=None if identity is None else identity.address,
             at=policy.at,
-            server_side=False,
+            server_side=policy.server_side,
             scene=scene,
+            depth=policy.depth,
         )
     return path
 
@@ -128,17 +150,31 @@ def _store(policy: Policy) -> crypto.X509Store:
         for directory in roots.directories:
             with translated(ConfigurationError, f"trusting {directory}"):
                 store.load_locations(None, directory)
+    _set_rules(store, policy)
+    return store
+
+
+def _set_rules(store: crypto.X509Store, policy: Policy) -> None:
     if policy.strict:
         store.set_flags(crypto.X509StoreFlags.X509_STRICT)
     if policy.partial:
         store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
+    if policy.check != "off":
+        store.set_flags(crypto.X509StoreFlags.CRL_CHECK)
+    if policy.check == "chain":
+        store.set_flags(crypto.X509StoreFlags.CRL_CHECK_ALL)
+    for crl in policy.crls:
+        with translated(ConfigurationError, "loading a revocation list"):
+            store.add_crl(crl)
     if policy.at is not None:
-        store.set_time(policy.at)
-    return store
+        store.set_time(policy.at.astimezone(timezone.utc))
+    # It looks at the key usage, too, and at those of the CAs.
+    if native.has("verify-purpose"):
+        native.set_purpose(store, _PURPOSES[policy.purpose][0])
 
 
-def _unfit(path: Chain) -> Iterator[Fault]:
-    """Find what only a connection's security level and purpose mind."""
+def _unfit(path: Chain, policy: Policy) -> Iterator[Fault]:
+    """Find what only a connection's security level and rules mind."""
     for depth, each in enumerate(map(Glimpse, map(_der, path))):
         if _is_short(each._field(lambda found: found.public_key(), None)):
             code = VerifyReason.CA_KEY_TOO_SMALL
@@ -150,8 +186,13 @@ def _unfit(path: Chain) -> Iterator[Fault]:
         if weak and not each.self_issued:
             yield Fault(VerifyReason.CA_MD_TOO_WEAK, depth, each.der)
     leaf = Glimpse(_der(path[0]))
-    if leaf.purposes and not _FOR_SERVERS.intersection(leaf.purposes):
+    _, wanted = _PURPOSES[policy.purpose]
+    if wanted and leaf.purposes and wanted.isdisjoint(leaf.purposes):
         yield Fault(VerifyReason.INVALID_PURPOSE, 0, leaf.der)
+    # The peer itself and its root do not count.
+    if policy.depth is not None and len(path) > policy.depth + 2:
+        last = len(path) - 1
+        yield Fault(VerifyReason.CERT_CHAIN_TOO_LONG, last, _der(path[last]))
 
 
 def _is_short(key: object) -> bool:

@@ -1,0 +1,186 @@
+"""Verdicts without a connection, by the rules of a context."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+import tlskit
+from tlskit import IdentityError, VerificationError, match_hostname
+from tlskit.testing import BAD_KINDS, CA, memory_pair
+
+HOST = "right.example"
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def ca():
+    """A CA of many years, as real ones are."""
+    now = datetime.now(timezone.utc)
+    return CA("tlskit judging CA", valid=(now - 3650 * DAY, now + 3650 * DAY))
+
+
+@pytest.fixture
+def client(ca):
+    """A client that trusts the CA."""
+    context = tlskit.ClientContext("auto")
+    ca.trust(context)
+    context.set_verify()
+    context.set_verify_hostname()
+    return context
+
+
+def online(client, leaf):
+    """Give the code of what a handshake raises; None if nothing."""
+    server = tlskit.ServerContext()
+    server.set_ciphers("DEFAULT:@SECLEVEL=0")
+    leaf.apply(server)
+    try:
+        here, there = memory_pair(client, server, hostname=HOST)
+    except VerificationError as error:
+        return error.code
+    here.close()
+    there.close()
+    return None
+
+
+def offline(context, chain, hostname=None):
+    """Give the code of what verify_chain() raises; None if nothing."""
+    try:
+        context.verify_chain(chain, hostname=hostname)
+    except VerificationError as error:
+        return error.code
+    return None
+
+
+def test_the_path_is_given(ca, client):
+    """A good chain comes back with its root."""
+    leaf = ca.intermediate().issue(HOST)
+
+    found = client.verify_chain(leaf.chain_pem, hostname=HOST)
+
+    assert (*leaf.chain, ca.certificate) == found
+
+
+def test_another_name_is_refused(ca, client):
+    """The host name is compared, if one is given."""
+    leaf = ca.issue(HOST)
+    client.verify_chain(leaf.chain)
+
+    with pytest.raises(IdentityError):
+        client.verify_chain(leaf.chain, hostname="wrong.example")
+
+
+@pytest.mark.parametrize("kind", sorted({*BAD_KINDS} - {"revoked"}))
+@pytest.mark.parametrize("strict", [False, True])
+def test_it_agrees_with_a_handshake(ca, client, kind, strict):
+    """What a handshake refuses is refused for the same reason."""
+    leaf = ca.issue_bad(kind, HOST)
+    client.set_strict(strict)
+
+    assert online(client, leaf) == offline(client, leaf.chain, HOST)
+
+
+def test_another_moment_decides(ca, client):
+    """What is good today had not begun some years ago."""
+    leaf = ca.issue(HOST)
+    then = datetime.now(timezone.utc) - 1000 * DAY
+
+    with pytest.raises(VerificationError) as info:
+        client.verify_chain(leaf.chain, at=then)
+
+    assert "not-yet-valid" == info.value.code
+
+
+def test_a_moment_needs_a_time_zone(ca, client):
+    """Nobody guesses where it was noon."""
+    with pytest.raises(ValueError, match="time zone"):
+        client.verify_chain(ca.issue(HOST).chain, at=datetime(2026, 1, 1))  # noqa: DTZ001
+
+
+@pytest.mark.parametrize("check", ["leaf", "chain"])
+def test_revoked(ca, client, check):
+    """A list that is loaded decides; who is not in it is good."""
+    bad, good = ca.issue_bad("revoked", HOST), ca.issue(HOST)
+    client.load_crls(ca.crl(), check=check)
+
+    assert "revoked" == offline(client, bad.chain)
+    assert offline(client, good.chain) is None
+
+
+def test_depth(ca, client):
+    """No more CAs may stand in between than allowed."""
+    leaf = ca.intermediate().issue(HOST)
+    client.set_verify_depth(1)
+    assert offline(client, leaf.chain) is None
+    client.set_verify_depth(0)
+
+    assert "chain-too-long" == offline(client, leaf.chain)
+
+
+def test_pins(ca, client):
+    """One of the keys of the path has to be pinned."""
+    client.set_pins(["sha256/" + "A" * 43 + "="])
+
+    assert "pin-mismatch" == offline(client, ca.issue(HOST).chain)
+
+
+def test_a_server_judges_clients(ca):
+    """A server wants certificates for clients."""
+    context = tlskit.ServerContext()
+    ca.trust(context)
+
+    client, server = (
+        ca.issue("someone", usages=[usage]).chain
+        for usage in (
+            ExtendedKeyUsageOID.CLIENT_AUTH,
+            ExtendedKeyUsageOID.SERVER_AUTH,
+        )
+    )
+    assert offline(context, client) is None
+    assert "wrong-purpose" == offline(context, server)
+
+
+@pytest.mark.native
+def test_any_purpose(ca, client):
+    """Nobody looks at the purpose if the context says so."""
+    usages = [ExtendedKeyUsageOID.CLIENT_AUTH]
+    chain = ca.issue(HOST, usages=usages).chain
+    assert "wrong-purpose" == offline(client, chain)
+    client.set_purpose("any")
+
+    assert offline(client, chain) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "good"),
+    [
+        (HOST, True),
+        ("wrong.example", False),
+        ("", False),
+        ("no host", False),
+    ],
+)
+def test_match_hostname(ca, name, good):
+    """It is a handshake's answer, and no for what is no host name."""
+    assert good is match_hostname(ca.issue(HOST).certificate, name)
+
+
+@pytest.mark.parametrize(
+    "name", ["a", "my-.blog.example", "-my.blog.example", "a_b.blog.example"]
+)
+def test_names_that_openssl_does_not_expect(ca, client, name):
+    """service-identity alone decides, and the same everywhere."""
+    names = ("a", "my-.blog.example", "*.blog.example")
+    server = tlskit.ServerContext()
+    ca.issue(*names).apply(server)
+
+    here, there = memory_pair(client, server, hostname=name)
+    assert here.peer_verified
+    assert here.peer_check_hostname(name)
+    here.close()
+    there.close()
+    with pytest.raises(IdentityError):
+        memory_pair(client, server, hostname="x")
