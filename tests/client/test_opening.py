@@ -12,7 +12,8 @@ import pytest
 
 import tlskit
 from tlskit import aio
-from tlskit.client.opening import OPENING, Race, Route
+from tlskit.aio.dialling import _given_up
+from tlskit.client.opening import OPENING, Address, Race, Route
 
 from ..engines import client_context, server_context
 from ..peers import HOST, PATIENCE, Task
@@ -198,3 +199,72 @@ def test_families_take_turns():
     race.failed(first, OSError("no route"))
     assert 0 == race.pause()
     assert "127.0.0.1:1" == str(race.next())
+
+
+@KINDS
+def test_a_resolver_that_finds_nothing(kind, monkeypatch):
+    """It is told as that, by both drivers."""
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [])
+
+    with pytest.raises(OSError, match="no address"):
+        dial(kind, HOST, 9)
+
+
+@KINDS
+def test_an_address_of_ours_that_is_none(kind):
+    """A socket that can't be bound is closed, and its error told."""
+    with pytest.raises(OSError, match="failed"):
+        dial(kind, LOCAL, 9, source_address=("192.0.2.1", 0))
+
+
+@KINDS
+def test_an_address_that_fails_at_once(kind, monkeypatch):
+    """What connecting refuses without waiting counts like any failure."""
+
+    def refuse(*_):
+        raise OSError("no route")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    with pytest.raises(OSError, match="no route"):
+        dial(kind, LOCAL, 9)
+
+
+@KINDS
+def test_an_error_of_another_kind_is_not_hidden(kind, monkeypatch):
+    """Only the transport's failures let the next address have its turn."""
+
+    def broken(*_):
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(socket.socket, "connect", broken)
+    with pytest.raises(RuntimeError, match="a fault"):
+        dial(kind, LOCAL, 9)
+
+
+@KINDS
+def test_no_deadline(kind):
+    """None waits as long as it takes."""
+    with (
+        tlskit.listen(hostname=LOCAL, context=server_context()) as listener,
+        greeting(listener),
+    ):
+        assert b"hi" == dial(
+            kind, LOCAL, listener.port, client_context(), timeout=None
+        )
+
+
+def test_who_comes_second_is_closed():
+    """Two addresses may answer at once; one connection is left."""
+
+    async def main():
+        loser = socket.socket()
+
+        async def won():
+            return loser
+
+        task = asyncio.ensure_future(won())
+        await asyncio.sleep(0)
+        await _given_up({task: Address(*FOUR[:3], FOUR[4])})
+        return loser.fileno()
+
+    assert -1 == asyncio.run(main())

@@ -69,6 +69,7 @@ async def _dialled(route: Route, race: Race) -> socket.socket:
             while (address := race.next()) is not None:
                 task = asyncio.ensure_future(_attempt(route, address))
                 attempts[task] = address
+            race.check()
             done, _ = await asyncio.wait(
                 attempts,
                 timeout=race.pause(),
@@ -82,7 +83,6 @@ async def _dialled(route: Route, race: Race) -> socket.socket:
                 if not isinstance(error, OSError):
                     raise error
                 race.failed(attempts.pop(task), error)
-            race.check()
     finally:
         await _given_up(attempts)
 
