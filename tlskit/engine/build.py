@@ -115,9 +115,23 @@ def _set_ciphers(context: SSL.Context, settings: Settings) -> None:
         with translated(ConfigurationError, doing):
             context.set_tls13_ciphersuites(settings.ciphersuites.encode())
     if settings.groups:
-        native.set_groups(context, ":".join(settings.groups))
+        _set_groups(context, settings.groups)
     elif settings.ecdh_curve is not None:
         _set_curve(context, settings.ecdh_curve)
+
+
+def _set_groups(context: SSL.Context, names: tuple[str, ...]) -> None:
+    try:
+        native.set_groups(context, ":".join(names))
+    except UnsupportedError:
+        raise  # It is a ConfigurationError, too, and not about the names.
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            f"this OpenSSL can't use the groups {', '.join(names)}: a name is "
+            "unknown, or of a curve that TLS does not have",
+            hint="use names such as X25519MLKEM768, X25519, X448, P-256, "
+            "P-384, P-521, ffdhe2048",
+        ) from error
 
 
 def _set_signature_algorithms(

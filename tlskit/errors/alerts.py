@@ -42,10 +42,14 @@ ALERTS: dict[Alert, tuple[str, str]] = {
         ),
     ),
     Alert.BAD_CERTIFICATE: (
-        "it found our certificate damaged, or naming someone else",
         (
-            "check our certificate chain, and that it has the name by which "
-            "the peer knows us"
+            "it refuses our certificate, or that we have sent none, and does "
+            "not say why"
+        ),
+        (
+            "load a client certificate if the peer wants one; its trusted "
+            "roots must include our CA, and our certificate the name by which "
+            "it knows us"
         ),
     ),
     Alert.UNSUPPORTED_CERTIFICATE: (

@@ -143,6 +143,32 @@ class SSLContext(Policy):
             "NPN is obsolete", hint="use set_alpn_protocols()"
         )
 
+    # -- what newer Pythons have --------------------------------------------
+
+    def set_groups(self, groups: str, /) -> None:
+        """Choose the key-exchange groups, as Python 3.15 does.
+
+        Args:
+            groups: OpenSSL's names, with colons between them.
+
+        Raises:
+            SealedError: The tlskit context is sealed.
+            ConfigurationError: A name is unknown.
+        """
+        self._tlskit.set_groups(groups)
+
+    def set_ciphersuites(self, ciphersuites: str, /) -> None:
+        """Choose the cipher suites of TLS 1.3, as Python 3.15 does.
+
+        Args:
+            ciphersuites: Their names, with colons between them.
+
+        Raises:
+            SealedError: The tlskit context is sealed.
+            ConfigurationError: A name is unknown.
+        """
+        self._tlskit.set_ciphersuites(ciphersuites)
+
     # -- connections --------------------------------------------------------
 
     def wrap_socket(  # noqa: PLR0917 - as in ssl
@@ -272,3 +298,77 @@ class SSLContext(Policy):
             )
         except TLSError as error:
             raise as_ssl_error(error) from error
+
+
+#: What ``ssl.SSLContext`` has in Python 3.13, all of which is thought of.
+_KNOWN = frozenset(
+    {
+        "cert_store_stats",
+        "check_hostname",
+        "get_ca_certs",
+        "get_ciphers",
+        "hostname_checks_common_name",
+        "keylog_filename",
+        "load_cert_chain",
+        "load_default_certs",
+        "load_dh_params",
+        "load_verify_locations",
+        "maximum_version",
+        "minimum_version",
+        "num_tickets",
+        "options",
+        "post_handshake_auth",
+        "protocol",
+        "security_level",
+        "session_stats",
+        "set_alpn_protocols",
+        "set_ciphers",
+        "set_default_verify_paths",
+        "set_ecdh_curve",
+        "set_npn_protocols",
+        "set_psk_client_callback",
+        "set_psk_server_callback",
+        "set_servername_callback",
+        "sni_callback",
+        "sslobject_class",
+        "sslsocket_class",
+        "verify_flags",
+        "verify_mode",
+        "wrap_bio",
+        "wrap_socket",
+    }
+)
+
+
+class _Unknown:
+    """An attribute of a newer ``ssl.SSLContext``: neither read nor set.
+
+    It would be the hollow context's beneath, with no effect.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: object, owner: type) -> NoReturn:
+        raise self._refused()
+
+    def __set__(self, instance: object, value: object) -> NoReturn:
+        raise self._refused()
+
+    def _refused(self) -> UnsupportedError:
+        return UnsupportedError(
+            f"this Python's ssl.SSLContext has {self._name}, which tlskit "
+            "does not know",
+            hint="use the methods of the tlskit context",
+        )
+
+
+def close_unknown(adapter: type, base: type) -> None:
+    """Have *adapter* refuse what *base* has and nobody has thought of."""
+    for name in dir(base):
+        known = name.startswith("_") or name in _KNOWN
+        if not known and getattr(adapter, name, None) is getattr(base, name):
+            setattr(adapter, name, _Unknown(name))
+
+
+close_unknown(SSLContext, ssl.SSLContext)
