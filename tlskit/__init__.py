@@ -48,6 +48,7 @@ __all__ = [
     "TruncatedError",
     "TrustSourceError",
     "UnsupportedError",
+    "UnverifiedContextWarning",
     "VerificationError",
     "VerifyReason",
     "VerifySource",
@@ -99,6 +100,7 @@ if TYPE_CHECKING:
         TruncatedError,
         TrustSourceError,
         UnsupportedError,
+        UnverifiedContextWarning,
         VerificationError,
         WantReadError,
         WantWriteError,
@@ -158,6 +160,7 @@ else:
                 "TruncatedError",
                 "TrustSourceError",
                 "UnsupportedError",
+                "UnverifiedContextWarning",
                 "VerificationError",
                 "WantReadError",
                 "WantWriteError",
@@ -204,4 +207,15 @@ else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), *__all__})
+        modules = ("acme", "aio", "hashing", "starttls", "stdlib", "testing")
+        return sorted(
+            {
+                *__all__,
+                *(name for name in globals() if name.startswith("__")),
+                *(
+                    name
+                    for name in (*modules, "trio")
+                    if find_spec(f"{__name__}.{name}")
+                ),
+            }
+        )

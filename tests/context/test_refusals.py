@@ -965,6 +965,7 @@ MUTATORS: dict[str, tuple[Any, ...]] = {
 }
 # Public, and change nothing.
 HARMLESS = {
+    "warn_if_unverified",
     "as_ssl_context",
     "choose_context",
     "choose_for",

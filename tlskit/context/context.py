@@ -12,6 +12,7 @@ from ..openssl.protocols import protocol as find_protocol
 from ..policy.policies import policy_in_use
 from ..policy.settings import Settings
 from ..ports.port import SSLPort
+from ..tools.public import public
 from .credentials import OwnCredentials
 from .hooks import HookMethods
 from .offering import Offers
@@ -34,6 +35,7 @@ class _Prepared(NamedTuple):
     built: Built
 
 
+@public
 class Context(
     OwnCredentials, TrustedRoots, VerificationRules, Offers, HookMethods
 ):

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from ..engine.callbacks import Hooks
 from ..engine.facts import Facts
+from ..errors import UnverifiedContextWarning
+from ..policy.settings import Verify
 from .sealing import Sealable
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from cryptography import x509
 
     from ..engine.hello.client_hello import ClientHello
 
 __all__ = ["HookMethods"]
+
+_PACKAGE = __name__.partition(".")[0]
 
 _HOOKS = (
     "choose_for",
@@ -24,6 +32,19 @@ _HOOKS = (
     "verify_peer",
     "log_key",
 )
+
+
+def _is_ours(frame: FrameType) -> bool:
+    name: str = frame.f_globals.get("__name__", "")
+    return name.partition(".")[0] == _PACKAGE
+
+
+def _outside() -> int:
+    """Give the stack level, for our caller, of the first code not ours."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and _is_ours(frame):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 class HookMethods(Sealable):
@@ -44,6 +65,29 @@ class HookMethods(Sealable):
             if wanted.get(name)
             or name in vars(self)
             or getattr(type(self), name) is not getattr(HookMethods, name)
+        )
+
+    def warn_if_unverified(self) -> None:
+        """Warn, once, if this client verifies nobody and wasn't told not to.
+
+        Whoever overrides ``verify_peer`` or has pins judges the peer anyhow.
+        """
+        settings = self._settings
+        if (
+            settings.verify is not Verify.NONE
+            or settings.verify_told
+            or settings.pins
+            or self._warned
+            or "verify_peer" in self.hooks_in_use
+        ):
+            return
+        vars(self)["_warned"] = True
+        warnings.warn(
+            f"a client context for {settings.protocol.name!r} verifies "
+            "nobody: use 'secure' or ClientContext.secure(protocol=...), "
+            "call set_verify(), or say by set_verify(False) that it is meant",
+            UnverifiedContextWarning,
+            stacklevel=_outside(),
         )
 
     def choose_for(

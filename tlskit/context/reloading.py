@@ -25,6 +25,7 @@ from ..openssl.protocols import protocol
 from ..policy.sessions import outdated
 from ..policy.settings import Settings
 from ..tools.forks import ForkLock
+from ..tools.public import public
 from ..trust import AnySource, Roots, VerifySource
 from ..x509 import pem
 from ..x509.credentials import (
@@ -222,6 +223,7 @@ class Reloadable(ABC, Generic[T]):
         return f"<{type(self).__name__} {self}>"
 
 
+@public
 class ReloadableCredentials(Reloadable[Pair]):
     """A certificate chain and its key in files that may be renewed.
 
@@ -291,6 +293,7 @@ class ReloadableCredentials(Reloadable[Pair]):
         return f"credentials in {' and '.join(places)}"
 
 
+@public
 class ReloadableRoots(Reloadable[tuple[Roots, ...]]):
     """Trusted roots in files that may change.
 

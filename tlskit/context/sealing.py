@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from abc import ABC
+from abc import ABCMeta
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from inspect import Signature, signature
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..engine.build import build
 from ..errors import SealedError
@@ -19,7 +20,30 @@ if TYPE_CHECKING:
 __all__ = ["Sealable"]
 
 
-class Sealable(ABC):
+T = TypeVar("T")
+
+
+class Sealing(ABCMeta):
+    """Ends the making of a context: when the outermost __init__ is over.
+
+    So a subclass may assign its own attributes after
+    ``super().__init__()``, though that asks for the seal.
+    """
+
+    def __call__(cls: type[T], *arguments: Any, **keywords: Any) -> T:
+        """Make a context, then seal it if its constructor wants that."""
+        made: Any = type.__call__(cls, *arguments, **keywords)
+        made._made()
+        return made  # type: ignore[no-any-return]
+
+    @property
+    def __signature__(cls) -> Signature:
+        """Give the constructor's parameters, and not those of a metaclass."""
+        found = signature(vars(cls).get("__init__") or cls.__init__)  # type: ignore[misc]
+        return found.replace(parameters=list(found.parameters.values())[1:])
+
+
+class Sealable(metaclass=Sealing):
     """Holds one frozen value of settings, replaced by every change."""
 
     server_side: bool
@@ -29,12 +53,37 @@ class Sealable(ABC):
     #: What was made of the settings; a change drops it.
     _built: Any
     _settings: Settings
+    #: Whether to seal when the constructor is over.
+    _seals: bool
+    #: Whether it was said that this client verifies nobody.
+    _warned: bool
 
     def __new__(cls, *_args: Any, **_keywords: Any) -> Self:
         """Prepare what must exist before a subclass assigns anything."""
+        if not hasattr(cls, "server_side"):
+            raise TypeError(
+                f"{cls.__name__} is abstract: make a ClientContext or a "
+                "ServerContext"
+            )
         self = super().__new__(cls)
-        vars(self).update(_lock=ForkLock(), _frozen=False, _built=None)
+        vars(self).update(
+            _lock=ForkLock(),
+            _frozen=False,
+            _built=None,
+            _seals=False,
+            _warned=False,
+        )
         return self
+
+    def _made(self) -> None:
+        """Do what was put off until the outermost __init__ was over."""
+        if "_settings" not in vars(self):
+            raise TypeError(
+                f"{type(self).__name__}.__init__() has not called "
+                "super().__init__()"
+            )
+        if self._seals:
+            self.seal()
 
     @contextmanager
     def _unsealed(self) -> Iterator[Settings | None]:
@@ -85,7 +134,7 @@ class Sealable(ABC):
         own = {
             name: value
             for name, value in vars(self).items()
-            if name not in ("_lock", "_frozen", "_built")
+            if name not in ("_lock", "_frozen", "_built", "_seals", "_warned")
         }
         vars(copy).update(own)
         return copy

@@ -13,6 +13,7 @@ from ..openssl.dh import DH4096_PARAMS
 from ..policy.sessions import SessionCache
 from ..policy.settings import Ocsp
 from ..tools.forks import ForkLock
+from ..tools.public import public
 from ..trust import default_verify_sources
 from ..verify.identity import Identity
 from ..verify.stapling import Staple
@@ -71,13 +72,18 @@ _secure: _Secure = OrderedDict()
 _SECURE = 16
 
 
+@public
 class ClientContext(Context):
     """What a client decides: whom it trusts, and who it is.
 
     ``ClientContext()`` is secure: it trusts the default sources, requires a
-    certificate and the right host name, and is sealed.  A subclass with
-    attributes of its own therefore assigns them before it calls
+    certificate and the right host name, and is sealed when its constructor
+    is over.  A subclass may assign attributes of its own before and after
     ``super().__init__()``.
+
+    Made by another protocol's name it verifies nobody until told to, and
+    warns of that (``UnverifiedContextWarning``) at the first connection,
+    unless ``set_verify(False)`` says that it is meant.
     """
 
     server_side: bool = False
@@ -125,7 +131,8 @@ class ClientContext(Context):
             self.load_default_verify_sources()
             self.set_verify()
             self.set_verify_hostname()
-            self.seal()
+            # Not yet: a subclass may have more to assign.
+            vars(self)["_seals"] = True
 
     @property
     def session_cache(self) -> SessionCache | None:
@@ -180,22 +187,41 @@ class ClientContext(Context):
             self._change(ocsp=member(Ocsp, policy, "an OCSP policy"))
 
     @classmethod
-    def secure(cls) -> Self:
+    def secure(cls, protocol: str = "secure") -> Self:
         """Give the secure context; the same while the default sources are.
+
+        Args:
+            protocol: ``"secure"``, or ``"tls13"`` or ``"tls12"`` for that
+                version only.
+
+        Raises:
+            ValueError: *protocol* is something else.
 
         Source: ``ssl-secure-client-context``.
         """
-        key = (cls, default_verify_sources())
+        if protocol not in ("secure", "tls13", "tls12"):
+            raise ValueError(
+                f"a secure context is 'secure', 'tls13' or 'tls12', "
+                f"not {protocol!r}"
+            )
+        key = (cls, protocol, default_verify_sources())
         with _secure_lock:
             found = _secure.get(key)
             if found is None:
-                found = _secure[key] = cls("secure")
+                found = cls(protocol)
+                if not found.frozen:
+                    found.load_default_verify_sources()
+                    found.set_verify()
+                    found.set_verify_hostname()
+                    found.seal()
+                _secure[key] = found
                 if len(_secure) > _SECURE:
                     _secure.popitem(last=False)
             _secure.move_to_end(key)
         return found  # type: ignore[return-value]
 
 
+@public
 class ServerContext(Context):
     """What a server decides: who it is, and whom it lets in.
 

@@ -36,7 +36,9 @@ class VerificationRules(Sealable):
 
         Source: ``ssl-set-verify!``.
         """
-        self._change(verify=Verify.REQUIRE if on else Verify.NONE)
+        self._change(
+            verify=Verify.REQUIRE if on else Verify.NONE, verify_told=True
+        )
 
     def try_verify(self, on: bool = True) -> None:
         """Ask later peers for a certificate; tolerate none, or a bad one.
@@ -51,7 +53,9 @@ class VerificationRules(Sealable):
 
         Source: ``ssl-try-verify!``.
         """
-        self._change(verify=Verify.TRY if on else Verify.NONE)
+        self._change(
+            verify=Verify.TRY if on else Verify.NONE, verify_told=True
+        )
 
     def set_verify_hostname(self, on: bool = True) -> None:
         """Check later peers' names against the host name of the connection.
@@ -93,6 +97,7 @@ class VerificationRules(Sealable):
             self._change(
                 verifier=None,
                 verify=Verify.REQUIRE if verifier else Verify.NONE,
+                verify_told=True,
             )
             return
         self._change(verifier=verifier, verify=Verify.REQUIRE)

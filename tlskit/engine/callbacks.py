@@ -71,6 +71,9 @@ class Hooks(Protocol):
         """What makes a port from a driver and keywords."""
         ...
 
+    def warn_if_unverified(self) -> None:
+        """Say, at the first connection, that a client verifies nobody."""
+
     def choose_for(
         self, hello: ClientHello
     ) -> Hooks | Awaitable[Hooks | None] | None:

@@ -111,6 +111,8 @@ class Engine:
     ) -> None:
         built = hooks.prepared()
         settings = built.settings
+        if not server_side:
+            hooks.warn_if_unverified()
         if settings.verify_hostname and identity is None and not server_side:
             raise ConfigurationError(
                 "this context checks the host name, but there is none",

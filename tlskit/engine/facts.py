@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ..errors import VerificationError
-
-if TYPE_CHECKING:
-    from cryptography import x509
+from ..tools.public import public
+from ..x509 import gate
 
 __all__ = ["Facts"]
 
 
+@public
 @dataclass(frozen=True)
 class Facts:
     """One handshake's results; they stay readable after the port's close."""
@@ -28,13 +27,13 @@ class Facts:
     #: The name that the client asked for.
     server_name: str | None
     session_reused: bool
-    peer_certificate: x509.Certificate | None
+    peer_certificate: gate.x509.Certificate | None
     #: As the peer sent it, its own certificate first.
-    peer_chain: tuple[x509.Certificate, ...]
+    peer_chain: tuple[gate.x509.Certificate, ...]
     #: The path to a root, the peer's own first; empty if there is none.
-    verified_chain: tuple[x509.Certificate, ...]
+    verified_chain: tuple[gate.x509.Certificate, ...]
     #: Our own certificate, if we presented one.
-    certificate: x509.Certificate | None
+    certificate: gate.x509.Certificate | None
     #: The peer's chain leads to a root of ours and nothing is wrong with it.
     peer_verified: bool
     verify_error: VerificationError | None

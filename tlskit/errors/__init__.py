@@ -29,6 +29,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..tools.public import public
 from .codes import VerifyReason
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ __all__ = [
     "TruncatedError",
     "TrustSourceError",
     "UnsupportedError",
+    "UnverifiedContextWarning",
     "VerificationError",
     "WantReadError",
     "WantWriteError",
@@ -63,10 +65,17 @@ __all__ = [
 E = TypeVar("E", bound="TLSError")
 
 
+@public
 class InsecureProtocolWarning(UserWarning):
     """A protocol was asked for by name that is known to be broken."""
 
 
+@public
+class UnverifiedContextWarning(UserWarning):
+    """A client connects, verifies nobody, and was never told not to."""
+
+
+@public
 class TLSError(OSError):
     """The root of the tree; never raised itself.
 
@@ -143,12 +152,14 @@ def _rebuild(kind: type[E], args: tuple[Any, ...], state: dict[str, Any]) -> E:
     return error
 
 
+@public
 class ConfigurationError(TLSError):
     """The caller asked for something that can't be."""
 
     code = "bad-configuration"
 
 
+@public
 class SealedError(ConfigurationError):
     """A sealed context was to be changed."""
 
@@ -156,24 +167,28 @@ class SealedError(ConfigurationError):
     hint = "change a copy() of the context, or set it up before sealing it"
 
 
+@public
 class CredentialError(ConfigurationError):
     """A certificate chain or private key is missing, broken or unfitting."""
 
     code = "bad-credentials"
 
 
+@public
 class TrustSourceError(ConfigurationError):
     """A source of trusted roots can't be read, or holds none."""
 
     code = "bad-trust-source"
 
 
+@public
 class UnsupportedError(ConfigurationError):
     """This platform or this OpenSSL can't do what was asked for."""
 
     code = "unsupported"
 
 
+@public
 class HandshakeError(TLSError):
     """No session came about."""
 
@@ -186,12 +201,14 @@ class HandshakeError(TLSError):
         return "peer" if self.code == "closed-in-handshake" else "us"
 
 
+@public
 class NegotiationError(HandshakeError):
     """The two sides have no version, cipher, group or protocol in common."""
 
     code = "nothing-in-common"
 
 
+@public
 class AlertError(HandshakeError):
     """The peer refused us by a fatal alert.
 
@@ -214,12 +231,14 @@ class AlertError(HandshakeError):
         return "peer"
 
 
+@public
 class NotTLSError(HandshakeError):
     """The peer speaks, but not TLS."""
 
     code = "not-tls"
 
 
+@public
 class VerificationError(HandshakeError):
     """The peer's certificate has no acceptable path to a trusted root.
 
@@ -304,6 +323,7 @@ def _certificate(der: bytes) -> x509.Certificate:
     return x509.load_der_x509_certificate(der)
 
 
+@public
 class IdentityError(VerificationError):
     """The peer's certificate may be trusted, but names someone else."""
 
@@ -311,6 +331,7 @@ class IdentityError(VerificationError):
     hint = "connect by a name in the certificate, or have it reissued"
 
 
+@public
 class StreamError(TLSError):
     """A session that had been established broke."""
 
@@ -318,6 +339,7 @@ class StreamError(TLSError):
     status: str | None = "ssl"
 
 
+@public
 class TruncatedError(StreamError):
     """The stream ended without close_notify; data may be missing.
 
@@ -333,6 +355,7 @@ class TruncatedError(StreamError):
     )
 
 
+@public
 class ClosedError(StreamError):
     """The port was used after it, or this direction of it, was closed."""
 
@@ -340,6 +363,7 @@ class ClosedError(StreamError):
     status: str | None = None
 
 
+@public
 class WantReadError(StreamError, BlockingIOError):
     """Nothing can be done until the transport has something to read."""
 
@@ -348,6 +372,7 @@ class WantReadError(StreamError, BlockingIOError):
     hint = "wait until the port is readable, then call again"
 
 
+@public
 class WantWriteError(StreamError, BlockingIOError):
     """Nothing can be done until the transport takes bytes again."""
 

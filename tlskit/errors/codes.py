@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from ..tools.public import public
+
 __all__ = ["Alert", "VerifyReason"]
 
 
+@public
 class Alert(IntEnum):
     """A TLS alert (RFC 8446, section 6; RFC 5246, section 7.2)."""
 
@@ -40,6 +43,7 @@ class Alert(IntEnum):
     NO_APPLICATION_PROTOCOL = 120
 
 
+@public
 class VerifyReason(IntEnum):
     """Why a certificate was refused: OpenSSL's ``X509_V_ERR_`` codes.
 

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ..errors import InsecureProtocolWarning, UnsupportedError
+from ..tools.public import public
 from .gate import SSL, is_available
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
 ]
 
 
+@public
 class TLSVersion(IntEnum):
     """Versions by their number on the wire (RFC 8446, section 4.2.1).
 
@@ -36,6 +38,17 @@ class TLSVersion(IntEnum):
     TLS_1_1 = 0x0302
     TLS_1_2 = 0x0303
     TLS_1_3 = 0x0304
+
+    def __str__(self) -> str:
+        """Give the name that people use, such as ``TLS 1.3``."""
+        family, major, minor = self.name.split("_")
+        return f"{family} {major}.{minor}"
+
+    def __format__(self, form: str) -> str:
+        """Format the name, or the number where *form* is for numbers."""
+        if form[-1:] and form[-1] in "bdnoxX":
+            return int.__format__(self, form)
+        return format(str(self), form)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from ..tools.forks import ForkLock, tell_child
+from ..tools.public import public
 from ..x509.credentials import PrivateKey
 from ..x509.gate import Encoding, x509
 
@@ -96,6 +97,7 @@ def outdated(certificate: x509.Certificate, now: float) -> bool:
     )
 
 
+@public
 class SessionCache:
     """Sessions of a client, to be resumed by later connections.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
@@ -106,6 +106,8 @@ class Settings:
     #: What the sources gave when they were loaded.
     roots: tuple[Roots, ...] = ()
     verify: Verify = Verify.NONE
+    #: Whether somebody has said so, or the default just stands.
+    verify_told: bool = field(default=False, compare=False)
     verify_hostname: bool = False
     verifier: Verifier | None = None
     strict: bool = False

@@ -14,6 +14,7 @@ from ..engine.engine import Engine
 from ..errors import ClosedError, ConfigurationError, UnsupportedError
 from ..policy.settings import Verify
 from ..tools.deadline import NEVER, Deadline, check_timeout
+from ..tools.public import public
 from ..verify.identity import Identity
 from .driver import Driver
 from .files import (
@@ -38,6 +39,7 @@ __all__ = ["SSLPort", "endpoints_of", "new_engine", "open_port"]
 _FAREWELL = 5.0
 
 
+@public
 class SSLPort(SessionView):
     """A TLS connection; a socket and a pair of files at once.
 

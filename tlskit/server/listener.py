@@ -14,6 +14,7 @@ from ..context.sides import ServerContext, server_context
 from ..errors import ClosedError, ConfigurationError
 from ..ports.port import SSLPort
 from ..tools.deadline import Deadline
+from ..tools.public import public
 from ..verify.identity import Identity
 from .metrics import ListenerStatistics
 from .plain_http import PlainHTTP
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Listener", "check_credentials", "listen", "listening_socket"]
 
 
+@public
 class Listener:
     """Accepts TLS clients on a TCP port.
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from ..tools.public import public
+
 __all__ = ["ListenerStatistics", "prometheus_text"]
 
 
+@public
 @dataclass(frozen=True)
 class ListenerStatistics:
     """A listener's counts at one moment, since it was made.

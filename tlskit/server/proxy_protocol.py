@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import HandshakeError
+from ..tools.public import public
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -64,6 +65,7 @@ _UNSPECIFIED = 0x00
 _CRC32C = 0x03
 
 
+@public
 @dataclass(frozen=True)
 class ProxyHeader:
     """What a proxy says of a connection."""

@@ -59,6 +59,10 @@ class WithALPN:
             ),
         )
 
+    def warn_if_unverified(self) -> None:
+        """Say it as the context does."""
+        self._context.warn_if_unverified()
+
     def choose_for(
         self, hello: ClientHello
     ) -> Hooks | Awaitable[Hooks | None] | None:

@@ -72,6 +72,14 @@ class CA:
             pss=key_type == "rsa-pss",
         )
 
+    def __repr__(self) -> str:
+        """Tell the subject and the issuer, and no key."""
+        subject = self.certificate.subject.rfc4514_string()
+        if self.parent is None:
+            return f"<CA {subject!r}>"
+        issuer = self.certificate.issuer.rfc4514_string()
+        return f"<CA {subject!r} of {issuer!r}>"
+
     @property
     def pem(self) -> bytes:
         """Its certificate as PEM."""

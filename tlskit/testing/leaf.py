@@ -28,6 +28,13 @@ class Leaf:
     #: As it is presented, this certificate first; no root.
     chain: tuple[x509.Certificate, ...]
 
+    def __repr__(self) -> str:
+        """Tell the subject and the serial number, and no key."""
+        if not self.chain:
+            return "<Leaf without a certificate>"
+        subject = self.certificate.subject.rfc4514_string()
+        return f"<Leaf {subject!r} serial={self.certificate.serial_number:x}>"
+
     @property
     def certificate(self) -> x509.Certificate:
         """The certificate."""

@@ -13,6 +13,7 @@ from typing import Union
 
 from ..errors import TrustSourceError, UnsupportedError
 from ..openssl.gate import crypto
+from ..tools.public import public
 from ..tools.versioned import VersionedCache
 from ..x509.gate import x509
 from . import files as _trust_files
@@ -67,6 +68,7 @@ def _parsed(der: bytes) -> x509.Certificate | None:
         return None
 
 
+@public
 class VerifySource(ABC):
     """A place that holds certificates to trust; compares by content.
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from ..tools.public import public
 from ..x509.gate import hashes, x509
 from ..x509.glimpse import Glimpse, stamp
 from .chain import pin_of
@@ -37,6 +38,7 @@ def fingerprint(certificate: x509.Certificate, digest: str = "sha256") -> str:
     return certificate.fingerprint(algorithm).hex(":").upper()
 
 
+@public
 @dataclass(frozen=True)
 class CertificateInfo:
     """What people ask of a certificate, as text and dates.

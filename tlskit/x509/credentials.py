@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CredentialError
-from . import pem
+from ..tools.public import public
+from . import gate, pem
 from .gate import dsa, ec, exceptions, pkcs12, rsa, serialization, x509
 from .paths import path_of
 
@@ -48,12 +49,13 @@ KeySource: TypeAlias = "AnyPath | Bytes | PrivateKeyTypes"
 Password = str | bytes | Callable[[], str | bytes] | None
 
 
+@public
 @dataclass(frozen=True)
 class CertificateChain:
     """Our own certificate and its issuers, as they are presented."""
 
     #: Our own first.
-    certificates: tuple[x509.Certificate, ...]
+    certificates: tuple[gate.x509.Certificate, ...]
 
     @classmethod
     def load(cls, source: Source) -> CertificateChain:
@@ -78,6 +80,7 @@ class CertificateChain:
         return self.certificates[0]
 
 
+@public
 class PrivateKey:
     """A private key; equal to another one with the same public key.
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from ...openssl.protocols import TLSVersion
+from ...tools.public import public
 from .registry import cipher_suite_name, group_name, is_grease, scheme_name
 
 __all__ = ["MOST", "ClientHello"]
@@ -20,6 +21,7 @@ _SIGNATURE_ALGORITHMS, _ALPN, _SESSION_TICKET = 13, 16, 35
 _PRE_SHARED_KEY, _VERSIONS, _KEY_SHARE = 41, 43, 51
 
 
+@public
 @dataclass(frozen=True)
 class ClientHello:
     """What a client offers, before anything is decided.
