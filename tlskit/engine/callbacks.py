@@ -1,8 +1,7 @@
 """What OpenSSL calls in a handshake; it records, and never raises.
 
-The functions at the end are installed in the built contexts.  They know no
-tlskit context: each finds the ``Record`` of its own connection, so that what
-a hook raises reaches the connection it belongs to and no other.
+The functions at the end know no tlskit context: each finds the ``Record`` of
+its own connection, so that what a hook raises reaches no other one.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from ..errors.codes import Alert
+from ..tools.public import public
 from .hello.client_hello import ClientHello
 from .hello.registry import cipher_suite_name, scheme_name
 
@@ -45,6 +46,7 @@ _RETRY = bytes.fromhex(
 )
 
 
+@public
 @dataclass(frozen=True)
 class HandshakeMessage:
     """One message of a handshake, or an alert."""
@@ -67,6 +69,7 @@ class HandshakeMessage:
         return f"{words}: {self.summary}" if self.summary else words
 
 
+@public
 @dataclass(frozen=True)
 class HandshakeReport:
     """A handshake summed up."""
