@@ -502,6 +502,22 @@ def test_unwrap_skips_what_nobody_has_read(pair):
         assert b"plain" == read_exactly(left, 5)
 
 
+def test_unwrap_loses_no_plaintext_in_silence(pair):
+    """Plaintext in one segment with the close_notify is told, not lost."""
+    client, server = pair
+    engine = server._driver.engine
+    engine.finish()
+    server._driver.transport.write(
+        memoryview(bytes(engine.outgoing()) + b"plain")
+    )
+    with pytest.raises(
+        tlskit.StreamError, match="5 bytes of plaintext"
+    ) as caught:
+        client.unwrap()
+
+    assert "plaintext-behind-end" == caught.value.code
+
+
 # -- makefile ---------------------------------------------------------------
 
 

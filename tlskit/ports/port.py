@@ -11,7 +11,12 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from ..engine.callbacks import Hooks
 from ..engine.engine import Engine
-from ..errors import ClosedError, ConfigurationError, UnsupportedError
+from ..errors import (
+    ClosedError,
+    ConfigurationError,
+    StreamError,
+    UnsupportedError,
+)
 from ..policy.settings import Verify
 from ..tools.deadline import NEVER, Deadline, check_timeout
 from ..tools.public import public
@@ -514,6 +519,8 @@ class SSLPort(SessionView):
         Raises:
             UnsupportedError: The port does not run over a socket.
             TruncatedError: The peer sent no close_notify.
+            StreamError: Plaintext came together with the peer's close_notify;
+                it can't be handed over.
             OSError: As ``recv``.
 
         Source: RFC 8446, section 6.1.
@@ -526,6 +533,14 @@ class SSLPort(SessionView):
         deadline = self._deadline()
         while self._driver.read_into(rest, deadline):
             pass
+        if behind := len(self._engine.leftover()):
+            raise StreamError(
+                f"{behind} bytes of plaintext came right behind the peer's "
+                "close_notify, and a plain socket can't give them back",
+                code="plaintext-behind-end",
+                hint="have the peer wait for our close_notify, or use "
+                "as_ssl_context(), whose unwrap() loses nothing",
+            )
         self._driver.release()
         return transport.give_back(self._timeout)
 
