@@ -263,6 +263,52 @@ def test_idle_workers_work_again():
         assert len(server.listener._service._threads) <= 2
 
 
+def test_a_client_wakes_one_worker():
+    """Of several idle workers, a client wakes no more than one."""
+    count, woken = 4, []
+    here, go = threading.Barrier(count + 1), threading.Event()
+    first = True
+
+    def handler(port):
+        if first:  # Not before all are at work are there so many of them.
+            here.wait(PATIENCE)
+            assert go.wait(PATIENCE)
+
+    with serving(handler, workers=count) as server:
+        with ExitStack() as clients:
+            for _ in range(count):
+                clients.enter_context(server.connect())
+            here.wait(PATIENCE)
+            service = server.listener._service
+            wait = service._called.wait
+
+            def counting(timeout=None):
+                found = wait(timeout)
+                woken.append(threading.get_ident())
+                return found
+
+            service._called.wait = counting
+            first = False
+            go.set()
+        _until_idle(service, count)
+        for _ in range(10):
+            with server.connect() as port:
+                assert port.recv(1) == b""
+            _until_idle(service, count)
+        assert 1 <= len(woken) <= 10
+
+
+def _until_idle(service, count):
+    deadline = Deadline.after(PATIENCE)
+    nothing = threading.Event()
+    while True:
+        with service._lock:  # Who is woken has counted before it lets go.
+            if service._idle == count and not service._busy:
+                return
+        assert deadline.left(), (service._idle, service._busy)
+        nothing.wait(0.005)
+
+
 def test_no_more_connections_than_allowed():
     """Beyond the cap, clients wait in the backlog until one has left."""
     hold = Hold()

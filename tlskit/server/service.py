@@ -51,6 +51,9 @@ class Service(Ending):
         self._workers = workers
         self._timeout = timeout
         self._on_refused = on_refused
+        # The idle wait apart: whoever waits for the end shall not be woken
+        # by each client, and a client shall not wake more than one of them.
+        self._called = threading.Condition(self._lock)
         self._queue: deque[SSLPort] = deque()
         self._busy: dict[int, SSLPort] = {}
         self._threads: list[Thread] = []
@@ -68,7 +71,7 @@ class Service(Ending):
                 len(self._threads) < self._workers
             ):
                 self._hire()
-            self._change.notify_all()
+            self._called.notify()
 
     def refuse(self, error: Exception) -> None:
         """Tell whoever wants to know what went wrong with a client."""
@@ -108,7 +111,7 @@ class Service(Ending):
         with self._change:
             self._idle += 1
             try:
-                self._change.wait_for(lambda: self._queue or self._dismissed)
+                self._called.wait_for(lambda: self._queue or self._dismissed)
             finally:
                 self._idle -= 1
             if not self._queue:
@@ -152,7 +155,7 @@ class Service(Ending):
             self._queue.clear()
             self.cut_off = len(waiting) + len(served)
             self._dismissed = True
-            self._change.notify_all()
+            self._called.notify_all()
             threads = self._threads
         # All at once: who blocks one goodbye shall not delay the others.
         goodbyes = [

@@ -27,7 +27,8 @@ class Ending:
         self._margin = margin
         self._server = threading.get_ident()
         # Reentrant: a signal's handler may call shutdown() anywhere.
-        self._change = threading.Condition(threading.RLock())
+        self._lock = threading.RLock()
+        self._change = threading.Condition(self._lock)
         self._deadline: Deadline | None = None
         self._over = False
         #: How many clients were closed while they were being served.
