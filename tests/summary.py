@@ -32,7 +32,9 @@ __all__ = [
 #: only a run without private names reaches.
 MEASURED = ("oldest", "public", "py313")
 #: Reasons to skip that say that something of this machine is missing.
-_ABSENT = re.compile(r"(?P<what>[\w.+-]+) is not installed|needs (?P<need>.+)")
+_ABSENT = re.compile(
+    r"(?P<what>[\w.+-]+) is not installed|needs (?P<need>\w+( descriptors)?)"
+)
 
 
 class Totals(NamedTuple):

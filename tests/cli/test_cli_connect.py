@@ -532,3 +532,13 @@ def test_an_encrypted_key_is_never_asked_for(vault):
 
     assert (1, b"") == (status, out)
     assert b"password" in err
+
+
+def test_a_proxy_that_can_be_none():
+    """It is refused before anything is tried; a good one is parsed."""
+    from tlskit.cli.exit import ExitCode
+    from tlskit.cli.main import run
+
+    assert ExitCode.USAGE == run(
+        ["connect", "--proxy", "gopher://127.0.0.1:1", "localhost"]
+    )

@@ -468,3 +468,11 @@ def test_xmpp_with_a_parser_that_never_speaks() -> None:
 
     with pytest.raises(NotTLSError):
         dialogue.receive(b"<stream:stream a='" + b">" * 100)
+
+
+def test_xmpp_that_is_no_xml() -> None:
+    """Tags that don't fit are refused."""
+    dialogue = starttls.Dialogue("xmpp", "example.org")
+
+    with pytest.raises(NotTLSError):
+        dialogue.receive(b"<a></b>")

@@ -600,3 +600,44 @@ def test_what_was_loaded_last_is_presented(tmp_path):
     ours, theirs = memory_pair(client, context)
     with ours, theirs:
         assert second.certificate == ours.peer_certificate
+
+
+def test_hooks_with_other_protocols():
+    """What the context says and chooses passes through."""
+    from tlskit.stdlib.alpn import WithALPN
+
+    async def later(_hello):
+        return None
+
+    context = tlskit.ServerContext()
+    context.choose_for = later
+    hooks = WithALPN(context, ("h2",))
+    hooks.warn_if_unverified()
+    waits = hooks.choose_for(None)
+    waits.close()
+
+    assert hooks.prepared() is not None
+
+
+def test_an_error_behind_the_first_half_of_a_record(monkeypatch):
+    """What came before it is read first."""
+    from tlskit.stdlib.socket import _Wire
+
+    left, right = socket.socketpair()
+    with left, right:
+        transport = _Wire(left)
+        answers = [b"\x17\x03\x03\x00\x05", ConnectionResetError()]
+
+        def answer(_sock, room):
+            found = answers.pop(0)
+            if isinstance(found, OSError):
+                raise found
+            room[: len(found)] = found
+            return len(found)
+
+        monkeypatch.setattr(socket.socket, "recv_into", answer)
+        buffer = memoryview(bytearray(100))
+
+        assert 5 == transport.read_into(buffer)
+        with pytest.raises(ConnectionResetError):
+            transport.read_into(buffer)

@@ -244,3 +244,13 @@ def test_crl_is_signed(kind):
     assert {x509.CRLNumber, x509.AuthorityKeyIdentifier} == {
         type(each.value) for each in crl.extensions
     }
+
+
+def test_signatures_without_a_hash_of_their_own():
+    """Ed25519 signs what it is given."""
+    from cryptography.hazmat.primitives.asymmetric import ed25519
+
+    from tlskit.testing.making import _signature
+
+    key = ed25519.Ed25519PrivateKey.generate()
+    key.public_key().verify(_signature(b"data", key, None), b"data")

@@ -71,3 +71,9 @@ def test_what_is_too_long_is_no_path() -> None:
 def test_paths_pass() -> None:
     """A path is given back as it is, however odd."""
     assert "/a b/-----END" == path_of("/a b/-----END", "a certificate")
+
+
+def test_lines_are_no_path() -> None:
+    """Text of several lines is refused, whatever it is."""
+    with pytest.raises(tlskit.ConfigurationError, match="several lines"):
+        path_of("one\ntwo", "a certificate")

@@ -34,7 +34,7 @@ def set_message_function(context: Context, function: MessageFunction) -> None:
         _argument: Any,
     ) -> None:
         found = connection_of(ssl)
-        if found is not None:
+        if found is not None:  # pragma: no branch - OpenSSL has no others
             function(found, bool(sent), kind, bytes(ffi.buffer(data, size)))
 
     handle = ffi.callback(
