@@ -310,7 +310,7 @@ async def visit(number):
 async def until(true):
     """Wait for what is about to become true."""
     while not true():  # noqa: ASYNC110 - it sets no event
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
 
 
 def test_other_clients_do_not_wait():
@@ -348,7 +348,7 @@ def test_failing_coroutine_sends_an_alert(late):
     async def main():
         async def choose(_):
             if late:
-                await asyncio.sleep(60)
+                await asyncio.Event().wait()
             raise AskedForError
 
         told = []
@@ -381,7 +381,7 @@ def test_cancelled_choices_leave_nothing():
         async def choose(hello):
             running.add(hello)
             try:
-                await asyncio.sleep(60)
+                await asyncio.Event().wait()
             finally:
                 ended.append(hello)
 

@@ -171,6 +171,18 @@ def test_nothing_is_read_while_much_is_owed(pair, monkeypatch):
     assert 0 == driver._owed
 
 
+def test_a_writer_that_goes_on_does_not_outlast_a_reader(pair, monkeypatch):
+    """Who waits for a writer, to send what is owed, has a deadline."""
+    monkeypatch.setattr("tlskit.ports.driver._MOST_OWED", 1000)
+    client, _ = pair
+    driver = client._driver
+    driver._owed = 2000
+    driver._unsent = memoryview(b"answer")
+    client.settimeout(0.2)
+    with driver._writing, pytest.raises(TimeoutError):
+        client.recv(1)
+
+
 def test_an_alert_behind_a_reset_is_heard():
     """A server that wants a certificate refuses before we have written."""
     server, client = server_context(), client_context("tls13")

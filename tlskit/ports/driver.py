@@ -419,11 +419,13 @@ class Driver:
         while self._owed + self.engine.owed > _MOST_OWED:
             self._check_open()
             self._wait(deadline, WantWriteError, read=False, write=True)
-            if self._writing.acquire(timeout=_MOMENT):
-                try:
-                    self._pump()
-                finally:
-                    self._writing.release()
+            if not self._writing.acquire(timeout=_MOMENT):
+                deadline.check("waiting for another writer")
+                continue
+            try:
+                self._pump()
+            finally:
+                self._writing.release()
 
     def _offer(self) -> None:
         """Send what is owed if nobody else is sending; never wait."""
