@@ -27,8 +27,8 @@ class Pipe:
     """
 
     def __init__(self, port: SSLPort, *, idle: float, crlf: bool) -> None:
-        self.sent = 0
-        self.received = 0
+        self.sent: int = 0
+        self.received: int = 0
         #: Why stdin was not sent to its end.
         self.unsent: OSError | None = None
         self._port = port
