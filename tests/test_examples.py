@@ -33,6 +33,10 @@ Bob hears: Bob comes in
 Ann hears: Bob: nobody else can hear us
 Ann hears: Bob leaves
 """,
+    "message_queue": r"""the server says: IS ANYBODY THERE\?
+the server hears: alert-bad-certificate
+the client says: wrong-identity
+""",
     "mtls_roles": r"""Edith says 'Edith was here': Edith was here
 Edith says '': Edith was here
 Rita says 'Rita was here': you may not

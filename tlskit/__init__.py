@@ -24,10 +24,12 @@ __all__ = [
     "ConfigurationError",
     "Context",
     "CredentialError",
+    "Engine",
     "Facts",
     "HandshakeError",
     "HandshakeMessage",
     "HandshakeReport",
+    "Identity",
     "IdentityError",
     "InsecureProtocolWarning",
     "Listener",
@@ -42,6 +44,7 @@ __all__ = [
     "SealedError",
     "ServerContext",
     "SessionCache",
+    "State",
     "StreamError",
     "TLSError",
     "TLSVersion",
@@ -81,8 +84,10 @@ if TYPE_CHECKING:
     from .context.context import Context
     from .context.reloading import ReloadableCredentials, ReloadableRoots
     from .context.sides import ClientContext, ServerContext
+    from .engine.engine import Engine
     from .engine.facts import Facts
     from .engine.hello.client_hello import ClientHello
+    from .engine.states import State
     from .engine.trace import HandshakeMessage, HandshakeReport
     from .errors import (
         AlertError,
@@ -128,7 +133,7 @@ if TYPE_CHECKING:
         set_default_verify_sources,
     )
     from .verify.certificates import CertificateInfo, fingerprint
-    from .verify.identity import match_hostname
+    from .verify.identity import Identity, match_hostname
     from .x509.credentials import CertificateChain, PrivateKey
 else:
     # Where each of these names comes from; the same as above, which tells
@@ -138,7 +143,7 @@ else:
         for module, names in {
             "openssl.native": ("capabilities",),
             "verify.certificates": ("CertificateInfo", "fingerprint"),
-            "verify.identity": ("match_hostname",),
+            "verify.identity": ("Identity", "match_hostname"),
             "client.connect": ("connect",),
             "errors.codes": ("Alert", "VerifyReason"),
             "context.context": ("Context",),
@@ -166,7 +171,9 @@ else:
                 "WantWriteError",
             ),
             "engine.hello.client_hello": ("ClientHello",),
+            "engine.engine": ("Engine",),
             "engine.facts": ("Facts",),
+            "engine.states": ("State",),
             "engine.trace": ("HandshakeMessage", "HandshakeReport"),
             "library": ("available", "load_fail_reason"),
             "server.listener": ("Listener", "listen"),

@@ -967,6 +967,7 @@ MUTATORS: dict[str, tuple[Any, ...]] = {
 HARMLESS = {
     "warn_if_unverified",
     "as_ssl_context",
+    "new_engine",
     "choose_context",
     "choose_for",
     "copy",

@@ -37,6 +37,7 @@ class Client(tlskit.ClientContext):
     def verify_peer(self, verdict: tlskit.Facts) -> None:
         """Look at who was accepted."""
         assert_type(verdict.peer_verified, bool)
+        assert_type(verdict.peer_identities, tuple[tlskit.Identity, ...])
 
     def log_key(self, line: str) -> None:
         """Keep the line."""
@@ -215,3 +216,23 @@ def testing() -> None:
     here, there = memory_pair(client, server, hostname="right.example")
     here.sendall(b"data")
     there.close()
+
+
+def driver(client: Client, server: Server) -> None:
+    """Move the ciphertext of a session, and ask for more than a host."""
+    workload = tlskit.Identity.uri("spiffe://example.org/billing")
+    ours = client.new_engine(identity=workload, hostname="a.example")
+    theirs: tlskit.Engine = server.new_engine(alpn=())
+    assert_type(ours.handshake(), bool | None)
+    theirs.receive(ours.outgoing())
+    assert_type(ours.write(b"data"), int | None)
+    assert_type(ours.read_into(bytearray(10)), int | None)
+    ours.finish()
+    assert_type(ours.state, tlskit.State)
+    assert_type(ours.facts, tlskit.Facts | None)
+    for identity in (
+        tlskit.Identity.host("a.example"),
+        tlskit.Identity.address("192.0.2.1"),
+        tlskit.Identity.service("_imap.a.example"),
+    ):
+        tlskit.connect("a.example", identity=identity).close()

@@ -111,7 +111,7 @@ def test_a_host_name():
     assert "Bücher.Example." == wanted.text
     assert b"xn--bcher-kva.example" == wanted.dns
     assert b"xn--bcher-kva.example" == wanted.sni
-    assert wanted.address is None
+    assert wanted.ip is None
     assert "Bücher.Example. (xn--bcher-kva.example)" == str(wanted)
 
 
@@ -119,7 +119,7 @@ def test_an_address():
     """An address has no server name (RFC 6066, section 3), and no zone."""
     wanted = Identity.parse("fe80::1%eth0")
 
-    assert ipaddress.ip_address("fe80::1") == wanted.address
+    assert ipaddress.ip_address("fe80::1") == wanted.ip
     assert wanted.dns is None
     assert wanted.sni is None
     assert "fe80::1%eth0" == str(wanted)

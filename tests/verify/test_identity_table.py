@@ -373,6 +373,6 @@ def test_refuses(san: bytes | None, name: str, common_name: str):
     assert error.hint
     assert error.reason == (
         VerifyReason.HOSTNAME_MISMATCH
-        if wanted.address is None
+        if wanted.ip is None
         else VerifyReason.IP_ADDRESS_MISMATCH
     )

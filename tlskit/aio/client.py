@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from ..client.opening import OPENING, Route
 from ..context.sides import ClientContext
-from ..ports.port import new_engine
+from ..ports.engines import new_engine
+from ..verify.identity import Identity
 from .dialling import opened
 from .driver import AsyncDriver
 from .opening import port_over, shaken
@@ -28,6 +29,7 @@ async def open_connection(
     source_address: tuple[str, int] | None = None,
     proxy: str | None = None,
     happy_eyeballs_delay: float | None = 0.25,
+    identity: Identity | None = None,
 ) -> AsyncSSLPort:
     """Connect to a TLS server.
 
@@ -58,6 +60,10 @@ async def open_connection(
         happy_eyeballs_delay: How long, in seconds, an address may keep
             silent before the next one is tried beside it (RFC 8305), 0.01 at
             least; None tries the next only after a failure.
+        identity: Whom the peer has to prove to be, instead of a host name:
+            ``Identity.uri("spiffe://...")`` and the like.  *hostname* is then
+            the server name to announce, and nothing else; without it a URI
+            or a service announces none.
 
     Returns:
         The port, with its handshake done.
@@ -85,6 +91,7 @@ async def open_connection(
         source_address=source_address,
         proxy=proxy,
         happy_eyeballs_delay=happy_eyeballs_delay,
+        identity=identity,
     )
     engine = new_engine(
         route.context,
@@ -92,6 +99,7 @@ async def open_connection(
         hostname=route.name,
         alpn=route.alpn,
         dialled=route.dialled,
+        identity=route.identity,
     )
     driver = AsyncDriver(engine)
     transport = await opened(route, driver)

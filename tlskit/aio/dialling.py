@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..client.opening import Address, Race, Route
 from ..client.proxies import Proxy
 from ..context.sides import ClientContext
-from ..ports.port import new_engine
+from ..ports.engines import new_engine
 from .driver import AsyncDriver
 from .nested import PortTransport
 from .opening import port_over, shaken, within

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..context.sides import ServerContext, server_context
 from ..errors import TLSError
-from ..ports.port import new_engine
+from ..ports.engines import new_engine
 from ..server.listener import check_credentials, listening_socket
 from ..tools.deadline import Deadline
 from .driver import AsyncDriver

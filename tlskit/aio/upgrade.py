@@ -9,8 +9,9 @@ from typing import cast
 from ..context.sides import ClientContext, ServerContext
 from ..errors import ClosedError, ConfigurationError
 from ..policy.settings import alpn_names
-from ..ports.port import new_engine
+from ..ports.engines import new_engine
 from ..tools.deadline import Deadline
+from ..verify.identity import Identity
 from .driver import AsyncDriver
 from .nested import PortTransport
 from .opening import port_over, shaken
@@ -27,6 +28,7 @@ async def start_tls(
     *,
     server_side: bool = False,
     hostname: str | None = None,
+    identity: Identity | None = None,
     alpn: Iterable[str | bytes] = (),
     timeout: float | None = None,
     shutdown_on_close: bool = True,
@@ -46,6 +48,10 @@ async def start_tls(
             *server_side*.
         server_side: Whether we are the server.
         hostname: Whom we want to reach.
+        identity: Whom the peer has to prove to be, instead of a host name:
+            ``Identity.uri("spiffe://...")`` and the like.  *hostname* is then
+            the server name to announce, and nothing else; without it a URI
+            or a service announces none.
         alpn: Application protocols to offer; only for a client.
         timeout: How long the handshake may take, in seconds.  It is also the
             port's time-out later.
@@ -76,7 +82,11 @@ async def start_tls(
         raise ClosedError("this stream was closed; there is nothing to secure")
     try:
         engine = new_engine(
-            context, server_side=server_side, hostname=hostname, alpn=names
+            context,
+            server_side=server_side,
+            hostname=hostname,
+            alpn=names,
+            identity=identity,
         )
     except BaseException:
         transport.close()

@@ -52,7 +52,7 @@ def _name_in(text: str) -> str:
             f"there is no wildcard for addresses: {text!r}",
             code="bad-hostname",
         )
-    return str(identity.address)
+    return str(identity.ip)
 
 
 def plain_name(text: str) -> str:

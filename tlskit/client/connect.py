@@ -14,6 +14,7 @@ from typing import Any
 from ..context.sides import ClientContext
 from ..ports.port import SSLPort, endpoints_of, open_port
 from ..ports.transport import SocketTransport, Transport, tune
+from ..verify.identity import Identity
 from .conversation import talk
 from .opening import OPENING, Address, Race, Route
 from .wrapping import PortTransport
@@ -34,6 +35,7 @@ def connect(
     source_address: tuple[str, int] | None = None,
     proxy: str | None = None,
     happy_eyeballs_delay: float | None = 0.25,
+    identity: Identity | None = None,
 ) -> SSLPort:
     """Connect to a TLS server.
 
@@ -64,6 +66,10 @@ def connect(
         happy_eyeballs_delay: How long, in seconds, an address may keep
             silent before the next one is tried beside it (RFC 8305), 0.01 at
             least; None tries the next only after a failure.
+        identity: Whom the peer has to prove to be, instead of a host name:
+            ``Identity.uri("spiffe://...")`` and the like.  *hostname* is then
+            the server name to announce, and nothing else; without it a URI
+            or a service announces none.
 
     Returns:
         The port, with its handshake done.
@@ -92,6 +98,7 @@ def connect(
         source_address=source_address,
         proxy=proxy,
         happy_eyeballs_delay=happy_eyeballs_delay,
+        identity=identity,
     )
     sock = _dial(route)
     try:
@@ -106,6 +113,7 @@ def connect(
             shutdown_on_close=shutdown_on_close,
             endpoints=endpoints_of(sock, host),
             dialled=route.dialled,
+            identity=route.identity,
         )
     except BaseException:
         sock.close()

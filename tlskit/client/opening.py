@@ -20,7 +20,7 @@ from ..context.sides import ClientContext, client_context
 from ..errors import UnsupportedError
 from ..policy.settings import alpn_names
 from ..tools.deadline import Deadline
-from ..verify.identity import Identity
+from ..verify.identity import Identity, checked_identity
 from .proxies import ENVIRONMENT, Proxy
 
 __all__ = ["OPENING", "Address", "Race", "Route", "checked_target"]
@@ -77,6 +77,8 @@ class Route:
     timeout: float | None
     delay: float | None
     source_address: tuple[str, int] | None
+    #: Whom the certificate must name instead.
+    identity: Identity | None
 
     @classmethod
     def of(
@@ -91,6 +93,7 @@ class Route:
         source_address: tuple[str, int] | None,
         proxy: str | None,
         happy_eyeballs_delay: float | None,
+        identity: Identity | None = None,
     ) -> Route:
         """Check the arguments; begin the deadline.
 
@@ -103,7 +106,8 @@ class Route:
         path = _path(host)
         if path is None:
             target = checked_target(host, port)
-            name: str | None = host if hostname is None else hostname
+            default = host if identity is None else None
+            name = default if hostname is None else hostname
         else:
             if proxy is not None or source_address is not None:
                 raise ValueError(
@@ -114,6 +118,8 @@ class Route:
         chosen, names = client_context(context), alpn_names(alpn)
         if name is not None:
             Identity.parse(name)  # A bad name should not cost a connection.
+        if identity is not None:
+            checked_identity(identity)
         delay = happy_eyeballs_delay
         if delay is not None and not 0 <= delay < math.inf:
             raise ValueError(
@@ -132,6 +138,7 @@ class Route:
             None if isinstance(timeout, _Opening) else timeout,
             None if delay is None else max(delay, _LEAST_DELAY),
             source_address,
+            identity,
         )
 
     @property

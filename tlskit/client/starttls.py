@@ -56,7 +56,7 @@ class Dialogue(Conversation):
             )
         identity = Identity.parse(hostname)
         name = identity.dns
-        host = str(identity.address) if name is None else name.decode("ascii")
+        host = str(identity.ip) if name is None else name.decode("ascii")
         begin = SCRIPTS[protocol][0]
         super().__init__(lambda say: begin(say, host))
 
@@ -108,6 +108,7 @@ def connect(
     timeout: float | None = OPENING,
     hostname: str | None = None,
     proxy: str | None = None,
+    identity: Identity | None = None,
 ) -> SSLPort:
     """Connect to a server whose protocol begins in plaintext.
 
@@ -122,6 +123,7 @@ def connect(
             also the port's time-out later.
         hostname: As for ``tlskit.connect``.
         proxy: As for ``tlskit.connect``.
+        identity: As for ``tlskit.connect``.
 
     Returns:
         The port, with its handshake done.
@@ -150,6 +152,7 @@ def connect(
         hostname=hostname,
         handshake=False,
         proxy=proxy,
+        identity=identity,
     )
     try:
         talk(made._driver.transport, dialogue, deadline)

@@ -15,6 +15,7 @@ from ..ports.port import SSLPort, endpoints_of, open_port
 from ..ports.streams import FileTransport, ThreadTransport, descriptor_of
 from ..ports.transport import SocketTransport, Transport
 from ..tools.deadline import Deadline
+from ..verify.identity import Identity
 
 __all__ = ["ports_to_ssl_ports"]
 
@@ -30,6 +31,7 @@ def ports_to_ssl_ports(
     shutdown_on_close: bool = False,
     error: Callable[[str], BaseException] = HandshakeError,
     hostname: str | None = None,
+    identity: Identity | None = None,
     alpn: Iterable[str | bytes] = (),
 ) -> SSLPort:
     """Speak TLS over two streams.
@@ -48,6 +50,10 @@ def ports_to_ssl_ports(
         error: Makes the exception for a failed handshake or a later failure
             from its message.
         hostname: The name to announce and to check.
+        identity: Whom the peer has to prove to be, instead of a host name:
+            ``Identity.uri("spiffe://...")`` and the like.  *hostname* is then
+            the server name to announce, and nothing else; without it a URI
+            or a service announces none.
         alpn: Application protocols to offer; only in mode ``"connect"``.
 
     Returns:
@@ -83,6 +89,7 @@ def ports_to_ssl_ports(
             transport,
             server_side=server_side,
             hostname=hostname,
+            identity=identity,
             alpn=names,
             timeout=timeout,
             owns_transport=close_original,

@@ -10,7 +10,8 @@ from ..errors import ConfigurationError
 from ..openssl.gate import check_available
 from ..openssl.protocols import protocol as find_protocol
 from ..policy.policies import policy_in_use
-from ..policy.settings import Settings
+from ..policy.settings import Settings, alpn_names
+from ..ports.engines import new_engine
 from ..ports.port import SSLPort
 from ..tools.public import public
 from .credentials import OwnCredentials
@@ -20,7 +21,11 @@ from .trusting import TrustedRoots
 from .verifying import VerificationRules
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..engine.engine import Engine
     from ..stdlib import SSLContext
+    from ..verify.identity import Identity
     from ..x509.credentials import KeySource, Password, Source
 
 __all__ = ["Context"]
@@ -177,6 +182,49 @@ class Context(
                 errors.append(error)
         if errors:
             raise errors[0]
+
+    def new_engine(
+        self,
+        *,
+        hostname: str | None = None,
+        identity: Identity | None = None,
+        alpn: Iterable[str | bytes] = (),
+    ) -> Engine:
+        """Begin a session without I/O, for a driver of your own.
+
+        The engine does no input or output and never waits: the driver moves
+        the ciphertext, over whatever it likes.  See ``Engine``.
+
+        Args:
+            hostname: Whom a client wants to reach: the name to announce and
+                to check.
+            identity: Whom the peer has to prove to be, instead of a host
+                name; *hostname* is then announced only.
+            alpn: Application protocols to offer; only for a client.
+
+        Returns:
+            The engine, before its handshake.
+
+        Raises:
+            ConfigurationError: The context checks host names, and there is
+                none; it verifies nothing, and there is an *identity*; or
+                *alpn* is for a server.
+            CredentialError: A server has no certificate.
+            ValueError: *hostname* is empty, or *alpn* has a bad name.
+        """
+        names = alpn_names(alpn)
+        if names and self.server_side:
+            raise ConfigurationError(
+                "alpn is for a client only",
+                hint="call set_alpn() on the server's context",
+            )
+        return new_engine(
+            self,
+            server_side=self.server_side,
+            hostname=hostname,
+            alpn=names,
+            identity=identity,
+        )
 
     def as_ssl_context(self) -> SSLContext:
         """Give an ``ssl.SSLContext`` that leaves TLS to this context.

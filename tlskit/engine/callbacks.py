@@ -22,7 +22,7 @@ from ..openssl import native
 from ..openssl.gate import SSL, crypto
 from ..policy.settings import Ocsp, Settings, Verify
 from ..verify.chain import Fault
-from ..verify.evidence import scene_of, unreadable
+from ..verify.evidence import parsed, scene_of
 from ..verify.ocsp import check_staple
 from ..verify.scene import NAME_FAULTS
 from .presenting import own_pair
@@ -111,10 +111,17 @@ class Record:
         identity: Identity | None,
         *,
         server_side: bool,
+        insists: bool = False,
+        announced: Identity | None = None,
     ) -> None:
         self.hooks: Hooks = hooks
         self.settings: Settings = built.settings
         self.identity = identity
+        #: Whether it is checked although the context checks no names.
+        self.insists = insists
+        name = announced if insists and announced is not None else identity
+        #: The server name that a client sends.
+        self.sni: bytes | None = None if name is None else name.sni
         self.server_side = server_side
         #: Every complaint about the peer's chain, in OpenSSL's order.
         self.faults: list[Fault] = []
@@ -138,6 +145,13 @@ class Record:
         # Beside each answer, the question that it was given to.
         self._name_answer: tuple[bytes | None, int | None] | None = None
         self._alpn_answer: tuple[list[bytes], bytes | int | None] | None = None
+
+    @property
+    def to_prove(self) -> Identity | None:
+        """Whom the peer has to prove to be, if anybody is checked at all."""
+        if self.insists or self.settings.verify_hostname:
+            return self.identity
+        return None
 
     @contextmanager
     def calling(self) -> Iterator[None]:
@@ -177,7 +191,7 @@ class Record:
             if fault not in self.faults:
                 self.faults.append(fault)
         if code in NAME_FAULTS and not ok:
-            return code if self.settings.verify_hostname else -code
+            return -code if self.to_prove is None else code
         refusal = self._opinion(der, code, depth, ok)
         if refusal == 0 and ok and depth == 0:
             refusal = self._identify(der)
@@ -205,10 +219,11 @@ class Record:
 
     def _identify(self, der: bytes) -> int:
         """Check the name inside the handshake, so that an alert can tell."""
-        if self.identity is None or not self.settings.verify_hostname:
+        identity = self.to_prove
+        if identity is None:
             return 0
         try:
-            self.identity.check(parsed(der))
+            identity.check(parsed(der))
         except IdentityError as error:
             # As OpenSSL would have put it; so it is told in the same way.
             self.faults.append(Fault(int(error.reason), 0, der))
@@ -359,25 +374,6 @@ class Record:
                 f"protocols offered: {list(names)}"
             )
         return wire
-
-
-def parsed(der: bytes) -> x509.Certificate:
-    """Read a certificate that OpenSSL has read already.
-
-    Raises:
-        VerificationError: ``cryptography`` finds it malformed.
-    """
-    from cryptography import x509
-
-    try:
-        return x509.load_der_x509_certificate(der)
-    except unreadable() as error:
-        raise VerificationError(
-            f"the peer's certificate is malformed: {error}",
-            code="malformed-certificate",
-            reason=VerifyReason.CERT_REJECTED,
-            hint="have it reissued by a CA that follows RFC 5280",
-        ) from error
 
 
 def _record(connection: SSL.Connection) -> Record:

@@ -58,6 +58,7 @@ from ..openssl.gate import SSL, translated
 from ..openssl.records import Backlog
 from ..policy.settings import Ocsp, Verify
 from ..tools.early import MOST_EARLY, Early
+from ..tools.public import public
 from ..verify.identity import Identity
 from .build import Built, set_verify, verify_mode
 from .callbacks import Hooks, Record
@@ -84,6 +85,7 @@ _RECORD = 16384
 _ANSWER = 32
 
 
+@public
 class Engine:
     """A TLS session between two pieces of memory.
 
@@ -91,12 +93,15 @@ class Engine:
         hooks: The context that decides; its settings as they are now.
         server_side: Whether we are the server.
         identity: Whom we want to reach, for server name and name check.
+        announced: Whose name to announce instead, if *insists*.
+        insists: Check *identity* also if the context checks no names.
         alpn: Protocols to offer instead of the context's own.
         dialled: Host and port of the server, under which a client keeps
             sessions; without them it resumes none.
 
     Raises:
-        ConfigurationError: The context checks host names, and there is none.
+        ConfigurationError: The context checks host names, and there is none;
+            or it verifies nothing, and *insists*.
         CredentialError: A server has no certificate.
     """
 
@@ -106,11 +111,19 @@ class Engine:
         *,
         server_side: bool,
         identity: Identity | None = None,
+        announced: Identity | None = None,
+        insists: bool = False,
         alpn: tuple[bytes, ...] = (),
         dialled: tuple[str, int] | None = None,
     ) -> None:
         built = hooks.prepared()
         settings = built.settings
+        if insists and settings.verify is Verify.NONE:
+            raise ConfigurationError(
+                f"{identity} can't be proved: this context verifies nothing",
+                code="no-verification",
+                hint="call set_verify() on the context",
+            )
         if not server_side:
             hooks.warn_if_unverified()
         if settings.verify_hostname and identity is None and not server_side:
@@ -129,7 +142,12 @@ class Engine:
         self.facts: Facts | None = None
         self.failure: BaseException | None = None
         self.record: Record = Record(
-            hooks, built, identity, server_side=server_side
+            hooks,
+            built,
+            identity,
+            server_side=server_side,
+            insists=insists,
+            announced=announced,
         )
         #: What ``choose_for`` is still to give; see ``choose``.
         self.choice: Awaitable[object] | None = None
@@ -156,7 +174,7 @@ class Engine:
         self._resumption: Resumption | None = None
         if not server_side:
             offered = alpn or settings.alpn
-            self._announce(identity, offered)
+            self._announce(offered)
             self._resumption = Resumption.of(
                 built, self.record, dialled, offered
             )
@@ -179,20 +197,21 @@ class Engine:
         else:
             self._connection.set_connect_state()
 
-    def _announce(
-        self, identity: Identity | None, alpn: tuple[bytes, ...]
-    ) -> None:
+    def _announce(self, alpn: tuple[bytes, ...]) -> None:
         """Say what a ClientHello says before anything is checked."""
         if alpn:
             self._connection.set_alpn_protos(list(alpn))
         if self.record.settings.ocsp is not Ocsp.OFF:
             self._connection.request_ocsp()
-        if identity is None:
-            return
-        if identity.sni is not None:
-            self._connection.set_tlsext_host_name(identity.sni)
-        if self.record.settings.verify_hostname and native.has("peer-name"):
-            address = identity.address
+        if self.record.sni is not None:
+            self._connection.set_tlsext_host_name(self.record.sni)
+        identity = self.record.to_prove
+        if (
+            identity is not None
+            and identity.is_host
+            and native.has("peer-name")
+        ):
+            address = identity.ip
             native.expect_peer(
                 self._connection,
                 identity.plain_dns,
@@ -202,7 +221,12 @@ class Engine:
     # -- ciphertext ---------------------------------------------------------
 
     def receive(self, data: bytes | bytearray | memoryview) -> None:
-        """Take ciphertext from the peer; empty data is its end of file."""
+        """Take ciphertext from the peer.
+
+        Args:
+            data: What came in, in pieces of any size.  It is copied.  Empty
+                data is the end of the peer's file.
+        """
         with self._step():
             self._receive(data)
 
@@ -270,7 +294,10 @@ class Engine:
             return self._direct.owed
 
     def outgoing(self) -> bytes | bytearray:
-        """Give all ciphertext that wants to go to the peer."""
+        """Give all ciphertext that wants to go to the peer; maybe none.
+
+        To be sent after every step, also after one that raised.
+        """
         with self._step():
             return self._drain()
 
@@ -377,10 +404,13 @@ class Engine:
             )
 
     def choose(self, answer: object) -> None:
-        """Go on with what ``choice`` has given: a context, or None.
+        """Go on with what ``choice`` has given.
 
         ``handshake()`` is the next step then.  It raises if the answer is
-        none.
+        neither.
+
+        Args:
+            answer: A ``ServerContext``, or None for this one.
         """
         with self._step():
             self.choice = None
@@ -390,6 +420,9 @@ class Engine:
         """Turn the client away: nobody has chosen.
 
         ``outgoing()`` has the alert, and later steps raise *error*.
+
+        Args:
+            error: Why nobody has.
         """
         with self._step():
             self.choice = None
@@ -430,7 +463,14 @@ class Engine:
         return None if tracer is None else tracer.report()
 
     def signature_algorithm(self, *, peer: bool) -> str | None:
-        """Name what we signed the handshake with, or the peer."""
+        """Name what the handshake was signed with, as RFC 8446 does.
+
+        Args:
+            peer: Whether by the peer, or else by us.
+
+        Returns:
+            None if nobody signed, or nobody knows.
+        """
         report = self.handshake_report
         if report is not None:
             return (
@@ -476,8 +516,11 @@ class Engine:
             self._fail(error)
         return facts
 
-    def read_into(self, buffer: memoryview) -> int | None:
+    def read_into(self, buffer: bytearray | memoryview) -> int | None:
         """Decrypt into *buffer* as much as is there and fits.
+
+        Args:
+            buffer: Any object of writable bytes.
 
         Returns:
             How many bytes; 0 after the peer's close_notify (or if *buffer*
@@ -488,13 +531,22 @@ class Engine:
             ClosedError: The session was closed before the peer closed it.
             TLSError: The session broke.
         """
+        view = _bytes_of(buffer)
         with self._step():
-            return self._read(buffer)
+            return self._read(view)
 
     def decrypt(
         self, data: bytes | bytearray | memoryview, buffer: memoryview
     ) -> int | None:
-        """Do ``receive(data)`` and ``read_into(buffer)`` in one step."""
+        """Do ``receive(data)`` and ``read_into(buffer)`` in one step.
+
+        Args:
+            data: As for ``receive()``.
+            buffer: Writable bytes.
+
+        Returns:
+            As ``read_into()``.
+        """
         # Without a hook at work there is nothing for _step() to refuse.
         with self._lock if self.record.caller is None else self._step():
             direct = self._direct
@@ -574,8 +626,11 @@ class Engine:
             raise ClosedError("this port was closed; nothing can be read")
         return 0
 
-    def write(self, data: memoryview) -> int | None:
+    def write(self, data: bytes | bytearray | memoryview) -> int | None:
         """Encrypt all of *data*.
+
+        Args:
+            data: Any object of bytes.
 
         Returns:
             Its length, or None for "feed me"; then call with the same data.
@@ -584,11 +639,15 @@ class Engine:
             ClosedError: Our close_notify is out.
             TLSError: The session broke.
         """
+        view = _bytes_of(data)
         with self._step():
-            return self._write(data)
+            return self._write(view)
 
     def encrypt(self, data: memoryview) -> bytes | bytearray | None:
         """Do ``write(data)`` and ``outgoing()`` in one step.
+
+        Args:
+            data: Bytes.
 
         Returns:
             The ciphertext, or None for "feed me", as ``write``.
@@ -617,7 +676,13 @@ class Engine:
         return done
 
     def finish(self) -> None:
-        """Send our close_notify, where there is a session to end."""
+        """End our direction, with a close_notify if there is a session.
+
+        ``outgoing()`` then has it.  The peer's direction stays open.
+
+        Raises:
+            StreamError: OpenSSL could not make it.
+        """
         with self._step():
             after = FINISHED.get(self.state)
             if after is None:
@@ -636,7 +701,11 @@ class Engine:
     # -- asking the peer again ----------------------------------------------
 
     def expect(self, verify: Verify) -> None:
-        """Ask for more or less than the context does; before the handshake."""
+        """Ask for more or less than the context does; before the handshake.
+
+        Args:
+            verify: What to ask for.
+        """
         with self._step():
             self._resumption = None  # What it knows was judged otherwise.
             self._judge_by(verify)
@@ -656,6 +725,9 @@ class Engine:
         TLS 1.2 renegotiates (RFC 5246, section 7.4.1.1); TLS 1.3 has
         post-handshake authentication (RFC 8446, section 4.6.2).  Afterwards
         ``reauthenticated()`` is the step to drive.
+
+        Args:
+            verify: What to ask for.
 
         Raises:
             UnsupportedError: Neither is possible with this peer.
@@ -694,9 +766,13 @@ class Engine:
         return self._connection.get_peer_finished() != self._old_finished
 
     def reauthenticated(self) -> bool | None:
-        """Go on with ``reauthenticate``; True when the peer has answered.
+        """Go on with ``reauthenticate``.
+
+        Returns:
+            True when the peer has answered, None for "feed me".
 
         Raises:
+            StreamError: The peer closed, or talks of something else.
             VerificationError: The peer gave no certificate, or a bad one.
         """
         with self._step():
@@ -725,7 +801,19 @@ class Engine:
     def export(
         self, label: bytes, length: int, context: bytes | None
     ) -> bytes:
-        """Derive keying material (RFC 5705; RFC 8446, section 7.5)."""
+        """Derive keying material (RFC 5705; RFC 8446, section 7.5).
+
+        Args:
+            label: From IANA's registry, or one's own.
+            length: How many bytes to give.
+            context: What else it depends on; None is not the same as empty.
+
+        Returns:
+            The bytes, which both ends have, and nobody between them.
+
+        Raises:
+            StreamError: The handshake is not done.
+        """
         with self._step():
             if self.facts is None:
                 raise StreamError(
@@ -921,6 +1009,13 @@ class Engine:
         if cause is None or cause is error:
             raise error
         raise error from cause
+
+
+def _bytes_of(buffer: bytes | bytearray | memoryview) -> memoryview:
+    """See a buffer as bytes, whatever its items are; no copy is made."""
+    if isinstance(buffer, memoryview) and buffer.itemsize == 1:
+        return buffer
+    return memoryview(buffer).cast("B")
 
 
 def _no_client_hello() -> HandshakeError:

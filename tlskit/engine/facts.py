@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from ..errors import VerificationError
 from ..tools.public import public
+from ..verify.identity import Identity, identities_of
 from ..x509 import gate
 
 __all__ = ["Facts"]
@@ -41,3 +43,16 @@ class Facts:
     tls_unique: bytes | None
     #: Whether RFC 9266 defines a binding: TLS 1.3, or RFC 7627 on 1.2.
     exporter_is_unique: bool
+
+    @cached_property
+    def peer_identities(self) -> tuple[Identity, ...]:
+        """Whom the peer has proved to be; empty unless it is verified.
+
+        Host names, addresses, URIs and services of its certificate, so that
+        ``Identity.uri("spiffe://...") in facts.peer_identities`` says all.
+        Wildcards are left out; so are all URIs where one of several is a
+        SPIFFE ID, because an SVID has exactly one.
+        """
+        if self.peer_certificate is None or not self.peer_verified:
+            return ()
+        return identities_of(self.peer_certificate)

@@ -20,6 +20,16 @@ __all__ = ["Resumption"]
 _TLS_1_3 = 0x0304
 
 
+def _meant(record: Record) -> str:
+    """Say whom a session is for: whom it must prove, and whom it was asked."""
+    identity = record.identity
+    assert identity is not None
+    if not record.insists:
+        return identity.text
+    asked = (record.sni or b"").decode("ascii")
+    return f"{type(identity.wanted).__name__} {identity.text} {asked}"
+
+
 class Resumption:
     """Offers a session at the start, and keeps those that the server gives.
 
@@ -61,7 +71,7 @@ class Resumption:
             or built.policy is None
         ):
             return None
-        key = SessionKey(built.policy, *dialled, record.identity.text, alpn)
+        key = SessionKey(built.policy, *dialled, _meant(record), alpn)
         return cls(cache, key, record)
 
     def offer(self, connection: SSL.Connection) -> None:

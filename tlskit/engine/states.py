@@ -5,9 +5,12 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+from ..tools.public import public
+
 __all__ = ["ENDED", "FINISHED", "TABLE", "Do", "State"]
 
 
+@public
 class State(Enum):
     """Where a session stands."""
 

@@ -232,12 +232,13 @@ def _check_identity(
     certificate: x509.Certificate | None,
 ) -> None:
     """Check the name again, now also of a session that was resumed."""
-    if not record.settings.verify_hostname or record.identity is None:
+    identity = record.to_prove
+    if identity is None:
         return
     if certificate is None:
         raise no_certificate(scene_of(connection, record))
     try:
-        record.identity.check(certificate)
+        identity.check(certificate)
     except IdentityError as error:
         (der,) = ders_of((certificate,))
         raise explain_faults(
@@ -312,8 +313,7 @@ def _second_opinion(
     Raises:
         VerificationError: It refuses.
     """
-    settings, identity = record.settings, record.identity
-    checked = settings.verify_hostname and identity is not None
+    settings, identity = record.settings, record.to_prove
     roots = tuple(map(x509.load_der_x509_certificate, settings.root_ders))
     if settings.root_directories:
         # Nobody but OpenSSL looks into those; whom it found there is trusted.
@@ -321,10 +321,11 @@ def _second_opinion(
     second_opinion(
         scene.presented,
         roots,
-        name=identity.dns.decode("ascii")
-        if checked and identity is not None and identity.dns is not None
-        else None,
-        address=identity.address if checked and identity is not None else None,
+        name=None
+        if identity is None or identity.dns is None
+        else identity.dns.decode("ascii"),
+        address=None if identity is None else identity.ip,
+        of_no_host=identity is not None and not identity.is_host,
         at=scene.at,
         depth=settings.verify_depth,
         server_side=record.server_side,
@@ -364,8 +365,8 @@ def _group(connection: SSL.Connection) -> str | None:
 
 def _server_name(connection: SSL.Connection, record: Record) -> str | None:
     wire = connection.get_servername()
-    if wire is None and record.identity is not None:
-        wire = record.identity.sni
+    if wire is None:
+        wire = record.sni
     return None if wire is None else wire.decode("ascii", "replace")
 
 

@@ -13,15 +13,14 @@ from ..engine.callbacks import Hooks
 from ..engine.engine import Engine
 from ..errors import (
     ClosedError,
-    ConfigurationError,
     StreamError,
     UnsupportedError,
 )
 from ..policy.settings import Verify
 from ..tools.deadline import NEVER, Deadline, check_timeout
 from ..tools.public import public
-from ..verify.identity import Identity
 from .driver import Driver
+from .engines import new_engine
 from .files import (
     InputFile,
     OutputFile,
@@ -38,7 +37,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer, Self
 
-__all__ = ["SSLPort", "endpoints_of", "new_engine", "open_port"]
+    from ..verify.identity import Identity
+
+__all__ = ["SSLPort", "endpoints_of", "open_port"]
 
 #: How long, in seconds, ``close`` waits for gathered bytes to go out.
 _FAREWELL = 5.0
@@ -86,6 +87,7 @@ class SSLPort(SessionView):
         *,
         server_side: bool = False,
         hostname: str | None = None,
+        identity: Identity | None = None,
         pending: bytes = b"",
     ) -> SSLPort:
         """Upgrade a plain socket in place (STARTTLS).
@@ -99,6 +101,9 @@ class SSLPort(SessionView):
                 *server_side*.
             server_side: Whether we are the server.
             hostname: Whom we want to reach.
+            identity: Whom the peer has to prove to be, instead of
+                *hostname*, which is then announced only.  The context must
+                verify its peers; a server asks it of a client, too.
             pending: Bytes of the handshake that were read already.
 
         Raises:
@@ -116,6 +121,7 @@ class SSLPort(SessionView):
                 SocketTransport(sock),
                 server_side=server_side,
                 hostname=hostname,
+                identity=identity,
                 timeout=timeout,
                 endpoints=endpoints_of(sock, hostname),
             )
@@ -683,35 +689,6 @@ def endpoints_of(
     return Endpoints(local[:2], remote[:2], hostname)
 
 
-def new_engine(
-    context: Hooks,
-    *,
-    server_side: bool,
-    hostname: str | None,
-    alpn: tuple[bytes, ...],
-    dialled: tuple[str, int] | None = None,
-) -> Engine:
-    """Make an engine, if *context* is for its side.
-
-    Raises:
-        ConfigurationError: *context* is for the other side, or it checks
-            host names and there is none.
-        ValueError: *hostname* is empty.
-    """
-    if getattr(context, "server_side", None) is not server_side:
-        wanted = "ServerContext" if server_side else "ClientContext"
-        raise ConfigurationError(
-            f"this side needs a {wanted}, not {type(context).__name__}"
-        )
-    return Engine(
-        context,
-        server_side=server_side,
-        identity=None if hostname is None else Identity.parse(hostname),
-        alpn=alpn,
-        dialled=dialled,
-    )
-
-
 def open_port(
     context: Hooks,
     transport: Transport,
@@ -725,6 +702,7 @@ def open_port(
     error: Callable[[str], BaseException] | None = None,
     endpoints: Endpoints | None = None,
     dialled: tuple[str, int] | None = None,
+    identity: Identity | None = None,
 ) -> SSLPort:
     """Join an engine, a driver and a transport to a port of *context*'s kind.
 
@@ -741,6 +719,7 @@ def open_port(
         hostname=hostname,
         alpn=alpn,
         dialled=dialled,
+        identity=identity,
     )
     driver = Driver(
         engine, transport, owns_transport=owns_transport, error=error

@@ -80,7 +80,7 @@ class PlainHTTP:
 def _url_host(identity: Identity) -> str:
     if identity.sni is not None:
         return identity.sni.decode("ascii")
-    address = identity.address
+    address = identity.ip
     assert address is not None
     return f"[{address}]" if address.version == 6 else str(address)
 

@@ -134,8 +134,8 @@ class CA:
         """Issue a certificate for a server or a client.
 
         Args:
-            names: Host names, IP addresses and mail addresses; without any
-                there are no subject alternative names.
+            names: Host names, IP addresses, mail addresses and URIs (with
+                ``//``); without any there are no subject alternative names.
             common_name: The subject's; the first name by default.
             key_type: As for ``CA``.
             key: A key to use instead of a new one.

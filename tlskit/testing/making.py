@@ -126,6 +126,8 @@ def san(
 def general_name(
     text: str, address: Callable[[str], x509.GeneralName]
 ) -> x509.GeneralName:
+    if "://" in text:
+        return x509.UniformResourceIdentifier(text)
     if "@" in text:
         return x509.RFC822Name(text)
     with suppress(ValueError):

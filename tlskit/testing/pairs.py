@@ -14,6 +14,7 @@ from ..ports.pipes import pipe
 if TYPE_CHECKING:
     from ..context.sides import ClientContext, ServerContext
     from ..ports.port import SSLPort
+    from ..verify.identity import Identity
 
 __all__ = ["memory_pair"]
 
@@ -26,6 +27,7 @@ def memory_pair(
     alpn: Iterable[str | bytes] = (),
     timeout: float | None = 10.0,
     capacity: int | None = None,
+    identity: Identity | None = None,
 ) -> tuple[SSLPort, SSLPort]:
     """Join two ports in memory, and shake hands.
 
@@ -36,6 +38,8 @@ def memory_pair(
         alpn: Application protocols that the client offers.
         timeout: The ports' time-out in seconds, also for the handshake.
         capacity: How many bytes fit between them; None is no limit.
+        identity: Whom the server has to prove to be; *hostname* is then
+            announced only.
 
     Returns:
         The client's port and the server's.
@@ -77,6 +81,7 @@ def memory_pair(
             mode="connect",
             context=client,
             hostname=hostname,
+            identity=identity,
             alpn=alpn,
             close_original=True,
             shutdown_on_close=True,

@@ -15,8 +15,8 @@ from ..errors import VerificationError
 from ..errors.codes import VerifyReason
 from ..errors.verify_reasons import verification_story
 from ..x509.der import fields
+from ..x509.gate import oid, x509
 from ..x509.gate import verification as second
-from ..x509.gate import x509
 from ..x509.glimpse import Glimpse, shown
 from .diagnosis import Case, diagnose
 from .revocation import revocation_of
@@ -234,6 +234,7 @@ def second_opinion(
     server_side: bool,
     scene: VerificationScene,
     depth: int | None = None,
+    of_no_host: bool = False,
 ) -> None:
     """Let ``cryptography.x509.verification`` judge the same chain.
 
@@ -250,6 +251,8 @@ def second_opinion(
         scene: What the error should tell.
         depth: How many CAs may stand between the peer and a root; None is
             that verifier's own limit, 8.
+        of_no_host: The certificate is for a URI or a service, which somebody
+            else compares.
 
     Raises:
         VerificationError: It refuses; the code is ``second-verifier``, and
@@ -263,6 +266,8 @@ def second_opinion(
             policy = policy.max_chain_depth(depth)
         if server_side:
             policy.build_client_verifier().verify(leaf, rest)
+        elif of_no_host:
+            _of_no_host(policy).build_client_verifier().verify(leaf, rest)
         else:
             subject = _subject(leaf, name, address)
             policy.build_server_verifier(subject).verify(leaf, rest)
@@ -297,6 +302,31 @@ def _subject(
         if isinstance(each, x509.DNSName):
             return x509.DNSName(each.value.replace("*", "any", 1))
     raise ValueError("the certificate names no host")
+
+
+def _of_no_host(policy: second.PolicyBuilder) -> second.PolicyBuilder:
+    """Have clients judged like servers: a URI or a service is no host."""
+    return policy.extension_policies(
+        ca_policy=second.ExtensionPolicy.webpki_defaults_ca(),
+        ee_policy=second.ExtensionPolicy.webpki_defaults_ee().may_be_present(
+            x509.ExtendedKeyUsage,
+            second.Criticality.AGNOSTIC,
+            _check_for_servers,
+        ),
+    )
+
+
+def _check_for_servers(
+    _policy: second.Policy,
+    _certificate: x509.Certificate,
+    usages: x509.ExtendedKeyUsage | None,
+) -> None:
+    kinds = oid.ExtendedKeyUsageOID
+    if usages is not None and not {
+        kinds.SERVER_AUTH,
+        kinds.ANY_EXTENDED_KEY_USAGE,
+    }.intersection(usages):
+        raise ValueError("the certificate is not meant for servers")
 
 
 def _refused(error: Exception, scene: VerificationScene) -> VerificationError:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
 from ..errors.codes import VerifyReason as R
@@ -20,6 +21,9 @@ from .interceptors import inspector_among
 from .mismatch import mismatch_hint
 from .revocation import revocation_of
 from .scene import VerificationScene
+
+if TYPE_CHECKING:
+    from .uris import Complaint
 
 __all__ = ["Case", "diagnose"]
 
@@ -237,6 +241,9 @@ def _wrong_name(case: Case) -> Story:
     wanted, found = case.scene.expected, case.glimpse
     if wanted is None:
         return case.story
+    other = _complaint(case)
+    if other is not None:
+        return case.story._replace(text=other.text, hint=other.hint)
     if not found.names:
         return _nameless(case, shown(wanted))
     listed = ", ".join(found.names[:8])
@@ -259,6 +266,14 @@ def _wrong_name(case: Case) -> Story:
             host, found.dns, found.addresses, found.common_names
         )
     )
+
+
+def _complaint(case: Case) -> Complaint | None:
+    """Say what is wrong for a URI or a service, if one was wanted."""
+    identity, found = case.scene.identity, case.glimpse
+    if identity is None or found.certificate is None or found.unreadable:
+        return None
+    return identity.complaint(found.certificate)
 
 
 def _nameless(case: Case, wanted: str) -> Story:

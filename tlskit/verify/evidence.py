@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from ..errors import VerificationError
+from ..errors.codes import VerifyReason
 from ..openssl.gate import SSL
 from ..x509.gate import Encoding, exceptions, x509
 from .chain import VerificationScene
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "certificates_of",
     "ders_of",
+    "parsed",
     "presented_by",
     "scene_of",
     "unreadable",
@@ -47,6 +50,7 @@ def scene_of(connection: SSL.Connection, record: Record) -> VerificationScene:
         at=settings.verification_time
         or datetime.fromtimestamp(time.time(), timezone.utc),
         crls=settings.crls,
+        identity=record.identity,
     )
 
 
@@ -91,3 +95,20 @@ def presented_by(
     # OpenSSL leaves the client's own certificate out of a server's view.
     own = connection.get_peer_certificate(as_cryptography=True)
     return chain if own is None or own in chain else (own, *chain)
+
+
+def parsed(der: bytes) -> x509.Certificate:
+    """Read a certificate that OpenSSL has read already.
+
+    Raises:
+        VerificationError: ``cryptography`` finds it malformed.
+    """
+    try:
+        return x509.load_der_x509_certificate(der)
+    except unreadable() as error:
+        raise VerificationError(
+            f"the peer's certificate is malformed: {error}",
+            code="malformed-certificate",
+            reason=VerifyReason.CERT_REJECTED,
+            hint="have it reissued by a CA that follows RFC 5280",
+        ) from error

@@ -16,17 +16,34 @@ space), so those are sorted out before it sees them.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError, IdentityError
 from ..errors.codes import VerifyReason
+from ..tools.public import public
 from ..tools.versioned import VersionedCache
-from ..x509.names import common_names, issuer_oneline, oneline, subject_oneline
+from ..x509.alternatives import (
+    Names,
+    UnreadableError,
+    certificate_hostnames,
+    presented_names,
+    read_names,
+)
+from ..x509.names import issuer_oneline, oneline, subject_oneline
 from .hostname import Address, Host, is_pattern, parse_host
-from .mismatch import entry_for, mismatch_hint, names, quoted
+from .refusing import nameless, refusal, unreadable, wrong_host
+from .uris import (
+    Complaint,
+    Service,
+    Uri,
+    complaint,
+    parse_service,
+    parse_uri,
+    service_or_none,
+    uri_or_none,
+)
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -34,6 +51,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Identity",
     "certificate_hostnames",
+    "checked_identity",
+    "identities_of",
     "issuer_oneline",
     "match_hostname",
     "oneline",
@@ -43,25 +62,24 @@ __all__ = [
 
 _LABEL = rb"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _PLAIN = re.compile(rb"(?=..)" + _LABEL + rb"(?:\." + _LABEL + rb")*")
-# A certificate may present thousands of names.
-_LISTED = 8
 # Who has been accepted as whom: the name, and the certificate's SHA-256.
 # Refusals are made anew, lest strangers fill the memory with their names.
 _accepted: VersionedCache[tuple[Identity, bytes], None] = VersionedCache(512)
 
 
+@public
 @dataclass(frozen=True)
 class Identity:
-    """The host name or IP address that a peer has to prove.
+    """Whom a peer's certificate has to name.
 
-    Made by ``parse()``.  Two are equal if the same peer is meant, however it
-    was spelled.
+    Made by ``host()``, ``address()``, ``uri()`` or ``service()``.  Two are
+    equal if the same peer is meant, however it was spelled.
     """
 
     #: As it was given.
     text: str = field(compare=False)
     #: As it was understood.
-    host: Host
+    wanted: Host | Uri | Service
 
     @classmethod
     def parse(cls, text: str) -> Identity:
@@ -80,11 +98,108 @@ class Identity:
 
         Source: RFC 9525, section 3; RFC 1123, section 2.1; UTS 46.
         """
-        if not isinstance(text, str):
-            raise TypeError(f"a host name is a str, not {text!r}")
-        if not text:
-            raise ValueError("the host name is empty")
-        return cls(text, parse_host(text))
+        return cls(_text(text, "a host name"), parse_host(text))
+
+    @classmethod
+    def host(cls, name: str) -> Identity:
+        """Mean a host: one dNSName of the certificate must match.
+
+        Args:
+            name: A host name, in any script, with at most one trailing dot.
+
+        Returns:
+            The identity.
+
+        Raises:
+            TypeError: It is no ``str``.
+            ValueError: It is empty.
+            ConfigurationError: It can be no host name; the code is
+                ``"bad-hostname"``.
+
+        Source: RFC 9525, section 6.3.
+        """
+        found = cls.parse(name)
+        if found.dns is None:
+            raise ConfigurationError(
+                f"expected a host name, found the address {name!r}",
+                code="bad-hostname",
+                hint="use Identity.address()",
+            )
+        return found
+
+    @classmethod
+    def address(cls, ip: str | Address) -> Identity:
+        """Mean an IP address: one iPAddress of the certificate is the same.
+
+        Args:
+            ip: An IPv4 or IPv6 address, as text or of ``ipaddress``.
+
+        Returns:
+            The identity.
+
+        Raises:
+            TypeError: It is neither.
+            ValueError: It is empty.
+            ConfigurationError: It can be no address; the code is
+                ``"bad-hostname"``.
+
+        Source: RFC 9525, section 6.5; RFC 5280, section 4.2.1.6.
+        """
+        found = cls.parse(str(ip) if isinstance(ip, Address) else ip)
+        if found.ip is None:
+            raise ConfigurationError(
+                f"expected an IP address, found the host name {found.text!r}",
+                code="bad-hostname",
+                hint="use Identity.host()",
+            )
+        return found
+
+    @classmethod
+    def uri(cls, uri: str) -> Identity:
+        """Mean a URI, such as a SPIFFE ID.
+
+        The whole URI is compared with the certificate's: scheme and host
+        without case, the path exactly.  For a ``spiffe:`` URI the certificate
+        must have no other URI, and must not be a CA's.
+
+        Args:
+            uri: A URI without user name, query and fragment.
+
+        Returns:
+            The identity.
+
+        Raises:
+            TypeError: It is no ``str``.
+            ValueError: It is empty.
+            ConfigurationError: It can be no identity; the code is
+                ``"bad-identity"``.
+
+        Source: RFC 5280, section 4.2.1.6; RFC 3986; SPIFFE's X.509-SVID.
+        """
+        return cls(_text(uri, "a URI"), parse_uri(uri))
+
+    @classmethod
+    def service(cls, service: str) -> Identity:
+        """Mean a service of a domain: one SRVName of the certificate.
+
+        A certificate for the domain as a host does not stand for it.
+
+        Args:
+            service: An underscore, the service's name, a dot and the domain:
+                ``"_xmpp-server.example.org"``.
+
+        Returns:
+            The identity.
+
+        Raises:
+            TypeError: It is no ``str``.
+            ValueError: It is empty.
+            ConfigurationError: It can be no service; the code is
+                ``"bad-identity"``, or ``"bad-hostname"`` for the domain.
+
+        Source: RFC 4985; RFC 9525, section 6.4.
+        """
+        return cls(_text(service, "a service"), parse_service(service))
 
     def __str__(self) -> str:
         """Give the text, and the A-labels where they are not the same."""
@@ -95,7 +210,7 @@ class Identity:
     @property
     def dns(self) -> bytes | None:
         """The host name in A-labels, lower case, without trailing dot."""
-        return self.host if isinstance(self.host, bytes) else None
+        return self.wanted if isinstance(self.wanted, bytes) else None
 
     @property
     def plain_dns(self) -> bytes | None:
@@ -109,17 +224,22 @@ class Identity:
         return self.dns
 
     @property
-    def address(self) -> Address | None:
+    def ip(self) -> Address | None:
         """The IP address, without zone."""
-        return None if isinstance(self.host, bytes) else self.host
+        return self.wanted if isinstance(self.wanted, Address) else None
+
+    @property
+    def is_host(self) -> bool:
+        """Whether it is a host name or an IP address."""
+        return isinstance(self.wanted, Host)
 
     @property
     def sni(self) -> bytes | None:
-        """The server name to announce; RFC 6066 has none for an address."""
+        """The server name to announce; RFC 6066 has none but for a host."""
         return self.dns
 
     def check(self, certificate: x509.Certificate | None) -> None:
-        """Check that *certificate* was issued to this host or address.
+        """Check that *certificate* was issued to this identity.
 
         It is not checked here who issued it, or when.
 
@@ -147,56 +267,69 @@ class Identity:
         )
 
     def matches(self, certificate: x509.Certificate | None) -> bool:
-        """Say whether ``check()`` accepts *certificate*."""
+        """Say whether ``check()`` accepts a certificate.
+
+        Args:
+            certificate: The peer's own, or None if it gave none.
+        """
         try:
             self.check(certificate)
         except IdentityError:
             return False
         return True
 
+    def complaint(self, certificate: x509.Certificate) -> Complaint | None:
+        """Say what is wrong with *certificate* for a URI or a service.
+
+        Args:
+            certificate: The peer's own.
+
+        Returns:
+            None if nothing is, and always for a host or an address.
+
+        Raises:
+            UnreadableError: Its extensions are malformed.
+        """
+        if isinstance(self.wanted, Host):
+            return None
+        names = read_names(certificate) or Names(())
+        return complaint(self.wanted, self.text, certificate, names)
+
     def _decide(self, certificate: x509.Certificate) -> None:
         try:
-            found = _read(certificate)
-        except _UnreadableError as error:
-            raise _unreadable(self, certificate, error) from error
+            found = read_names(certificate)
+            wrong = self.complaint(certificate)
+        except UnreadableError as error:
+            raise unreadable(self, certificate, error) from error
+        if wrong is not None:
+            raise refusal(
+                self,
+                certificate,
+                f"the certificate {wrong.text}",
+                "wrong-identity",
+                hint=wrong.hint,
+                presented=() if found is None else found.everybody,
+            )
+        if not isinstance(self.wanted, Host):
+            return
         if found is None:
-            raise _nameless(self, certificate)
-        if not self._fits(found):
-            raise _wrong(self, certificate, found)
+            raise nameless(self, self.wanted, certificate)
+        if not _fits(self.wanted, found):
+            raise wrong_host(self, self.wanted, certificate, found)
 
-    def _fits(self, found: _Names) -> bool:
-        """Ask service-identity; RFC 9525, sections 6.3 and 6.5."""
-        # It costs a third of what all of pyOpenSSL does: not before the
-        # first handshake.
-        from service_identity import (
-            CertificateError,
-            VerificationError,
-            hazmat,
+
+def checked_identity(identity: Identity) -> Identity:
+    """Refuse what is no identity, such as the text of one.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    if not isinstance(identity, Identity):
+        raise TypeError(
+            "identity is Identity.host(...), .address(...), .uri(...) or "
+            f".service(...), not {identity!r}"
         )
-
-        wanted: hazmat.DNS_ID | hazmat.IPAddress_ID
-        patterns: list[hazmat.CertificatePattern]
-        if isinstance(self.host, bytes):
-            wanted = hazmat.DNS_ID(self.host.decode("ascii"))
-            # A wildcard has two labels and more; service-identity 24.2 can't
-            # compare it with a name of one.
-            one_label = b"." not in self.host
-            patterns = [
-                hazmat.DNSPattern.from_bytes(name.encode("ascii"))
-                for name in found.dns
-                if is_pattern(name) and not (one_label and "*" in name)
-            ]
-        else:
-            wanted = hazmat.IPAddress_ID(str(self.host))
-            patterns = [
-                hazmat.IPAddressPattern(pattern=address)
-                for address in found.addresses
-            ]
-        try:
-            hazmat.verify_service_identity(patterns, [wanted], [])
-        except (VerificationError, CertificateError):
-            return False
-        return True
+    return identity
 
 
 def match_hostname(certificate: x509.Certificate, hostname: str) -> bool:
@@ -220,98 +353,77 @@ def match_hostname(certificate: x509.Certificate, hostname: str) -> bool:
     return wanted.matches(certificate)
 
 
-def presented_names(certificate: x509.Certificate) -> tuple[str, ...]:
-    """Give all DNS names and IP addresses that *certificate* presents.
+def _text(text: str, what: str) -> str:
+    if not isinstance(text, str):
+        raise TypeError(f"{what} is a str, not {text!r}")
+    if not text:
+        raise ValueError(f"{what.replace('a ', 'the ', 1)} is empty")
+    return text
 
-    They stand in the order of the subjectAltName extension, written so that
-    they are harmless to print: what is not ASCII, and what is unprintable,
-    is escaped.  An extension that can't be read presents nothing.
+
+def _fits(host: Host, found: Names) -> bool:
+    """Ask service-identity; RFC 9525, sections 6.3 and 6.5."""
+    # It costs a third of what all of pyOpenSSL does: not before the
+    # first handshake.
+    from service_identity import (
+        CertificateError,
+        VerificationError,
+        hazmat,
+    )
+
+    wanted: hazmat.DNS_ID | hazmat.IPAddress_ID
+    patterns: list[hazmat.CertificatePattern]
+    if isinstance(host, bytes):
+        wanted = hazmat.DNS_ID(host.decode("ascii"))
+        # A wildcard has two labels and more; service-identity 24.2 can't
+        # compare it with a name of one.
+        one_label = b"." not in host
+        patterns = [
+            hazmat.DNSPattern.from_bytes(name.encode("ascii"))
+            for name in found.dns
+            if is_pattern(name) and not (one_label and "*" in name)
+        ]
+    else:
+        wanted = hazmat.IPAddress_ID(str(host))
+        patterns = [
+            hazmat.IPAddressPattern(pattern=address)
+            for address in found.addresses
+        ]
+    try:
+        hazmat.verify_service_identity(patterns, [wanted], [])
+    except (VerificationError, CertificateError):
+        return False
+    return True
+
+
+def identities_of(certificate: x509.Certificate) -> tuple[Identity, ...]:
+    """Give whom *certificate* names, as far as it can be an identity.
+
+    Patterns are nobody in particular, and left out.  So are all URIs where
+    one of several is a SPIFFE ID: an SVID has exactly one.
     """
     try:
-        found = _read(certificate)
-    except _UnreadableError:
+        found = read_names(certificate)
+    except UnreadableError:
         return ()
-    return () if found is None else found.texts
-
-
-def certificate_hostnames(certificate: x509.Certificate) -> tuple[str, ...]:
-    """List the host names of *certificate*.
-
-    These are the dNSName entries of its subjectAltName extension in order;
-    if there are none, its last common name.  An extension that can't be read
-    gives no names.
-
-    The list is for reading, not for matching: its entries are as the
-    certificate has them, patterns and nonsense included.
-
-    Source: RFC 2818, section 3.1; ``ssl-peer-certificate-hostnames``.
-    """
-    try:
-        found = _read(certificate)
-    except _UnreadableError:
+    if found is None:
         return ()
-    if found is not None and found.dns:
-        return found.dns
-    return common_names(certificate)[-1:]
-
-
-# -- reading a certificate --------------------------------------------------
-
-
-class _UnreadableError(Exception):
-    """The extensions of a certificate are malformed."""
-
-
-@dataclass(frozen=True)
-class _Names:
-    """What a subjectAltName extension says about hosts."""
-
-    #: Names and addresses in order; networks too, which should not be there.
-    entries: tuple[object, ...]
-
-    @property
-    def dns(self) -> tuple[str, ...]:
-        """The dNSName entries, as they are."""
-        return tuple(name for name in self.entries if isinstance(name, str))
-
-    @property
-    def addresses(self) -> tuple[Address, ...]:
-        """The iPAddress entries; eight or 32 bytes make no address."""
-        return tuple(
-            name
-            for name in self.entries
-            if isinstance(name, ipaddress.IPv4Address | ipaddress.IPv6Address)
-        )
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """All of them, harmless to print."""
-        return tuple(
-            str(name).encode("unicode_escape").decode("ascii")
-            for name in self.entries
-        )
-
-
-def _read(certificate: x509.Certificate) -> _Names | None:
-    """Read the subjectAltName extension; None if there is none."""
-    from cryptography import x509
-
-    try:
-        found = certificate.extensions.get_extension_for_class(
-            x509.SubjectAlternativeName
-        ).value
-    except x509.ExtensionNotFound:
-        return None
-    except Exception as error:
-        # A parser may have any complaint about a stranger's bytes:
-        # ValueError, TypeError and several classes of its own have been seen.
-        raise _UnreadableError(f"{type(error).__name__}: {error}") from error
-    return _Names(
-        tuple(
-            name.value
-            for name in found
-            if isinstance(name, x509.DNSName | x509.IPAddress)
-        )
+    uris = [(text, uri_or_none(text)) for text in found.uris]
+    if len(uris) > 1 and any(uri and uri.is_spiffe for _, uri in uris):
+        uris = []
+    services = [(text, service_or_none(text)) for text in found.services]
+    return (
+        *(
+            Identity.parse(name)
+            for name in found.dns
+            if is_pattern(name) and "*" not in name
+        ),
+        *(Identity.address(address) for address in found.addresses),
+        *(
+            Identity(text, wanted)
+            for text, wanted in (*uris, *services)
+            if wanted is not None
+        ),
     )
 
 
@@ -319,94 +431,3 @@ def _sha256(certificate: x509.Certificate) -> bytes:
     from cryptography.hazmat.primitives.hashes import SHA256
 
     return certificate.fingerprint(SHA256())
-
-
-# -- saying no --------------------------------------------------------------
-
-
-def _wrong(
-    identity: Identity, certificate: x509.Certificate, found: _Names
-) -> IdentityError:
-    """Say whom the certificate names instead, and what may be amiss."""
-    return _refusal(
-        identity,
-        certificate,
-        f"expected {identity}, but the certificate names {_listed(found)}",
-        "wrong-identity",
-        hint=mismatch_hint(
-            identity.host,
-            found.dns,
-            found.addresses,
-            common_names(certificate),
-        ),
-        presented=found.texts,
-    )
-
-
-def _nameless(
-    identity: Identity, certificate: x509.Certificate
-) -> IdentityError:
-    """Say that the certificate is of a kind obsolete since 2000."""
-    hint = f"have it reissued with {entry_for(identity.host)}"
-    if names(common_names(certificate), identity.host):
-        hint += "; its common name is never looked at (RFC 9525)"
-    return _refusal(
-        identity,
-        certificate,
-        f"expected {identity}, but the certificate has no subjectAltName "
-        "extension, so it names nobody",
-        "no-san",
-        hint=hint,
-    )
-
-
-def _unreadable(
-    identity: Identity, certificate: x509.Certificate, error: Exception
-) -> IdentityError:
-    """Say that nobody can tell whom the certificate names."""
-    return _refusal(
-        identity,
-        certificate,
-        f"expected {identity}, but the certificate's extensions are "
-        f"malformed: {quoted(str(error))}",
-        "unreadable-san",
-        hint="have the certificate reissued by other software",
-    )
-
-
-def _refusal(
-    identity: Identity,
-    certificate: x509.Certificate,
-    message: str,
-    code: str,
-    *,
-    hint: str,
-    presented: tuple[str, ...] = (),
-) -> IdentityError:
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    return IdentityError(
-        message,
-        code=code,
-        hint=hint,
-        reason=VerifyReason.HOSTNAME_MISMATCH
-        if identity.address is None
-        else VerifyReason.IP_ADDRESS_MISMATCH,
-        der=certificate.public_bytes(Encoding.DER),
-        expected=identity.text,
-        presented=presented,
-    )
-
-
-def _listed(found: _Names) -> str:
-    """List what is presented, as far as anybody would read on."""
-    texts = [
-        quoted(entry)
-        if isinstance(entry, str) and not is_pattern(entry)
-        else str(entry)
-        for entry in found.entries[:_LISTED]
-    ]
-    more = len(found.entries) - len(texts)
-    if more:
-        texts.append(f"and {more} more")
-    return ", ".join(texts) or "no host and no address"

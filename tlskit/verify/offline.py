@@ -102,6 +102,7 @@ def judge(chain: Chain, policy: Policy) -> Chain:
         server_side=policy.server_side,
         at=policy.at,
         crls=policy.crls,
+        identity=policy.identity,
     )
     faults += _unfit(path or chain[:1], policy)
     faults += _misnamed(chain[0], policy.identity)
@@ -116,7 +117,8 @@ def judge(chain: Chain, policy: Policy) -> Chain:
             name=None
             if identity is None or identity.dns is None
             else identity.dns.decode("ascii"),
-            address=None if identity is None else identity.address,
+            address=None if identity is None else identity.ip,
+            of_no_host=identity is not None and not identity.is_host,
             at=policy.at,
             server_side=policy.server_side,
             scene=scene,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import IdentityError, VerificationError
 from ..errors.codes import VerifyReason
 from ..errors.verify_reasons import Story
 from ..x509.gate import x509
 from ..x509.glimpse import Glimpse, shown
+
+if TYPE_CHECKING:
+    from .identity import Identity
 
 __all__ = ["NAME_FAULTS", "Fault", "VerificationScene", "refusal"]
 
@@ -40,7 +43,7 @@ class VerificationScene:
     presented: tuple[bytes, ...] = ()
     #: The path as far as it could be built, DER, the peer's own first.
     built: tuple[bytes, ...] = ()
-    #: The host name or IP address that was wanted.
+    #: Whom the certificate should name, as the caller wrote it.
     expected: str | None = None
     #: The trust sources that were loaded, one text each.
     sources: tuple[str, ...] = ()
@@ -52,6 +55,8 @@ class VerificationScene:
     at: datetime | None = None
     #: The revocation lists that were loaded.
     crls: tuple[x509.CertificateRevocationList, ...] = ()
+    #: Whom the certificate should name.
+    identity: Identity | None = None
 
     @property
     def peer(self) -> str:
