@@ -31,14 +31,14 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from ..engine.engine import Engine, State
 from ..errors import ClosedError
 from ..policy.settings import Verify
+from ..ports.buffers import buffer, scratch
 from ..ports.closing import FAREWELL as _FAREWELL
 from ..ports.closing import LINGER as _LINGER
 from ..ports.closing import MOST_DRAINED as _MOST_DRAINED
 from ..ports.closing import at_rest
+from ..ports.outbox import Outbox
 from ..tools.deadline import Deadline
-from .buffers import buffer, scratch
 from .choosing import choose
-from .outbox import Outbox
 from .signal import Signal
 
 if TYPE_CHECKING:

@@ -1,0 +1,270 @@
+"""What ports for coroutines share, of whatever event loop they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..policy.settings import Verify
+from ..tools.deadline import NEVER, Deadline
+from .buffers import scratch
+from .view import SessionView
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["Coroutines"]
+
+#: A read takes at least so much from the engine, the size of a record.
+_RECORD = 16384
+#: The longest line, in bytes, unless told otherwise.
+_LIMIT = 65536
+
+
+class Coroutines(SessionView):
+    """The verbs that shake hands and read.
+
+    What a reader needs to wait for comes from its driver, whose ``read_into``
+    awaits nothing between decrypting and returning.
+    """
+
+    #: Seconds that a call may take which is not told; None is for ever.
+    timeout: float | None
+
+    _driver: Any
+    _ahead: bytearray  # Decrypted, and not read yet.
+    _latest: Deadline | None  # Of the latest wait to read.
+
+    def _incomplete(self, partial: bytes, expected: int | None) -> EOFError:
+        """Make the error for an end that comes too early."""
+
+    def _overrun(self, message: str, consumed: int) -> Exception:
+        """Make the error for what is too long."""
+
+    def _deadline(self, timeout: float | None) -> Deadline:
+        seconds = self.timeout if timeout is None else timeout
+        return NEVER if seconds is None else Deadline.after(seconds)
+
+    # -- the session --------------------------------------------------------
+
+    async def handshake(self, timeout: float | None = None) -> None:
+        """Shake hands, if that has not been done; else harmless.
+
+        Args:
+            timeout: How long it may take, in seconds.
+
+        Raises:
+            HandshakeError: There is no session.
+            TimeoutError: The time is over; call again to go on.
+            OSError: The transport broke.
+        """
+        self._driver.check_open()
+        await self._driver.handshake(self._deadline(timeout))
+
+    async def set_verify(
+        self, on: bool = True, *, timeout: float | None = None
+    ) -> None:
+        """Demand the peer's certificate now; see ``SSLPort.set_verify``.
+
+        Args:
+            on: False demands nothing from now on.
+            timeout: How long it may take, in seconds.
+
+        Raises:
+            VerificationError: There is no certificate, or a bad one.
+            UnsupportedError: This peer can't be asked now.
+            TimeoutError: The time is over.
+        """
+        await self._ask(Verify.REQUIRE if on else Verify.NONE, timeout)
+        if on and self._facts is not None:
+            self._insist()
+
+    async def try_verify(
+        self, on: bool = True, *, timeout: float | None = None
+    ) -> None:
+        """Ask for the peer's certificate now; tolerate what is wrong.
+
+        Args:
+            on: False asks for nothing from now on.
+            timeout: How long it may take, in seconds.
+
+        Raises:
+            UnsupportedError: This peer can't be asked now.
+            TimeoutError: The time is over.
+        """
+        await self._ask(Verify.TRY if on else Verify.NONE, timeout)
+
+    async def _ask(self, verify: Verify, timeout: float | None) -> None:
+        self._driver.check_open()
+        if self._facts is None:
+            self._engine.expect(verify)
+        elif self._engine.server_side and verify is not Verify.NONE:
+            await self._driver.reauthenticate(verify, self._deadline(timeout))
+
+    # -- reading ------------------------------------------------------------
+
+    async def read(
+        self, n: int = -1, *, timeout: float | None = None
+    ) -> bytes:
+        """Read what is there, at least a byte; ``b""`` after close_notify.
+
+        Args:
+            n: The most bytes to read; -1 reads to the end.
+            timeout: How long to wait, in seconds.
+
+        Raises:
+            TruncatedError: The stream ended without close_notify.
+            ClosedError: The port was closed.
+            TimeoutError: The time is over; what came is read next time.
+            RuntimeError: Another coroutine is reading.
+            OSError: The transport broke.
+        """
+        self._driver.check_reader()
+        if n < 0:
+            return await self._read_all(self._deadline(timeout))
+        if self._ahead or n == 0:
+            return self._take(n)
+        view = scratch()[: max(n, _RECORD)]
+        size = await self._driver.read_into(view, self._deadline(timeout))
+        if size > n:
+            self._ahead += view[n:size]
+            size = n
+        return bytes(view[:size])
+
+    async def readinto(
+        self, buffer: Buffer, *, timeout: float | None = None
+    ) -> int:
+        """Read into *buffer*, at least a byte; 0 after close_notify.
+
+        It is decrypted where it belongs, without a copy.
+
+        Args:
+            buffer: Where to; it must not change its size meanwhile.
+            timeout: How long to wait, in seconds.
+
+        Raises:
+            OSError: As ``read``.
+        """
+        self._driver.check_reader()
+        view = memoryview(buffer).cast("B")
+        if self._ahead or not len(view):
+            taken = self._take(len(view))
+            view[: len(taken)] = taken
+            return len(taken)
+        size: int = await self._driver.read_into(view, self._deadline(timeout))
+        return size
+
+    async def readexactly(
+        self, n: int, *, timeout: float | None = None
+    ) -> bytes:
+        """Read *n* bytes.
+
+        Args:
+            n: How many.
+            timeout: How long to wait for all of them, in seconds.
+
+        Raises:
+            EOFError: close_notify came first; it is an
+                ``IncompleteReadError`` of asyncio's, or of ``tlskit.trio``,
+                and its ``partial`` holds what there was.
+            ValueError: *n* is negative.
+            OSError: As ``read``.
+        """
+        if n < 0:
+            raise ValueError(f"n is a number of bytes, not {n!r}")
+        self._driver.check_reader()
+        deadline = self._deadline(timeout)
+        while len(self._ahead) < n:
+            if not await self._more(deadline):
+                raise self._incomplete(self._take(n), n)
+        return self._take(n)
+
+    async def readline(
+        self, *, limit: int = _LIMIT, timeout: float | None = None
+    ) -> bytes:
+        """Read to the next newline, which is included.
+
+        At the end of the stream it gives what is left, without a newline.
+
+        Args:
+            limit: The longest line, in bytes.
+            timeout: How long to wait for all of it, in seconds.
+
+        Raises:
+            Exception: As ``readuntil`` for a line that is longer.
+            OSError: As ``read``.
+        """
+        line, _ = await self._until(b"\n", limit, timeout)
+        return line
+
+    async def readuntil(
+        self,
+        separator: bytes = b"\n",
+        *,
+        limit: int = _LIMIT,
+        timeout: float | None = None,
+    ) -> bytes:
+        """Read to the next *separator*, which is included.
+
+        Args:
+            separator: What to look for; at least a byte.
+            limit: The most bytes before it.
+            timeout: How long to wait for all of it, in seconds.
+
+        Raises:
+            EOFError: As ``readexactly``, with None for ``expected``.
+            Exception: There are more than *limit* bytes before it:
+                ``LimitOverrunError`` of asyncio's, or of ``tlskit.trio``.
+                They can still be read.
+            ValueError: *separator* is empty.
+            OSError: As ``read``.
+        """
+        if not separator:
+            raise ValueError("a separator has at least a byte")
+        found, complete = await self._until(separator, limit, timeout)
+        if not complete:
+            raise self._incomplete(found, None)
+        return found
+
+    async def _until(
+        self, separator: bytes, limit: int, timeout: float | None
+    ) -> tuple[bytes, bool]:
+        """Give what there is to the separator, or else to the end."""
+        self._driver.check_reader()
+        deadline = self._deadline(timeout)
+        start = 0
+        while (found := self._ahead.find(separator, start)) < 0:
+            # Its first bytes may be there.
+            start = max(0, len(self._ahead) - len(separator) + 1)
+            if start > limit:
+                break
+            if not await self._more(deadline):
+                return self._take_all(), False
+        if found > limit or found < 0:
+            raise self._overrun(
+                f"there is no {separator!r} in {limit} bytes",
+                start if found < 0 else found,
+            )
+        return self._take(found + len(separator)), True
+
+    async def _read_all(self, deadline: Deadline) -> bytes:
+        while await self._more(deadline):
+            pass
+        return self._take_all()
+
+    async def _more(self, deadline: Deadline) -> int:
+        """Decrypt ahead; what a cancelled reader leaves is for the next."""
+        if deadline is self._latest:  # Not the first time for this reader.
+            deadline.check("waiting for the peer")
+        self._latest = deadline
+        view = scratch()
+        size: int = await self._driver.read_into(view, deadline)
+        self._ahead += view[:size]
+        return size
+
+    def _take_all(self) -> bytes:
+        return self._take(len(self._ahead))
+
+    def _take(self, n: int) -> bytes:
+        taken = bytes(memoryview(self._ahead)[:n])
+        del self._ahead[:n]
+        return taken
