@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from ..policy.settings import Verify
@@ -34,9 +35,11 @@ class Coroutines(SessionView):
     _ahead: bytearray  # Decrypted, and not read yet.
     _latest: Deadline | None  # Of the latest wait to read.
 
+    @abstractmethod
     def _incomplete(self, partial: bytes, expected: int | None) -> EOFError:
         """Make the error for an end that comes too early."""
 
+    @abstractmethod
     def _overrun(self, message: str, consumed: int) -> Exception:
         """Make the error for what is too long."""
 

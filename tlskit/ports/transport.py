@@ -15,7 +15,7 @@ from typing import Protocol, runtime_checkable
 
 from ..tools.deadline import Deadline
 
-__all__ = ["SocketTransport", "Transport", "poll", "tune"]
+__all__ = ["SocketTransport", "Transport", "adopted", "poll", "tune"]
 
 # A peer that is gone shows as one of these when we close.
 _GONE = (errno.ENOTCONN, errno.EPIPE, errno.ECONNRESET, errno.EBADF)
@@ -73,6 +73,11 @@ def tune(sock: socket.socket) -> None:
     """Turn Nagle's algorithm off: a record is a message, and goes at once."""
     if sock.family in (socket.AF_INET, socket.AF_INET6):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def adopted(number: int) -> socket.socket:
+    """Make a socket of a descriptor that nobody else has any more."""
+    return socket.socket(fileno=number)
 
 
 class SocketTransport:

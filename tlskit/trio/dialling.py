@@ -1,0 +1,189 @@
+"""Opening a socket: the moves; ``client.opening`` decides."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from ..client.opening import Address, Race, Route
+from ..client.proxies import Proxy
+from ..context.sides import ClientContext
+from ..ports.engines import new_engine
+from .carriers import Carrier, PortCarrier, SocketCarrier
+from .opening import port_over, shaken
+from .waiting import within
+
+if TYPE_CHECKING:
+    import socket
+
+    from ..client.conversation import Conversation
+
+__all__ = ["dialled", "joined"]
+
+#: How long, in seconds, until a full backlog is tried again.
+_PAUSE = 0.05
+
+
+async def dialled(route: Route) -> socket.socket:
+    """Connect to the server, or to the proxy.
+
+    Raises:
+        OSError: The look-up or TCP failed.
+        TimeoutError: The route's deadline passed.
+    """
+    if route.path is not None:
+        with within(route.deadline, route.doing):
+            return await _to_path(route, route.path)
+    with within(route.deadline, route.doing):
+        found = await _look_up(route)
+    race = Race(route, found)
+    with within(route.deadline, lambda: race.doing):
+        return await _raced(route, race)
+
+
+async def joined(route: Route, sock: socket.socket) -> Carrier:
+    """Have the proxy connect us, if there is one.
+
+    Raises:
+        OSError: The proxy failed, or refused.
+        TimeoutError: The route's deadline passed.
+    """
+    with within(route.deadline, route.doing):
+        if route.proxy is None:
+            return SocketCarrier(sock)
+        conversation = route.proxy.conversation(*route.target)
+        if route.proxy.secured:
+            return await _nested(route, route.proxy, sock, conversation)
+        carrier = SocketCarrier(sock)
+        while not conversation.done:
+            await _say(carrier, conversation.outgoing())
+            conversation.receive(await _hear(carrier))
+        return carrier
+
+
+async def _say(carrier: SocketCarrier, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        size = carrier.write(view)
+        if size is None:
+            await carrier.wait_write()
+        else:
+            view = view[size:]
+
+
+async def _hear(carrier: SocketCarrier) -> bytes:
+    buffer = memoryview(bytearray(4096))
+    while (size := carrier.read_into(buffer)) is None:
+        await carrier.wait_read()
+    return bytes(buffer[:size])
+
+
+async def _nested(
+    route: Route,
+    proxy: Proxy,
+    sock: socket.socket,
+    conversation: Conversation,
+) -> PortCarrier:
+    """Have a proxy that we speak TLS with connect us."""
+    engine = new_engine(
+        ClientContext.secure(),
+        server_side=False,
+        hostname=proxy.host,
+        alpn=(),
+    )
+    carrier = SocketCarrier(sock)
+    outer = await shaken(port_over(engine, carrier), route.deadline)
+    try:
+        while not conversation.done:
+            outer.write(conversation.outgoing())
+            await outer.drain()
+            conversation.receive(await outer.read(4096))
+    except BaseException:
+        outer.abort()
+        raise
+    return PortCarrier(outer)
+
+
+async def _raced(route: Route, race: Race) -> socket.socket:
+    """Try the addresses until one answers."""
+    won: list[socket.socket] = []
+    failure: OSError | None = None
+    news = trio.Event()
+
+    async def attempt(address: Address) -> None:
+        try:
+            won.append(await _attempt(route, address))
+        except OSError as error:
+            race.failed(address, error)
+        news.set()
+
+    try:
+        async with trio.open_nursery() as nursery:
+            while not won:
+                while (address := race.next()) is not None:
+                    nursery.start_soon(attempt, address)
+                try:
+                    race.check()
+                except OSError as error:
+                    failure = error
+                    break
+                pause = race.pause()
+                with trio.move_on_after(math.inf if pause is None else pause):
+                    await news.wait()
+                news = trio.Event()
+            nursery.cancel_scope.cancel()
+    except BaseException:
+        for sock in won:
+            sock.close()
+        raise
+    if failure is not None:
+        raise failure
+    for sock in won[1:]:
+        sock.close()
+    return won[0]
+
+
+async def _attempt(route: Route, address: Address) -> socket.socket:
+    sock = address.socket(route.source_address)
+    try:
+        with suppress(BlockingIOError):
+            sock.connect(address.place)
+        await trio.lowlevel.wait_writable(sock)
+        number = sock.getsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_ERROR)
+        if number:
+            raise OSError(number, os.strerror(number))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def _to_path(route: Route, path: str) -> socket.socket:
+    """Connect to a socket of the file system."""
+    address = Address(trio.socket.AF_UNIX, route.kind, 0, path)
+    sock = address.socket(None)
+    try:
+        while True:
+            try:
+                sock.connect(address.place)
+            except BlockingIOError:  # Its backlog is full; nobody tells when
+                await trio.sleep(_PAUSE)  # there is room again.
+            else:
+                await trio.lowlevel.checkpoint()
+                return sock
+    except BaseException:
+        sock.close()
+        raise
+
+
+async def _look_up(route: Route) -> Sequence[Any]:
+    host, port = route.contact
+    found = route.numeric()
+    if found is not None:
+        return found
+    return await trio.socket.getaddrinfo(host, port, type=route.kind)

@@ -1,0 +1,46 @@
+"""What client, server and upgrade share: making a port, under a deadline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .driver import TrioDriver
+from .port import TrioSSLPort
+
+if TYPE_CHECKING:
+    from ..engine.engine import Engine
+    from ..ports.view import Endpoints
+    from ..tools.deadline import Deadline
+    from .carriers import Carrier
+
+__all__ = ["port_over", "shaken"]
+
+
+def port_over(
+    engine: Engine,
+    carrier: Carrier,
+    *,
+    endpoints: Endpoints | None = None,
+    timeout: float | None = None,
+    shutdown_on_close: bool = True,
+) -> TrioSSLPort:
+    """Make a port over a carrier, which it takes over."""
+    return TrioSSLPort(
+        TrioDriver(engine, carrier),
+        timeout=timeout,
+        shutdown_on_close=shutdown_on_close,
+        endpoints=endpoints,
+    )
+
+
+async def shaken(port: TrioSSLPort, deadline: Deadline) -> TrioSSLPort:
+    """Shake hands; a port that fails is closed, and its alert sent."""
+    try:
+        await port._driver.handshake(deadline)
+    except Exception:
+        await port.aclose()
+        raise
+    except BaseException:
+        port.abort()
+        raise
+    return port

@@ -1,0 +1,303 @@
+"""``serve``: accepts TLS clients; none of them delays another."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from ..context.sides import ServerContext, server_context
+from ..errors import TLSError
+from ..ports.engines import new_engine
+from ..ports.port import endpoints_of
+from ..server.listener import check_credentials, listening_socket
+from ..tools.deadline import Deadline
+from .carriers import SocketCarrier
+from .opening import port_over, shaken
+from .port import TrioSSLPort
+
+if TYPE_CHECKING:
+    import socket
+
+__all__ = ["Handler", "TrioServer", "serve"]
+
+Handler = Callable[[TrioSSLPort], Awaitable[object]]
+
+_log = logging.getLogger("tlskit.trio")
+
+#: So many handshakes may go on at once; later clients wait in the backlog.
+_MOST_HANDSHAKES = 512
+#: How long, in seconds, until accepting is tried again when it failed, as it
+#: does while there are no more descriptors to be had.
+_PAUSE = 0.1
+#: How long, in seconds, ``shutdown`` lets handlers go on.
+_GRACE = 10.0
+
+
+class TrioServer:
+    """Accepts TLS clients, and calls a handler for each.
+
+    The handler gets the port when its handshake is done; when it returns or
+    raises, the port is closed.  A client that fails is logged, and counted in
+    ``failures``; it keeps nobody waiting.
+    """
+
+    def __init__(
+        self,
+        sock: Any,
+        handler: Handler,
+        context: ServerContext,
+        *,
+        handshake_timeout: float | None,
+        max_handshakes: int,
+        timeout: float | None,
+        shutdown_on_close: bool,
+    ) -> None:
+        sock.setblocking(False)
+        self._sock = sock
+        self._handler = handler
+        self._context = context
+        self._patience = handshake_timeout
+        self._timeout = timeout
+        self._notify = shutdown_on_close
+        self._slots = trio.Semaphore(max_handshakes)
+        self._accepting = trio.CancelScope()
+        self._shaking: set[trio.CancelScope] = set()
+        self._serving: set[trio.CancelScope] = set()
+        self._closed = False
+        self._over = trio.Event()
+        #: How many clients failed in their handshake.
+        self.failures: int = 0
+
+    def __repr__(self) -> str:
+        """Tell address and context."""
+        state = (
+            "closed"
+            if self._closed
+            else "{}:{}".format(*self._sock.getsockname()[:2])
+        )
+        return f"<{type(self).__name__} {state} {self._context!r}>"
+
+    # -- facts --------------------------------------------------------------
+
+    @property
+    def sockets(self) -> tuple[Any, ...]:
+        """What it listens on; empty once closed."""
+        return () if self._closed else (self._sock,)
+
+    @property
+    def port(self) -> int:
+        """The TCP port."""
+        number: int = self._sock.getsockname()[1]
+        return number
+
+    @property
+    def context(self) -> ServerContext:
+        """What decides about later clients."""
+        return self._context
+
+    @property
+    def connections(self) -> int:
+        """How many clients are being served."""
+        return len(self._serving)
+
+    def is_serving(self) -> bool:
+        """Say whether clients are accepted."""
+        return not self._closed
+
+    # -- accepting ----------------------------------------------------------
+
+    async def _run(self, started: Callable[[TrioServer], object]) -> None:
+        """Serve until closed, and until nobody is served any more."""
+        try:
+            async with trio.open_nursery() as nursery:
+                started(self)
+                with self._accepting:
+                    await self._accept(nursery)
+        finally:
+            self._closed = True
+            self._sock.close()
+            self._over.set()
+
+    async def _accept(self, nursery: trio.Nursery) -> None:
+        try:
+            while True:
+                await self._slots.acquire()
+                try:
+                    sock = await self._next()
+                except BaseException:
+                    self._slots.release()
+                    raise
+                nursery.start_soon(self._meet, sock)
+        finally:
+            self._sock.close()
+
+    async def _next(self) -> socket.socket:
+        while True:
+            await trio.lowlevel.wait_readable(self._sock)
+            try:
+                found: socket.socket = self._sock.accept()[0]
+            except (BlockingIOError, ConnectionAbortedError):
+                continue  # It has gone again.
+            except OSError as error:
+                _log.warning("no client can be accepted now: %s", error)
+                await trio.sleep(_PAUSE)
+            else:
+                return found
+
+    async def _meet(self, sock: socket.socket) -> None:
+        """Shake hands with one client, and serve it."""
+        port = None
+        with trio.CancelScope() as scope:
+            self._shaking.add(scope)
+            try:
+                port = await self._shake(sock)
+            except Exception as error:  # noqa: BLE001 - a hook raises anything
+                self.failures += 1
+                _tell(error, "a client failed")
+            finally:
+                self._shaking.discard(scope)
+                self._slots.release()
+        if port is None:
+            return
+        with trio.CancelScope() as scope:
+            self._serving.add(scope)
+            try:
+                async with port:
+                    await self._handler(port)
+            except Exception as error:  # noqa: BLE001 - the handler's own
+                _tell(error, "a client was lost")
+            finally:
+                self._serving.discard(scope)
+
+    async def _shake(self, sock: socket.socket) -> TrioSSLPort:
+        try:
+            endpoints = endpoints_of(sock)
+            engine = new_engine(
+                self._context, server_side=True, hostname=None, alpn=()
+            )
+            carrier = SocketCarrier(sock)
+        except BaseException:
+            sock.close()
+            raise
+        port = port_over(
+            engine,
+            carrier,
+            endpoints=endpoints,
+            timeout=self._timeout,
+            shutdown_on_close=self._notify,
+        )
+        try:
+            return await shaken(port, Deadline.after(self._patience))
+        except TLSError as error:
+            error.peer = port.peer
+            raise
+
+    # -- the end ------------------------------------------------------------
+
+    def close(self) -> None:
+        """Accept no more, and drop clients in mid-handshake.
+
+        Those that are being served live on.  A second call is harmless.
+        """
+        self._closed = True
+        for scope in (self._accepting, *self._shaking):
+            scope.cancel()
+
+    async def wait_closed(self) -> None:
+        """Wait until it is closed, and nobody is served any more."""
+        await self._over.wait()
+
+    async def shutdown(self, timeout: float = _GRACE) -> None:
+        """Close, and give those who are being served some time.
+
+        Not to be called by a handler, which would wait for itself.
+
+        Args:
+            timeout: How long, in seconds; their handlers are cancelled then.
+        """
+        self.close()
+        try:
+            with trio.move_on_after(timeout):
+                await self.wait_closed()
+        finally:
+            for scope in self._serving:
+                scope.cancel()
+        await self.wait_closed()
+
+
+def _tell(error: Exception, what: str) -> None:
+    """Log what clients do, and what is our fault with its traceback."""
+    expected = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
+    if isinstance(error, expected):
+        _log.info("%s: %s", what, error)
+    else:
+        _log.error("%s: %r", what, error, exc_info=error)
+
+
+async def serve(
+    handler: Handler,
+    host: str | None = None,
+    port: int = 0,
+    context: ServerContext | str = "secure",
+    *,
+    backlog: int = 128,
+    reuse: bool = True,
+    handshake_timeout: float | None = 10.0,
+    max_handshakes: int = _MOST_HANDSHAKES,
+    timeout: float | None = None,
+    shutdown_on_close: bool = True,
+    task_status: trio.TaskStatus[TrioServer] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve TLS clients, each in a task of its own, until cancelled.
+
+    ``server = await nursery.start(tlskit.trio.serve, handler)`` gives the
+    server as soon as it listens.
+
+    Args:
+        handler: A coroutine function, called with each client's port.  When
+            it is over, the port is closed.
+        host: The local name or address to listen on; None for all, of IPv4
+            and IPv6.
+        port: The TCP port; 0 takes a free one, see ``TrioServer.port``.
+        context: A ``ServerContext``, or the name of a protocol.  Later
+            clients see what changes in it.
+        backlog: How many clients may wait to be accepted.
+        reuse: Whether to take over a port whose last owner has just gone.
+        handshake_timeout: How long one client's handshake may take, in
+            seconds; None is for ever.
+        max_handshakes: How many may go on at once; later clients wait in the
+            backlog.
+        timeout: The time-out of the ports, in seconds; None is none.
+        shutdown_on_close: Whether closing a port sends a close_notify.
+        task_status: As ``nursery.start`` gives it.
+
+    Raises:
+        ValueError: An argument is out of its range.
+        CredentialError: The context has no certificate.
+        OSError: The port can't be had.
+
+    Source: ``listen`` and ``Listener``.
+    """
+    if max_handshakes < 1:
+        raise ValueError(
+            f"max_handshakes is a number from 1 on, not {max_handshakes!r}"
+        )
+    chosen = server_context(context)
+    check_credentials(chosen)
+    if host is not None:
+        # Here the look-up delays nobody; the listener's own would.
+        found = await trio.socket.getaddrinfo(host, None)
+        host = str(found[0][4][0])
+    server = TrioServer(
+        listening_socket(port, backlog, reuse, host),
+        handler,
+        chosen,
+        handshake_timeout=handshake_timeout,
+        max_handshakes=max_handshakes,
+        timeout=timeout,
+        shutdown_on_close=shutdown_on_close,
+    )
+    await server._run(task_status.started)
