@@ -155,11 +155,12 @@ async def _attempt(route: Route, address: Address) -> socket.socket:
             sock.connect(address.place)
         await trio.lowlevel.wait_writable(sock)
         number = sock.getsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_ERROR)
-        if number:
-            raise OSError(number, os.strerror(number))
     except BaseException:
         sock.close()
         raise
+    if number:
+        sock.close()
+        raise OSError(number, os.strerror(number))
     return sock
 
 

@@ -154,7 +154,7 @@ class TrioServer:
             self._shaking.add(scope)
             try:
                 port = await self._shake(sock)
-            except Exception as error:  # noqa: BLE001 - a hook raises anything
+            except Exception as error:
                 self.failures += 1
                 _tell(error, "a client failed")
             finally:
@@ -167,7 +167,7 @@ class TrioServer:
             try:
                 async with port:
                     await self._handler(port)
-            except Exception as error:  # noqa: BLE001 - the handler's own
+            except Exception as error:
                 _tell(error, "a client was lost")
             finally:
                 self._serving.discard(scope)

@@ -58,7 +58,7 @@ async def beside(
         nursery.start_soon(aside)
         try:
             outcome.append(await main())
-        except BaseException as raised:  # noqa: BLE001 - raised below
+        except BaseException as raised:
             error = raised
         # A cancellation from outside has reached main() already.
         nursery.cancel_scope.shield = True
