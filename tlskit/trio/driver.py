@@ -18,22 +18,21 @@ ever.  A reader that comes along takes the listening over.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
 from ..engine.engine import Engine, State
-from ..errors import ClosedError, TLSError
+from ..errors import ClosedError
 from ..policy.settings import Verify
 from ..ports.buffers import buffer, scratch
 from ..ports.closing import FAREWELL, LINGER, MOST_DRAINED, at_rest
-from ..ports.outbox import Outbox
 from ..tools.deadline import Deadline
 from .choosing import choose
-from .waiting import beside, scope_until
+from .sending import Sender
+from .waiting import Waits, beside
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -46,8 +45,6 @@ T = TypeVar("T")
 
 #: Who waits to send listens no further when so many bytes wait for a reader.
 _MOST_AHEAD = 262144
-#: So much ciphertext is made ahead of the network.
-_MOST_PENDING = 262144
 #: So many gathered bytes are sent as far as there is room.
 _PROMPT = 65536
 
@@ -56,7 +53,7 @@ _SILENT = "timed out: the peer sent nothing"
 _SLOW = "timed out: the peer takes no more bytes"
 
 
-class TrioDriver:
+class TrioDriver(Sender, Waits):
     """Runs an engine over a carrier.
 
     Args:
@@ -65,23 +62,15 @@ class TrioDriver:
     """
 
     def __init__(self, engine: Engine, carrier: Carrier) -> None:
-        self.engine = engine
+        Sender.__init__(self, engine, carrier)
+        Waits.__init__(self)
         engine.can_suspend = True
-        self.carrier = carrier
-        self.closed: bool = False
-        self._outbox = Outbox()  # Plaintext.
-        self._pending: deque[memoryview] = deque()  # Ciphertext.
-        self._unsent = 0  # Bytes of it.
-        self._stalled = False  # The engine wants to be fed before it writes.
         self._delayed = False  # Only tickets wait to be sent.
-        self._ending = False  # Our close_notify follows what was written.
         self._held = 0  # Ciphertext fed since the engine last ran dry.
         self._input_ended = False
         self._heard = False  # Bytes came in after the handshake.
         self._drained = 0  # Bytes that came in too late.
-        self._broken: OSError | None = None  # For who sends.
         self._deaf: OSError | None = None  # For who reads.
-        self._scopes: set[trio.CancelScope] = set()  # Of those who wait.
         self._aside: trio.CancelScope | None = None
         # Who may wait for the carrier; trio lets one do so in each direction.
         self._to_read = trio.Lock()
@@ -237,106 +226,7 @@ class TrioDriver:
         self._ending = True
         await self.drain(deadline)
 
-    @property
-    def backlog(self) -> int:
-        """How many bytes were written and have not left yet."""
-        return self._outbox.size + self._owing
-
-    @property
-    def _owing(self) -> int:
-        """How many bytes of ciphertext have not left yet."""
-        return self._unsent + self.carrier.unsent
-
-    # -- moving ciphertext --------------------------------------------------
-
-    def push(self) -> bool:
-        """Send what can be sent without waiting; say whether that is all.
-
-        Raises:
-            OSError: The stream broke, or the session.
-        """
-        if self._broken is not None:
-            raise self._broken.with_traceback(None)
-        while True:
-            self._encrypt()
-            if not self._send_now():
-                return False
-            if self._stalled:
-                return False
-            if not self._outbox.size and not self._unsent:
-                return not self.carrier.unsent
-
-    def _push_quietly(self) -> None:
-        """Send where nobody could use an error.
-
-        A failed session raises its error again from the next call, and a
-        reader may still find the peer's reason.
-        """
-        with suppress(Exception):
-            self.push()
-
-    def _encrypt(self) -> None:
-        """Encrypt what waits, as far ahead as we may."""
-        outbox = self._outbox
-        while outbox.size and self._unsent < _MOST_PENDING:
-            piece = outbox.head()
-            try:
-                made = self.engine.encrypt(piece)
-            except BaseException:
-                outbox.clear()
-                self._collect()
-                self._send_quietly()
-                raise
-            self._stalled = made is None
-            if made is None:  # In mid-renegotiation.
-                self._collect()
-                return
-            self._append(made)
-            outbox.drop(len(piece))
-        if not outbox.size:
-            self._stalled = False
-            if self._ending:
-                with suppress(TLSError):
-                    self.engine.finish()
-        self._collect()
-
-    def _collect(self) -> None:
-        """Take what the engine has made besides."""
-        if self.engine.owes:
-            self._append(self.engine.outgoing())
-
-    def _append(self, data: bytes | bytearray) -> None:
-        if data:
-            self._pending.append(memoryview(data))
-            self._unsent += len(data)
-
-    def _send_now(self) -> bool:
-        """Send what goes without waiting; say whether that is all."""
-        while self._pending:
-            view = self._pending[0]
-            try:
-                size = self.carrier.write(view)
-            except OSError as error:
-                self._forget()
-                self._broken = error
-                raise
-            if size is None:
-                return False
-            self._unsent -= size
-            if size == len(view):
-                self._pending.popleft()
-            else:
-                self._pending[0] = view[size:]
-        return True
-
-    def _send_quietly(self) -> None:
-        with suppress(OSError):
-            self._send_now()
-
-    def _forget(self) -> None:
-        self._outbox.clear()
-        self._pending.clear()
-        self._unsent = 0
+    # -- listening ----------------------------------------------------------
 
     def pull(self) -> bool:
         """Feed what has come; say whether anything has.
@@ -459,40 +349,6 @@ class TrioDriver:
                 finally:
                     self._aside = None
 
-    # -- waiting ------------------------------------------------------------
-
-    async def _waiting(
-        self,
-        wait: Callable[[], Awaitable[None]],
-        deadline: Deadline,
-        complaint: str,
-    ) -> None:
-        """Wait, until the deadline, or until the port is closed."""
-        scope = scope_until(deadline)
-        self._scopes.add(scope)
-        try:
-            with scope:
-                await wait()
-        finally:
-            self._scopes.discard(scope)
-        if scope.cancelled_caught:
-            self.check_open()
-            raise TimeoutError(complaint)
-
-    @asynccontextmanager
-    async def _turn(
-        self, lock: trio.Lock, deadline: Deadline, complaint: str
-    ) -> AsyncIterator[None]:
-        """Wait for one's turn with the carrier."""
-        try:
-            lock.acquire_nowait()
-        except trio.WouldBlock:
-            await self._waiting(lock.acquire, deadline, complaint)
-        try:
-            yield
-        finally:
-            lock.release()
-
     # -- the end ------------------------------------------------------------
 
     async def close(self, deadline: Deadline, *, notify: bool = True) -> None:
@@ -507,7 +363,7 @@ class TrioDriver:
         if self.closed:
             await trio.lowlevel.checkpoint()
             return
-        self._shut()
+        self.shut()
         try:
             await self._farewell(deadline.sooner(FAREWELL), notify)
         except OSError:
@@ -521,16 +377,10 @@ class TrioDriver:
 
     def abort(self) -> None:
         """Close at once; what was not sent is lost."""
-        self._shut()
+        self.shut()
         self.engine.abandon()
         self._forget()
         self.carrier.abort()
-
-    def _shut(self) -> None:
-        """Let nobody in any more, and tell those who wait."""
-        self.closed = True
-        for scope in self._scopes:
-            scope.cancel()
 
     async def _farewell(self, deadline: Deadline, notify: bool) -> None:
         async with self._turn(self._to_send, deadline, _SLOW):
@@ -591,15 +441,6 @@ class TrioDriver:
             raise trio.BusyResourceError(
                 "another task is reading from this port already"
             )
-
-    def check_open(self) -> None:
-        """Refuse what comes after the end.
-
-        Raises:
-            ClosedError: The port was closed.
-        """
-        if self.closed:
-            raise ClosedError("this port was closed")
 
     def check_output(self) -> None:
         """Refuse to take what can't be sent.

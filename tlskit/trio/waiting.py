@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
 
 import trio
 
+from ..errors import ClosedError
 from ..tools.deadline import Deadline
 
-__all__ = ["beside", "scope_until", "within"]
+__all__ = ["Waits", "beside", "scope_until", "within"]
 
 T = TypeVar("T")
 
@@ -43,6 +44,61 @@ def within(
     if scope.cancelled_caught:
         told = doing if isinstance(doing, str) else doing()
         raise TimeoutError(f"timed out while {told}")
+
+
+class Waits:
+    """Who waits, so that closing wakes them."""
+
+    def __init__(self) -> None:
+        self.closed: bool = False
+        self._scopes: set[trio.CancelScope] = set()
+
+    def check_open(self) -> None:
+        """Refuse what comes after the end.
+
+        Raises:
+            ClosedError: The port was closed.
+        """
+        if self.closed:
+            raise ClosedError("this port was closed")
+
+    def shut(self) -> None:
+        """Let nobody in any more, and tell those who wait."""
+        self.closed = True
+        for scope in self._scopes:
+            scope.cancel()
+
+    async def _waiting(
+        self,
+        wait: Callable[[], Awaitable[None]],
+        deadline: Deadline,
+        complaint: str,
+    ) -> None:
+        """Wait, until the deadline, or until the port is closed."""
+        scope = scope_until(deadline)
+        self._scopes.add(scope)
+        try:
+            with scope:
+                await wait()
+        finally:
+            self._scopes.discard(scope)
+        if scope.cancelled_caught:
+            self.check_open()
+            raise TimeoutError(complaint)
+
+    @asynccontextmanager
+    async def _turn(
+        self, lock: trio.Lock, deadline: Deadline, complaint: str
+    ) -> AsyncIterator[None]:
+        """Wait for one's turn with the carrier."""
+        try:
+            lock.acquire_nowait()
+        except trio.WouldBlock:
+            await self._waiting(lock.acquire, deadline, complaint)
+        try:
+            yield
+        finally:
+            lock.release()
 
 
 async def beside(
