@@ -346,6 +346,13 @@ def test_a_silent_client_delays_nobody(driver: Driver) -> None:
 # -- cancellation -----------------------------------------------------------
 
 
+async def stop(scope: anyio.CancelScope, turns: int) -> None:
+    """Cancel what goes on, some turns of the loop later."""
+    for _ in range(turns):
+        await anyio.lowlevel.checkpoint()
+    scope.cancel()
+
+
 @awaited
 def test_a_cancelled_read_loses_nothing(driver: Driver) -> None:
     """However often reads are cancelled, every byte is read once."""
@@ -373,15 +380,7 @@ def test_a_cancelled_read_loses_nothing(driver: Driver) -> None:
                         if turn % 4 == 0:  # Before anything is awaited.
                             scope.cancel()
 
-                        async def stop(
-                            scope: anyio.CancelScope = scope,
-                            turn: int = turn,
-                        ) -> None:
-                            for _ in range(turn % 4):
-                                await anyio.lowlevel.checkpoint()
-                            scope.cancel()
-
-                        group.start_soon(stop)
+                        group.start_soon(stop, scope, turn % 4)
                         piece = await theirs.receive(700)
                     if piece is None:
                         cancelled += 1
