@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 import tlskit
+import trio
 from tlskit import aio
 from tlskit.aio.dialling import _given_up
 from tlskit.client.opening import OPENING, Address, Race, Route
@@ -81,15 +82,16 @@ def dial(kind, *arguments, **keywords):
             return port.recv(2)
 
     async def main():
-        port = await aio.open_connection(*arguments, **keywords)
+        module = aio if kind == "asyncio" else tlskit.trio
+        port = await module.open_connection(*arguments, **keywords)
         data = await port.read(2)
         await port.aclose()
         return data
 
-    return asyncio.run(main())
+    return asyncio.run(main()) if kind == "asyncio" else trio.run(main)
 
 
-KINDS = pytest.mark.parametrize("kind", ["blocking", "asyncio"])
+KINDS = pytest.mark.parametrize("kind", ["blocking", "asyncio", "trio"])
 
 
 @KINDS
@@ -179,7 +181,11 @@ def test_impossible_routes():
 
 def test_default_deadline():
     """60 seconds for opening, which are not the port's later."""
-    for function in (tlskit.connect, aio.open_connection):
+    for function in (
+        tlskit.connect,
+        aio.open_connection,
+        tlskit.trio.open_connection,
+    ):
         assert 60 == inspect.signature(function).parameters["timeout"].default
 
     assert route().timeout is None

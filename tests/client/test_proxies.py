@@ -11,6 +11,7 @@ from contextlib import suppress
 import pytest
 
 import tlskit
+import trio
 from tlskit import aio
 from tlskit.client.proxies import Proxy
 from tlskit.testing import CA
@@ -19,7 +20,7 @@ from ..engines import client_context, server_context
 from ..peers import HOST, PATIENCE, Task
 
 LOCAL = "127.0.0.1"
-KINDS = pytest.mark.parametrize("kind", ["blocking", "asyncio"])
+KINDS = pytest.mark.parametrize("kind", ["blocking", "asyncio", "trio"])
 
 
 def pump(source, sink):
@@ -80,14 +81,15 @@ def dial(kind, proxy, port=443, **keywords):
             return made.recv(2)
 
     async def main():
-        made = await aio.open_connection(
+        module = aio if kind == "asyncio" else tlskit.trio
+        made = await module.open_connection(
             HOST, port, client_context(), proxy=proxy, **keywords
         )
         data = await made.read(2)
         await made.aclose()
         return data
 
-    return asyncio.run(main())
+    return asyncio.run(main()) if kind == "asyncio" else trio.run(main)
 
 
 @pytest.fixture

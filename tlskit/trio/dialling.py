@@ -111,41 +111,66 @@ async def _nested(
 
 async def _raced(route: Route, race: Race) -> socket.socket:
     """Try the addresses until one answers."""
-    won: list[socket.socket] = []
-    failure: OSError | None = None
-    news = trio.Event()
-
-    async def attempt(address: Address) -> None:
-        try:
-            won.append(await _attempt(route, address))
-        except OSError as error:
-            race.failed(address, error)
-        news.set()
-
+    attempts = _Attempts(route, race)
     try:
         async with trio.open_nursery() as nursery:
-            while not won:
-                while (address := race.next()) is not None:
-                    nursery.start_soon(attempt, address)
-                try:
-                    race.check()
-                except OSError as error:
-                    failure = error
-                    break
-                pause = race.pause()
-                with trio.move_on_after(math.inf if pause is None else pause):
-                    await news.wait()
-                news = trio.Event()
+            await attempts.go_on(nursery)
             nursery.cancel_scope.cancel()
     except BaseException:
-        for sock in won:
+        for sock in attempts.won:
             sock.close()
         raise
-    if failure is not None:
-        raise failure
-    for sock in won[1:]:
-        sock.close()
-    return won[0]
+    return attempts.winner()
+
+
+class _Attempts:
+    """The attempts of one race, and what became of them."""
+
+    def __init__(self, route: Route, race: Race) -> None:
+        self.won: list[socket.socket] = []
+        self._failure: Exception | None = None
+        self._route = route
+        self._race = race
+        self._news = trio.Event()
+
+    async def go_on(self, nursery: trio.Nursery) -> None:
+        """Begin attempts as they are due, until one has decided the race."""
+        race = self._race
+        while not self.won and self._failure is None:
+            while (address := race.next()) is not None:
+                nursery.start_soon(self._try, address)
+            try:
+                race.check()
+            except OSError as error:
+                self._failure = error
+                return
+            pause = race.pause()
+            with trio.move_on_after(math.inf if pause is None else pause):
+                await self._news.wait()
+            self._news = trio.Event()
+
+    async def _try(self, address: Address) -> None:
+        try:
+            self.won.append(await _attempt(self._route, address))
+        except OSError as error:
+            self._race.failed(address, error)
+        except Exception as error:
+            self._failure = error
+        self._news.set()
+
+    def winner(self) -> socket.socket:
+        """Give the first that has won, and close who came second.
+
+        Raises:
+            OSError: Nobody has.
+        """
+        if not self.won:
+            assert self._failure is not None
+            raise self._failure
+        first, *others = self.won
+        for sock in others:
+            sock.close()
+        return first
 
 
 async def _attempt(route: Route, address: Address) -> socket.socket:
