@@ -394,6 +394,57 @@ def test_what_has_won_is_closed_when_cancelled(
     assert -1 == sock.fileno()
 
 
+def test_a_proxy_that_takes_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The request waits for room."""
+    from tlskit.trio.carriers import SocketCarrier
+    from tlskit.trio.dialling import _say
+
+    full = [True]
+    write = SocketCarrier.write
+
+    def busy(self: SocketCarrier, data: memoryview) -> int | None:
+        return None if full and full.pop() else write(self, data)
+
+    monkeypatch.setattr(SocketCarrier, "write", busy)
+
+    async def main() -> None:
+        one, other = socket.socketpair()
+        with other:
+            carrier = SocketCarrier(one)
+            await _say(carrier, b"CONNECT")
+            assert b"CONNECT" == other.recv(10)
+            carrier.abort()
+
+    run(main)
+
+
+class Undecided(tlskit.ServerContext):
+    """Never chooses."""
+
+    async def choose_for(self, hello: tlskit.ClientHello) -> None:
+        """Think about it."""
+        await trio.sleep_forever()
+
+
+def test_a_handshake_cancelled_while_somebody_chooses() -> None:
+    """The client is turned away with an alert."""
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            context = Undecided()
+            authority().issue(HOST).apply(context)
+            server = await begun(nursery, context=context)
+            nursery.start_soon(close_soon, server)
+            with pytest.raises(tlskit.AlertError):
+                await talk(server.port)
+
+    async def close_soon(server: ours.TrioServer) -> None:
+        await trio.sleep(0.1)
+        server.close()
+
+    run(main)
+
+
 # -- in mid-session ---------------------------------------------------------
 
 

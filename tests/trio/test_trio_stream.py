@@ -556,3 +556,142 @@ def test_the_reason_behind_a_reset() -> None:
             await listener.shutdown(0)
 
     run(main)
+
+
+# -- what hardly happens ----------------------------------------------------
+
+
+def test_a_reader_with_bytes_to_send() -> None:
+    """It hears what comes, and sends what it can meanwhile."""
+    data = bytes(1 << 24)
+
+    async def main() -> None:
+        left, right = await over_tcp()
+        with trio.move_on_after(0.05):
+            await left.send_all(data)
+        await right.send_all(b"x")
+        assert b"x" == await left.read(1)  # Although nothing more can go.
+
+        async with trio.open_nursery() as nursery:
+
+            async def read() -> None:
+                assert b"y" == await left.read(1)
+
+            nursery.start_soon(read)  # Nobody else sends what is left.
+            assert data == await right.readexactly(len(data))
+            await right.send_all(b"y")
+        await both((left, right))
+
+    run(main)
+
+
+def test_a_writer_listens_so_far() -> None:
+    """Who waits to send takes in only so much for nobody."""
+    data = bytes(1 << 24)
+
+    async def main() -> None:
+        left, right = await over_tcp()
+        async with trio.open_nursery() as nursery:
+            for port in (left, right):
+                nursery.start_soon(port.send_all, data)
+            await trio.sleep(0.2)
+            assert left._driver._held < 1 << 20
+
+            async def read(port: TrioSSLPort) -> None:
+                assert data == await port.readexactly(len(data))
+
+            for port in (left, right):
+                nursery.start_soon(read, port)
+        await both((left, right))
+
+    run(main)
+
+
+def test_a_transport_that_breaks() -> None:
+    """A reset is told by every read, and closing is quiet."""
+
+    async def main() -> None:
+        left, right = await over_tcp()
+        right._driver.carrier.sock.setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )
+        right.abort()
+        for _ in range(2):
+            with pytest.raises(ConnectionResetError):
+                await left.read(1)
+        await left.aclose()
+
+    run(main)
+
+
+def test_closing_a_session_that_broke() -> None:
+    """What was written and can't be sent any more is dropped, once."""
+
+    async def main() -> None:
+        left, right = await over_tcp()
+        assert right._driver.carrier.write(memoryview(b"garbage" * 10))
+        await trio.lowlevel.wait_readable(left._driver.carrier.sock)
+        left.write(b"never sent")
+        assert left._driver.pull()
+        with pytest.raises(tlskit.StreamError):
+            left._driver.read_now(memoryview(bytearray(1)))
+        await left.aclose()
+        with pytest.raises(tlskit.AlertError):
+            await right.read(1)
+        right.abort()
+
+    run(main)
+
+
+def test_closing_a_session_that_breaks_just_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Closing is quiet, and the transport is closed."""
+
+    async def main() -> None:
+        left, right = await over_tcp()
+        left.write(b"never sent")
+
+        def broken(_: memoryview) -> bytes:
+            raise tlskit.StreamError("just now")
+
+        monkeypatch.setattr(left._engine, "encrypt", broken)
+        await left.aclose()
+        assert b"" == await right.read(1)
+        right.abort()
+
+    run(main)
+
+
+def test_time_on_the_face_of_trio() -> None:
+    """The port's own time-out is a TimeoutError there, too."""
+
+    async def main() -> None:
+        left, right = await over_memory(timeout=0.05)
+        with pytest.raises(TimeoutError, match="sent nothing"):
+            await left.receive_some()
+        left.write(b"x")
+        left.flush()
+        await both((left, right))
+
+    run(main)
+
+
+def test_tls_in_tls_over_a_full_pipe() -> None:
+    """The inner session waits for the outer one, and loses nothing."""
+    data = bytes(1 << 23)
+
+    async def main() -> None:
+        left, right = await over_ports()
+        with trio.move_on_after(0.1) as scope:
+            await left.send_all(data)
+        assert scope.cancelled_caught
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(left.send_all, b"end")
+            assert data == await right.readexactly(len(data))
+            assert b"end" == await right.readexactly(3)
+        left.abort()
+        assert left.closed
+        right.abort()
+
+    run(main)

@@ -207,19 +207,14 @@ class StreamCarrier:
 
     async def wait_read(self) -> None:
         """See ``Carrier``."""
-        if self._arrived or self._ended:
-            await trio.lowlevel.checkpoint()
-            return
         with _translated():
-            self._arrived = await self._stream.receive_some()
-        self._ended = not self._arrived
+            piece = await self._stream.receive_some()
+        self._arrived += piece
+        self._ended = not piece
 
     async def wait_write(self) -> None:
         """See ``Carrier``."""
         self._check()
-        if not self._taken:
-            await self.wait_room()
-            return
         try:
             with _translated():
                 await self._stream.send_all(self._taken)

@@ -390,8 +390,6 @@ class TrioDriver(Sender, Waits):
                 self.engine.abandon()
             await self._sent(deadline)
             await self.carrier.send_eof()
-        if self._aside is not None:
-            self._aside.cancel()
         linger = Deadline.after(LINGER)
         async with self._turn(self._to_read, linger, _SILENT):
             await self._hear_out(linger)
