@@ -47,6 +47,7 @@ _ELSEWHERE = (
     *sys.stdlib_module_names,
     "OpenSSL",
     "cryptography",
+    "trio",
     "typing_extensions",
     # As the sources abbreviate them.
     "ec",
@@ -86,9 +87,9 @@ _INSIDE = (
     "Hooks",
     "CredentialSource",
     r"tlskit\.(\w+\.)+_\w+",
-    r"tlskit\.(aio|client|stdlib|cli|context|engine|openssl|policy|verify|x509)\.\w+\.\w+",
+    r"tlskit\.(aio|trio|client|stdlib|cli|context|engine|openssl|policy|verify|x509)\.\w+\.\w+",
     r"tlskit\.cli\.\w+\.\w+\.\w+",
-    r"tlskit\.ports\.driver\.Driver",
+    r"tlskit\.ports\.(driver\.Driver|coroutines\.Coroutines)",
 )
 nitpick_ignore_regex = [
     (r"py:.*", rf"({'|'.join(_ELSEWHERE)})(\..*)?"),

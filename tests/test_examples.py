@@ -27,6 +27,9 @@ from .peers import PATIENCE, Task
 EXAMPLES = Path(__file__).parent.parent / "examples"
 #: What each of them prints, as a pattern.
 SAYS = {
+    "anyio_stream": r"""ASYNCIO\?
+TRIO\?
+""",
     "chat": r"""Ann hears: Ann comes in
 Ann hears: Bob comes in
 Bob hears: Bob comes in
