@@ -1,7 +1,8 @@
-"""SHA-1 and MD5 of streams by OpenSSL, and hexadecimal both ways.
+"""SHA-256, SHA-1 and MD5 of streams by OpenSSL, and hexadecimal both ways.
 
-Both digests are broken where somebody may choose the input; they are here
-for formats that demand them.  Source: ``openssl/sha1``, ``openssl/md5``.
+SHA-1 and MD5 are broken where somebody may choose the input; they are here
+for formats that demand them.  Source: ``openssl/sha256``, ``openssl/sha1``,
+``openssl/md5``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from .openssl.hashing import (
     md5_bytes,
     sha1,
     sha1_bytes,
+    sha256,
+    sha256_bytes,
 )
 
 __all__ = [
@@ -22,4 +25,6 @@ __all__ = [
     "md5_bytes",
     "sha1",
     "sha1_bytes",
+    "sha256",
+    "sha256_bytes",
 ]

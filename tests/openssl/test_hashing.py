@@ -18,10 +18,12 @@ from tlskit.hashing import (
     md5_bytes,
     sha1,
     sha1_bytes,
+    sha256,
+    sha256_bytes,
 )
 from tlskit.openssl import hashing
 
-FUNCTIONS = [sha1, sha1_bytes, md5, md5_bytes]
+FUNCTIONS = [sha1, sha1_bytes, sha256, sha256_bytes, md5, md5_bytes]
 
 
 @pytest.fixture(params=[True, False], ids=["openssl", "hashlib"])
@@ -52,12 +54,18 @@ def test_digests(available, data):
     """The digests are hashlib's, as bytes or as lower-case digits."""
     assert hashlib.sha1(data).digest() == sha1_bytes(io.BytesIO(data))
     assert hashlib.sha1(data).hexdigest() == sha1(io.BytesIO(data))
+    assert hashlib.sha256(data).digest() == sha256_bytes(io.BytesIO(data))
+    assert hashlib.sha256(data).hexdigest() == sha256(io.BytesIO(data))
     assert hashlib.md5(data).digest() == md5_bytes(io.BytesIO(data))
     assert hashlib.md5(data).hexdigest() == md5(io.BytesIO(data))
 
 
 def test_known_value():
-    """RFC 3174 and RFC 1321 give these digests of "abc"."""
+    """FIPS 180, RFC 3174 and RFC 1321 give these digests of "abc"."""
+    assert (
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        == sha256(io.BytesIO(b"abc"))
+    )
     assert "a9993e364706816aba3e25717850c26c9cd0d89d" == sha1(
         io.BytesIO(b"abc")
     )

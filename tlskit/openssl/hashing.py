@@ -1,7 +1,8 @@
-"""SHA-1 and MD5 of streams by OpenSSL, and hexadecimal both ways.
+"""SHA-256, SHA-1 and MD5 of streams by OpenSSL, and hexadecimal both ways.
 
-Both digests are broken where somebody may choose the input; they are here
-for formats that demand them.  Source: ``openssl/sha1``, ``openssl/md5``.
+SHA-1 and MD5 are broken where somebody may choose the input; they are here
+for formats that demand them.  Source: ``openssl/sha256``, ``openssl/sha1``,
+``openssl/md5``.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ __all__ = [
     "md5_bytes",
     "sha1",
     "sha1_bytes",
+    "sha256",
+    "sha256_bytes",
 ]
 
 _log = logging.getLogger("tlskit.hashing")
@@ -42,6 +45,28 @@ class _Stream(Protocol):
     def read(self, size: int, /) -> bytes:
         """Give at most *size* bytes; none at the end."""
         ...
+
+
+def sha256(stream: _Stream) -> str:
+    """Hash a binary stream to its end; give 64 hexadecimal digits.
+
+    Args:
+        stream: As for ``sha1``; so are the errors.
+
+    Source: ``sha256`` (``openssl/sha256``).
+    """
+    return bytes_to_hex_string(sha256_bytes(stream))
+
+
+def sha256_bytes(stream: _Stream) -> bytes:
+    """Hash a binary stream to its end; give 32 bytes.
+
+    Args:
+        stream: As for ``sha1``; so are the errors.
+
+    Source: ``sha256-bytes`` (``openssl/sha256``).
+    """
+    return _digest("sha256", stream)
 
 
 def sha1(stream: _Stream) -> str:
@@ -125,9 +150,13 @@ def _openssl_state(name: str) -> hashes.Hash | None:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import hashes
 
-    algorithm = {"sha1": hashes.SHA1, "md5": hashes.MD5}[name]
+    known: dict[str, type[hashes.HashAlgorithm]] = {
+        "sha256": hashes.SHA256,
+        "sha1": hashes.SHA1,
+        "md5": hashes.MD5,
+    }
     try:
-        return hashes.Hash(algorithm())
+        return hashes.Hash(known[name]())
     except UnsupportedAlgorithm:
         return None
 
