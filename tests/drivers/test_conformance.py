@@ -644,3 +644,29 @@ def test_a_coroutine_that_chooses_nobody(
                 await anyio.lowlevel.checkpoint()
 
     driver.run(main)
+
+
+@awaited
+def test_what_a_server_counts(driver: Driver) -> None:
+    """Clients that are dropped in mid-handshake, and handlers that fail."""
+
+    async def handler(end: End) -> None:
+        raise tlskit.StreamError("on purpose")
+
+    async def main() -> None:
+        async with driver.serving(handler) as server:
+            end = await driver.connect(server.port)
+            assert b"" == await end.receive()
+            await end.close()
+            with socket.create_connection((LOCAL, server.port), PATIENCE):
+                while not server.statistics.handshakes:  # noqa: ASYNC110
+                    await anyio.sleep(0.001)
+                await server.shutdown(0)
+            counted = server.statistics
+            assert 1 == counted.failed_handlers
+            assert 1 == counted.handshaken
+            assert {"closed": 1} == counted.refused
+            assert 2 == counted.accepted
+            assert 0 == counted.active == counted.handshakes
+
+    driver.run(main)

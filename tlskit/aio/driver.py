@@ -44,6 +44,8 @@ from .signal import Signal
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+    from ..server.tally import Meter
+
 __all__ = ["AsyncDriver"]
 
 T = TypeVar("T")
@@ -92,6 +94,8 @@ class AsyncDriver(asyncio.BufferedProtocol):
         self._previous: asyncio.BaseProtocol | None = None
         self._kept: object = None
         self._broken: Exception | None = None
+        #: Counts bytes, for a server.
+        self.meter: Meter | None = None
 
     # -- what the transport calls -------------------------------------------
 
@@ -115,6 +119,8 @@ class AsyncDriver(asyncio.BufferedProtocol):
     def feed(self, data: bytes | memoryview) -> None:
         """Take ciphertext, or its end, from wherever it comes."""
         self._held += len(data)
+        if self.meter is not None:
+            self.meter.received += len(data)
         if self.engine.state is State.FAILED:
             self._drained += len(data)  # It is of no use any more.
         else:
@@ -333,6 +339,8 @@ class AsyncDriver(asyncio.BufferedProtocol):
 
     def _hand_over(self, data: bytes | bytearray) -> None:
         if data and not self.transport.is_closing():
+            if self.meter is not None:
+                self.meter.sent += len(data)
             self.transport.write(data)
 
     async def _fill(self, deadline: Deadline) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 from ..context.sides import ServerContext, server_context
 from ..errors import TLSError
 from ..ports.engines import new_engine
+from ..server.collecting import Collector, Counting
 from ..server.listener import check_credentials, listening_socket
+from ..server.metrics import ListenerStatistics
+from ..server.tally import Meter, Tally, reason_of
 from ..tools.deadline import Deadline
 from .driver import AsyncDriver
 from .opening import port_over, shaken
@@ -67,6 +71,8 @@ class AsyncServer:
         self._shaking: set[asyncio.Task[None]] = set()
         self._serving: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._address = "{}:{}".format(*sock.getsockname()[:2])
+        self._tally = Tally(_nothing)
         #: How many clients failed in their handshake.
         self.failures: int = 0
         self._accepting = asyncio.get_running_loop().create_task(
@@ -105,6 +111,24 @@ class AsyncServer:
         """How many clients are being served."""
         return len(self._serving)
 
+    @property
+    def statistics(self) -> ListenerStatistics:
+        """What was counted so far; from any thread."""
+        return self._tally.statistics(self._address, len(self._shaking))
+
+    def collector(self, *others: Counting) -> Collector:
+        """Make a collector for the registry of prometheus_client.
+
+        It gives what ``Listener.collector()`` does.
+
+        Args:
+            *others: More servers, or listeners, which share its metrics.
+
+        Raises:
+            UnsupportedError: prometheus_client is not installed.
+        """
+        return Collector(self, *others)
+
     def is_serving(self) -> bool:
         """Say whether clients are accepted."""
         return not self._closed
@@ -117,9 +141,10 @@ class AsyncServer:
             while True:
                 await self._slots.acquire()
                 sock = await self._next(loop)
-                task = loop.create_task(self._meet(sock, loop))
+                meter = self._tally.meter()
+                task = loop.create_task(self._meet(sock, loop, meter))
                 self._shaking.add(task)
-                task.add_done_callback(partial(self._leave, sock))
+                task.add_done_callback(partial(self._leave, sock, meter))
         finally:
             self._sock.close()
 
@@ -135,14 +160,19 @@ class AsyncServer:
             else:
                 return sock
 
-    async def _meet(self, sock: Any, loop: asyncio.AbstractEventLoop) -> None:
+    async def _meet(
+        self, sock: Any, loop: asyncio.AbstractEventLoop, meter: Meter
+    ) -> None:
         """Shake hands with one client, and serve it."""
+        since = time.monotonic()
         try:
-            port = await self._shake(sock, loop)
+            port = await self._shake(sock, loop, meter)
         except Exception as error:  # noqa: BLE001 - a hook raises anything
             self.failures += 1
+            self._tally.refuse(reason_of(error))
             _tell(error, "a client failed", loop)
             return
+        self._tally.shaken(time.monotonic() - since)
         task = asyncio.current_task()
         assert task is not None
         self._serving.add(task)
@@ -151,6 +181,7 @@ class AsyncServer:
             try:
                 await self._handler(port)
             except Exception as error:  # noqa: BLE001 - the handler's own
+                self._tally.count("failed_handlers")
                 _tell(error, "a client was lost", loop)
 
     def _forget_handshake(self, task: asyncio.Task[None]) -> None:
@@ -158,14 +189,19 @@ class AsyncServer:
             self._shaking.discard(task)
             self._slots.release()
 
-    def _leave(self, sock: Any, task: asyncio.Task[None]) -> None:
+    def _leave(
+        self, sock: Any, meter: Meter, task: asyncio.Task[None]
+    ) -> None:
+        if task in self._shaking and task.cancelled():
+            self._tally.refuse("closed")
         self._forget_handshake(task)
         self._serving.discard(task)
+        meter.stop()
         if task.cancelled():  # Perhaps before it could begin.
             sock.close()
 
     async def _shake(
-        self, sock: Any, loop: asyncio.AbstractEventLoop
+        self, sock: Any, loop: asyncio.AbstractEventLoop, meter: Meter
     ) -> AsyncSSLPort:
         try:
             address = sock.getpeername()[:2]
@@ -173,6 +209,7 @@ class AsyncServer:
                 self._context, server_side=True, hostname=None, alpn=()
             )
             driver = AsyncDriver(engine)
+            driver.meter = meter
             transport, _ = await loop.connect_accepted_socket(
                 lambda: driver, sock
             )
@@ -250,6 +287,10 @@ class AsyncServer:
     ) -> None:
         """Shut it down; without delay, after an exception."""
         await self.shutdown(_GRACE if kind is None else 0)
+
+
+def _nothing() -> None:
+    """Have no bell to ring: nobody waits for room here."""
 
 
 def _tell(

@@ -31,6 +31,7 @@ __all__ = [
     "ClientContext",
     "ServerContext",
     "client_context",
+    "contexts_of",
     "server_context",
 ]
 
@@ -382,11 +383,34 @@ class _NameTable:
             table = self._below if wildcard else self._exact
             table[_canonical(name[2:] if wildcard else name)] = context
 
+    @property
+    def contexts(self) -> list[ServerContext]:
+        """All that it leads to."""
+        more = [] if self._default is None else [self._default]
+        return [*self._exact.values(), *self._below.values(), *more]
+
     def __call__(self, server_name: str) -> ServerContext | None:
         name = server_name.lower().rstrip(".")
         if name in self._exact:
             return self._exact[name]
         return self._below.get(name.partition(".")[2], self._default)
+
+
+def contexts_of(context: ServerContext) -> tuple[ServerContext, ...]:
+    """Give *context* and those that a table of names leads to.
+
+    A function that chooses contexts can't be asked for all of them.
+    """
+    known: dict[int, ServerContext] = {}
+    waiting = [context]
+    while waiting:
+        each = waiting.pop()
+        if id(each) not in known:
+            known[id(each)] = each
+            choose = each.settings.choose
+            if isinstance(choose, _NameTable):
+                waiting += choose.contexts
+    return tuple(known.values())
 
 
 def _canonical(name: str) -> str:

@@ -47,9 +47,9 @@ class Events:
         if _accepted.isEnabledFor(logging.DEBUG):
             _accepted.debug("%s:%s came", *peer, extra=self._about(peer))
 
-    def handshaken(self, port: SSLPort) -> None:
-        """A handshake was completed."""
-        self._tally.count("handshaken")
+    def handshaken(self, port: SSLPort, seconds: float) -> None:
+        """A handshake was completed, so long after the client had come."""
+        self._tally.shaken(seconds)
         if not _handshaken.isEnabledFor(logging.INFO):
             return
         about = self._about(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import selectors
 import socket
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
@@ -73,6 +74,8 @@ class Handshake:
     ) -> None:
         self.sock = sock
         self.number = sock.fileno()
+        #: When it began, on ``time.monotonic()``'s clock.
+        self.since: float = time.monotonic()
         self.deadline = Deadline.after(rules.handshake_timeout)
         self.interest = selectors.EVENT_READ
         self.over = False

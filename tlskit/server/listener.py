@@ -16,6 +16,7 @@ from ..ports.port import SSLPort
 from ..tools.deadline import Deadline
 from ..tools.public import public
 from ..verify.identity import Identity
+from .collecting import Collector
 from .metrics import ListenerStatistics
 from .plain_http import PlainHTTP
 from .processes.children import Parent
@@ -504,6 +505,23 @@ class Listener:
         """What was counted so far; see also ``prometheus_text()``."""
         own = self._reception.statistics
         return own if self._service is None else self._service.total(own)
+
+    def collector(self, *others: Listener) -> Collector:
+        """Make a collector for the registry of prometheus_client.
+
+        ``REGISTRY.register(listener.collector())``: the counts of
+        ``statistics``, ``tlskit_handshake_seconds`` as a histogram, and
+        ``tlskit_certificate_not_after_timestamp_seconds`` (Unix time) for
+        each of our own certificates.
+
+        Args:
+            *others: More listeners, which share its metrics: a metric of
+                several collectors is shown once for each of them.
+
+        Raises:
+            UnsupportedError: prometheus_client is not installed.
+        """
+        return Collector(self, *others)
 
     def addresses(
         self, port_numbers: bool = False

@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 
 from ..tools.public import public
 
-__all__ = ["ListenerStatistics", "prometheus_text"]
+__all__ = ["BOUNDS", "METRICS", "ListenerStatistics", "prometheus_text"]
+
+#: The bounds, in seconds, between which handshakes are counted.
+BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 @public
@@ -44,6 +47,13 @@ class ListenerStatistics:
     sent: int = 0
     #: Handlers of ``serve()`` that raised an exception.
     failed_handlers: int = 0
+    #: How long all completed handshakes took together, in seconds, each from
+    #: the TCP connection on.
+    handshake_seconds: float = 0.0
+    #: How many of them took at most 5, 10, 25, 50, 100, 250 and 500
+    #: milliseconds, 1, 2.5, 5 and 10 seconds, and how many longer; each is
+    #: counted once.
+    handshake_counts: tuple[int, ...] = (0,) * (len(BOUNDS) + 1)
 
 
 def prometheus_text(*statistics: ListenerStatistics) -> str:
@@ -59,23 +69,28 @@ def prometheus_text(*statistics: ListenerStatistics) -> str:
     Source: https://prometheus.io/docs/instrumenting/exposition_formats/
     """
     return "".join(
-        line for metric in _METRICS for line in _show(*metric, statistics)
+        line for metric in METRICS for line in _show(*metric, statistics)
     )
 
 
-_Samples = Callable[[ListenerStatistics], Iterable[tuple[str, int]]]
+_Samples = Callable[
+    [ListenerStatistics], Iterable[tuple[Mapping[str, str], int]]
+]
 
 
 def _plain(name: str) -> _Samples:
-    return lambda statistics: [("", getattr(statistics, name))]
+    return lambda statistics: [({}, getattr(statistics, name))]
 
 
-def _by_reason(statistics: ListenerStatistics) -> Iterator[tuple[str, int]]:
+def _by_reason(
+    statistics: ListenerStatistics,
+) -> Iterator[tuple[Mapping[str, str], int]]:
     for reason, count in sorted(statistics.refused.items()):
-        yield f',reason="{_escaped(reason)}"', count
+        yield {"reason": reason}, count
 
 
-_METRICS: tuple[tuple[str, str, str, _Samples], ...] = (
+#: Name, kind, words and samples of each, the listener's label not included.
+METRICS: tuple[tuple[str, str, str, _Samples], ...] = (
     (
         "tlskit_connections_accepted_total",
         "counter",
@@ -137,9 +152,15 @@ def _show(
     yield f"# HELP {name} {words}\n"
     yield f"# TYPE {name} {kind}\n"
     for each in statistics:
-        where = f'listener="{_escaped(each.address)}"'
         for labels, value in samples(each):
-            yield f"{name}{{{where}{labels}}} {value}\n"
+            shown = ",".join(
+                f'{label}="{_escaped(text)}"'
+                for label, text in {
+                    "listener": each.address,
+                    **labels,
+                }.items()
+            )
+            yield f"{name}{{{shown}}} {value}\n"
 
 
 def _escaped(text: str) -> str:

@@ -15,6 +15,7 @@ import selectors
 import signal
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -294,7 +295,7 @@ class Reception:
             meter.stop()
             if not isinstance(error, OSError):
                 raise
-            self._finish(error, address[:2])
+            self._finish(error, address[:2], 0.0)
             return True
         self.handshakes[made.number] = made
         self.selector.register(sock, selectors.EVENT_READ, made)
@@ -305,7 +306,8 @@ class Reception:
         """Let one handshake go on, and act on what came of it."""
         outcome = handshake.advance()
         if outcome is not None:
-            self._finish(outcome, handshake.peer)
+            seconds = time.monotonic() - handshake.since
+            self._finish(outcome, handshake.peer, seconds)
         if handshake.over:
             self._forget(handshake)
         else:
@@ -317,12 +319,15 @@ class Reception:
         handshake.leave()
 
     def _finish(
-        self, outcome: SSLPort | BaseException, peer: tuple[str, int]
+        self,
+        outcome: SSLPort | BaseException,
+        peer: tuple[str, int],
+        seconds: float,
     ) -> None:
         if not isinstance(outcome, SSLPort):
             self.events.refused(outcome, peer)
         elif outcome.version is not None:
-            self.events.handshaken(outcome)
+            self.events.handshaken(outcome, seconds)
         self.done.append(outcome)
         self.ring()
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import socket
 import threading
+from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Callable
 from types import MappingProxyType
 
 from ..errors import TLSError
 from ..ports.transport import SocketTransport
-from .metrics import ListenerStatistics
+from .metrics import BOUNDS, ListenerStatistics
 
 __all__ = ["Meter", "MeteredTransport", "Tally", "reason_of"]
 
@@ -105,6 +106,8 @@ class Tally:
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
+        self._seconds = 0.0
+        self._buckets = [0] * (len(BOUNDS) + 1)
         self._open: set[Meter] = set()
         # Ports may be collected at any time, also in a thread that is inside
         # this class; so those that end take no lock.
@@ -127,6 +130,13 @@ class Tally:
         """Count a client that was refused."""
         with self._lock:
             self._refused[reason] += 1
+
+    def shaken(self, seconds: float) -> None:
+        """Count a handshake that was completed, and how long it took."""
+        with self._lock:
+            self._counts["handshaken"] += 1
+            self._seconds += seconds
+            self._buckets[bisect_left(BOUNDS, seconds)] += 1
 
     def count(self, name: str) -> None:
         """Count one more of ``ListenerStatistics``'s *name*."""
@@ -162,6 +172,7 @@ class Tally:
             live = list(self._open)
             counts = self._counts.copy()
             refused = MappingProxyType(dict(self._refused))
+            seconds, buckets = self._seconds, tuple(self._buckets)
         counts["received"] += sum(meter.received for meter in live)
         counts["sent"] += sum(meter.sent for meter in live)
         return ListenerStatistics(
@@ -169,5 +180,7 @@ class Tally:
             refused=refused,
             handshakes=handshakes,
             active=max(0, len(live) - handshakes),
+            handshake_seconds=seconds,
+            handshake_counts=buckets,
             **counts,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,10 @@ from ..context.sides import ServerContext, server_context
 from ..errors import TLSError
 from ..ports.engines import new_engine
 from ..ports.port import endpoints_of
+from ..server.collecting import Collector, Counting
 from ..server.listener import check_credentials, listening_socket
+from ..server.metrics import ListenerStatistics
+from ..server.tally import Meter, Tally, reason_of
 from ..tools.deadline import Deadline
 from .carriers import SocketCarrier
 from .opening import port_over, shaken
@@ -67,6 +71,8 @@ class TrioServer:
         self._shaking: set[trio.CancelScope] = set()
         self._serving: set[trio.CancelScope] = set()
         self._closed = False
+        self._address = "{}:{}".format(*sock.getsockname()[:2])
+        self._tally = Tally(_nothing)
         self._over = trio.Event()
         #: How many clients failed in their handshake.
         self.failures: int = 0
@@ -102,6 +108,24 @@ class TrioServer:
     def connections(self) -> int:
         """How many clients are being served."""
         return len(self._serving)
+
+    @property
+    def statistics(self) -> ListenerStatistics:
+        """What was counted so far; from any thread."""
+        return self._tally.statistics(self._address, len(self._shaking))
+
+    def collector(self, *others: Counting) -> Collector:
+        """Make a collector for the registry of prometheus_client.
+
+        It gives what ``Listener.collector()`` does.
+
+        Args:
+            *others: More servers, or listeners, which share its metrics.
+
+        Raises:
+            UnsupportedError: prometheus_client is not installed.
+        """
+        return Collector(self, *others)
 
     def is_serving(self) -> bool:
         """Say whether clients are accepted."""
@@ -149,36 +173,56 @@ class TrioServer:
 
     async def _meet(self, sock: socket.socket) -> None:
         """Shake hands with one client, and serve it."""
-        port = None
+        meter = self._tally.meter()
+        try:
+            port = await self._met(sock, meter)
+            if port is not None:
+                await self._serve(port)
+        finally:
+            meter.stop()
+
+    async def _met(
+        self, sock: socket.socket, meter: Meter
+    ) -> TrioSSLPort | None:
+        since = time.monotonic()
         with trio.CancelScope() as scope:
             self._shaking.add(scope)
             try:
-                port = await self._shake(sock)
+                port = await self._shake(sock, meter)
             except Exception as error:
                 self.failures += 1
+                self._tally.refuse(reason_of(error))
                 _tell(error, "a client failed")
+            except trio.Cancelled:
+                self._tally.refuse("closed")
+                raise
+            else:
+                self._tally.shaken(time.monotonic() - since)
+                return port
             finally:
                 self._shaking.discard(scope)
                 self._slots.release()
-        if port is None:
-            return
+        return None
+
+    async def _serve(self, port: TrioSSLPort) -> None:
         with trio.CancelScope() as scope:
             self._serving.add(scope)
             try:
                 async with port:
                     await self._handler(port)
             except Exception as error:
+                self._tally.count("failed_handlers")
                 _tell(error, "a client was lost")
             finally:
                 self._serving.discard(scope)
 
-    async def _shake(self, sock: socket.socket) -> TrioSSLPort:
+    async def _shake(self, sock: socket.socket, meter: Meter) -> TrioSSLPort:
         try:
             endpoints = endpoints_of(sock)
             engine = new_engine(
                 self._context, server_side=True, hostname=None, alpn=()
             )
-            carrier = SocketCarrier(sock)
+            carrier = _Metered(sock, meter)
         except BaseException:
             sock.close()
             raise
@@ -226,6 +270,28 @@ class TrioServer:
             for scope in self._serving:
                 scope.cancel()
         await self.wait_closed()
+
+
+class _Metered(SocketCarrier):
+    """A client's socket whose bytes are counted."""
+
+    def __init__(self, sock: socket.socket, meter: Meter) -> None:
+        super().__init__(sock)
+        self._meter = meter
+
+    def read_into(self, buffer: memoryview) -> int | None:
+        size = super().read_into(buffer)
+        self._meter.received += size or 0
+        return size
+
+    def write(self, data: memoryview) -> int | None:
+        size = super().write(data)
+        self._meter.sent += size or 0
+        return size
+
+
+def _nothing() -> None:
+    """Have no bell to ring: nobody waits for room here."""
 
 
 def _tell(error: Exception, what: str) -> None:

@@ -38,7 +38,7 @@ MARGIN = 8.0
 _NUMBERS = tuple(
     each.name
     for each in fields(ListenerStatistics)
-    if each.name not in {"address", "refused"}
+    if each.name not in {"address", "refused", "handshake_counts"}
 )
 
 
@@ -58,6 +58,12 @@ def total(
             name: sum(getattr(part, name) for part in parts)
             for name in _NUMBERS
         },
+        handshake_counts=tuple(
+            map(
+                sum,
+                zip(*(each.handshake_counts for each in parts), strict=True),
+            )
+        ),
     )
 
 
@@ -114,7 +120,11 @@ class Child:
 
     def _hear(self) -> None:
         said = json.loads(self.line.recv_bytes(_MOST))
-        self.counts = replace(self.counts, **said["counts"])
+        counts = said["counts"]
+        spread = counts.pop("handshake_counts", self.counts.handshake_counts)
+        self.counts = replace(
+            self.counts, handshake_counts=tuple(spread), **counts
+        )
         self.cut_off = said["cut_off"]
 
     def kill(self) -> None:
@@ -225,7 +235,11 @@ class Parent:
     def _tell(self, counts: ListenerStatistics, cut_off: int) -> None:
         numbers = {name: getattr(counts, name) for name in _NUMBERS}
         said: dict[str, object] = {
-            "counts": {**numbers, "refused": dict(counts.refused)},
+            "counts": {
+                **numbers,
+                "refused": dict(counts.refused),
+                "handshake_counts": counts.handshake_counts,
+            },
             "cut_off": cut_off,
         }
         with self._lock:
