@@ -9,24 +9,34 @@ import tlskit
 
 
 class Protocol(H11Protocol):
-    """Hands the client's certificate to the application."""
+    """Hands what TLS knows to the application."""
 
     def connection_made(self, transport) -> None:
-        """Add what TLS knows to the state that each request gets."""
+        """Add it to the state that each request gets."""
         super().connection_made(transport)
         session = transport.get_extra_info("ssl_object")
         # Once for each connection, as the protocol object itself.
-        self.app_state = {
-            **self.app_state,
-            "client_certificate": session.getpeercert(),
-        }
+        self.app_state = {**self.app_state, "tls": session.facts.asgi()}
+
+
+def with_tls(app):
+    """Have *app* find it where ASGI's TLS extension has it."""
+
+    async def wrapped(scope, receive, send) -> None:
+        tls = scope.get("state", {}).get("tls")
+        if tls is not None:
+            extensions = {**scope.get("extensions", {}), "tls": tls}
+            scope = {**scope, "extensions": extensions}
+        await app(scope, receive, send)
+
+    return wrapped
 
 
 class Config(uvicorn.Config):
     """Takes a tlskit context instead of file names."""
 
     def __init__(self, app, context: tlskit.ServerContext, **options) -> None:
-        super().__init__(app, http=Protocol, **options)
+        super().__init__(with_tls(app), http=Protocol, **options)
         self._context = context
 
     def load(self) -> None:
@@ -38,8 +48,7 @@ class Config(uvicorn.Config):
 async def application(scope, receive, send) -> None:
     """Tell clients their names."""
     assert scope["type"] == "http"
-    certificate = scope["state"]["client_certificate"] or {}
-    names = [value for _, value in certificate.get("subjectAltName", ())]
+    name = scope["extensions"]["tls"]["client_cert_name"] or "CN=stranger"
     await send(
         {
             "type": "http.response.start",
@@ -47,7 +56,7 @@ async def application(scope, receive, send) -> None:
             "headers": [(b"content-type", b"text/plain")],
         }
     )
-    body = f"hello, {', '.join(names) or 'stranger'}\n".encode()
+    body = f"hello, {name.removeprefix('CN=')}\n".encode()
     await send({"type": "http.response.body", "body": body})
 
 

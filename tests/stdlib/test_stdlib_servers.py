@@ -335,6 +335,27 @@ def test_uvicorn_shows_the_client_to_the_application():
     assert caught.value is not None
 
 
+def test_werkzeug_shows_the_client_to_the_application():
+    """mTLS from requests to WSGI: the client's name is in the environment."""
+    pytest.importorskip("werkzeug")
+    requests = pytest.importorskip("requests")
+    from ..examples.requests_client import TLSAdapter
+
+    for credentials, name in ((True, "CN=client.example"), (False, "https")):
+        asking = server(verify=True).copy()
+        if not credentials:
+            asking.try_verify()
+        with (
+            blocking("werkzeug_server", asking) as port,
+            requests.Session() as session,
+        ):
+            session.mount(
+                "https://", TLSAdapter(client(credentials=credentials))
+            )
+            answer = session.get(f"https://localhost:{port}/", timeout=10)
+            assert f"hello, {name}\n" == answer.text
+
+
 # -- HTTP/2 by ALPN ---------------------------------------------------------
 
 

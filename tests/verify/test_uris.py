@@ -423,3 +423,11 @@ def test_a_long_service() -> None:
     )
 
     Identity.service(text).check(leaf(entry).certificate)
+
+
+def test_kinds() -> None:
+    """Each identity says what it is."""
+    assert "host" == Identity.host("a.example").kind
+    assert "address" == Identity.address("192.0.2.1").kind
+    assert "uri" == Identity.uri(BILLING).kind
+    assert "service" == Identity.service(XMPP).kind

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from ..errors import VerificationError
 from ..tools.public import public
 from ..verify.identity import Identity, identities_of
 from ..x509 import gate
+from .gateways import asgi, environ
 
 __all__ = ["Facts"]
 
@@ -56,3 +58,30 @@ class Facts:
         if self.peer_certificate is None or not self.peer_verified:
             return ()
         return identities_of(self.peer_certificate)
+
+    def asgi(self) -> dict[str, Any]:
+        """Give what a server puts into ``scope["extensions"]["tls"]``.
+
+        Returns:
+            ``server_cert``, ``client_cert_chain`` and ``client_cert_name``
+            (None unless the client is verified), ``client_cert_error`` (None
+            if nothing is wrong), ``tls_version`` and ``cipher_suite``, as
+            the TLS extension of ASGI has them: certificates as PEM.
+
+        Source: https://asgi.readthedocs.io/en/latest/specs/tls.html
+        """
+        return asgi(self)
+
+    def environ(self) -> dict[str, str]:
+        """Give what a server puts into the environment of WSGI or CGI.
+
+        Returns:
+            ``HTTPS``, ``SSL_PROTOCOL``, ``SSL_CIPHER``, ``SSL_CLIENT_VERIFY``
+            (``NONE``, ``SUCCESS``, or ``FAILED:`` and a code) and more of
+            mod_ssl's names.  What the client's certificate says is there only
+            if it is verified: ``SSL_CLIENT_CERT``, ``SSL_CLIENT_S_DN``,
+            ``SSL_CLIENT_SAN_DNS_0``, ``SSL_CLIENT_SAN_URI_0``, ...
+
+        Source: https://httpd.apache.org/docs/current/mod/mod_ssl.html
+        """
+        return environ(self)

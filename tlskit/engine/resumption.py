@@ -27,7 +27,7 @@ def _meant(record: Record) -> str:
     if not record.insists:
         return identity.text
     asked = (record.sni or b"").decode("ascii")
-    return f"{type(identity.wanted).__name__} {identity.text} {asked}"
+    return f"{identity.kind} {identity.text} {asked}"
 
 
 class Resumption:

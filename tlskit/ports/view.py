@@ -72,6 +72,11 @@ class SessionView:
         return closed
 
     @property
+    def facts(self) -> Facts | None:
+        """All that the handshake has established; None before it is done."""
+        return self._engine.facts
+
+    @property
     def _facts(self) -> Facts | None:
         return self._engine.facts
 

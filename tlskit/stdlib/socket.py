@@ -33,6 +33,8 @@ from .session import Session, check_silent, der, read_by
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+    from ..engine.facts import Facts
+
 __all__ = ["SSLObject", "SSLSocket", "SocketSession"]
 
 #: How long, in seconds, ``close`` and ``shutdown`` try to say goodbye.
@@ -56,6 +58,12 @@ class _Views:
     """What both classes can do besides what the standard library's do."""
 
     _sslobj: Any
+
+    @property
+    def facts(self) -> Facts | None:
+        """What the handshake has established; None before it is done."""
+        found: Facts | None = self._sslobj._facts
+        return found
 
     def get_verified_chain(self) -> list[bytes]:
         """Give the path from the peer's certificate to a root, as DER."""

@@ -229,6 +229,17 @@ class Identity:
         return self.wanted if isinstance(self.wanted, Address) else None
 
     @property
+    def kind(self) -> str:
+        """What it is: ``"host"``, ``"address"``, ``"uri"``, ``"service"``."""
+        if isinstance(self.wanted, bytes):
+            return "host"
+        return (
+            type(self.wanted).__name__.lower()
+            if self.ip is None
+            else ("address")
+        )
+
+    @property
     def is_host(self) -> bool:
         """Whether it is a host name or an IP address."""
         return isinstance(self.wanted, Host)
