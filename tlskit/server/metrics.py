@@ -6,7 +6,7 @@ to whatever answers your monitoring.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..tools.public import public
@@ -53,7 +53,7 @@ class ListenerStatistics:
     #: How many of them took at most 5, 10, 25, 50, 100, 250 and 500
     #: milliseconds, 1, 2.5, 5 and 10 seconds, and how many longer; each is
     #: counted once.
-    handshake_counts: tuple[int, ...] = (0,) * (len(BOUNDS) + 1)
+    handshake_counts: Sequence[int] = (0,) * (len(BOUNDS) + 1)
 
 
 def prometheus_text(*statistics: ListenerStatistics) -> str:
