@@ -741,3 +741,52 @@ def test_all_is_reloaded_before_a_fault_is_raised(tmp_path: Path):
     with pytest.raises(tlskit.CredentialError):
         context.reload()
     assert 2 == roots.generation
+
+
+def test_a_workload_changes_its_trust_domain(tmp_path):
+    """SVID, key and bundle change in their files; later peers see all."""
+    old, new = CA("old domain"), CA("new domain")
+    bundle = tmp_path / "bundle.pem"
+
+    def write(ca: CA) -> None:
+        ca.issue("spiffe://example.org/a", common_name="a").write(tmp_path)
+        bundle.write_bytes(ca.pem)
+
+    def client(ca: CA) -> tlskit.ClientContext:
+        made = tlskit.ClientContext("auto")
+        ca.trust(made)
+        made.set_verify()
+        ca.issue("spiffe://example.org/b", common_name="b").apply(made)
+        return made
+
+    def meet(ca: CA) -> bool:
+        try:
+            pair = memory_pair(
+                client(ca),
+                server,
+                identity=tlskit.Identity.uri("spiffe://example.org/a"),
+            )
+        except tlskit.TLSError:
+            return False
+        for port in pair:
+            port.close()
+        return True
+
+    write(old)
+    server = tlskit.ServerContext()
+    server.load_credentials(
+        tlskit.ReloadableCredentials(
+            tmp_path / "chain.pem", tmp_path / "key.pem", interval=None
+        )
+    )
+    server.load_verify_source(tlskit.ReloadableRoots(bundle, interval=None))
+    server.set_verify()
+    server.seal()
+    assert meet(old)
+    assert not meet(new)
+    write(new)
+    assert meet(old)
+    server.reload()
+
+    assert meet(new)
+    assert not meet(old)

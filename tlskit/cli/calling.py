@@ -26,6 +26,7 @@ __all__ = [
     "Caller",
     "calling_options",
     "crl_option",
+    "parse_identity",
     "trusting",
 ]
 
@@ -62,6 +63,14 @@ _OPTIONS = (
         metavar="HOST",
         help="Expect a certificate for this name or address, and announce it, "
         "instead of the host's own.",
+    ),
+    click.option(
+        "--identity",
+        metavar="WHO",
+        help="Expect a certificate for this instead: a URI such as "
+        "spiffe://example.org/billing, a service such as "
+        "_xmpp-server.example.org, a host or an address.  --name is then "
+        "announced only.",
     ),
     click.option(
         "--ca",
@@ -140,6 +149,20 @@ def trusting(
     return context
 
 
+def parse_identity(text: str) -> Identity:
+    """Tell a URI, a service, a host and an address from each other.
+
+    Raises:
+        ConfigurationError: It is none of them.
+        ValueError: It is empty.
+    """
+    if "://" in text or text.lower().startswith("urn:"):
+        return Identity.uri(text)
+    if text.startswith("_"):
+        return Identity.service(text)
+    return Identity.parse(text)
+
+
 @dataclass(frozen=True)
 class Caller:
     """Connects to servers in one and the same way."""
@@ -156,6 +179,8 @@ class Caller:
     alpn: tuple[str, ...] = ()
     #: Who connects us, as for ``connect``; it may have a password in it.
     proxy: str | None = field(default=None, repr=False)
+    #: Whom to expect instead of a name, as it was given.
+    identity: str | None = None
 
     def __post_init__(self) -> None:
         """Check the names; a bad one should not cost a connection."""
@@ -163,6 +188,7 @@ class Caller:
             alpn_names(self.alpn)
             if self.name is not None:
                 Identity.parse(self.name)
+            self.whom  # noqa: B018 - parsed on access
             if self.proxy is not None and self.proxy != ENVIRONMENT:
                 Proxy.parse(self.proxy)
         except (ValueError, ConfigurationError) as error:
@@ -179,9 +205,21 @@ class Caller:
         """Parse ``HOST[:PORT]``."""
         return parse_target(text, self.port)
 
+    @property
+    def whom(self) -> Identity | None:
+        """Who has to be proved instead of a name."""
+        return None if self.identity is None else parse_identity(self.identity)
+
+    def meant(self, target: Target | None = None) -> Identity | None:
+        """Tell whose certificate is wanted; None for anybody's."""
+        name = self.name
+        if name is None and target is not None:
+            name = target.host
+        return self.whom or (None if name is None else Identity.parse(name))
+
     def expected(self, target: Target) -> str:
-        """Tell whose certificate is wanted."""
-        return target.host if self.name is None else self.name
+        """Tell whose certificate is wanted, as it was written."""
+        return self.identity or self.name or target.host
 
     def call(self, target: Target) -> SSLPort:
         """Connect, verify, and give the port.
@@ -198,6 +236,7 @@ class Caller:
                 timeout=self.timeout,
                 hostname=self.name,
                 proxy=self.proxy,
+                identity=self.whom,
             )
         return starttls.connect(
             target.host,
@@ -208,4 +247,5 @@ class Caller:
             timeout=self.timeout,
             hostname=self.name,
             proxy=self.proxy,
+            identity=self.whom,
         )

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ..errors import AlertError, TLSError, VerificationError
 from ..errors.codes import Alert
-from ..verify.identity import presented_names
+from ..x509.alternatives import everybody_in
 from ..x509.glimpse import Glimpse
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def certificate_data(certificate: x509.Certificate) -> CertificateData:
     return CertificateData(
         subject=glimpse._field(lambda it: _text(it.subject), _UNREADABLE),
         issuer=glimpse._field(lambda it: _text(it.issuer), _UNREADABLE),
-        names=glimpse._field(lambda it: list(presented_names(it)), []),
+        names=glimpse._field(lambda it: list(everybody_in(it)), []),
         not_before=_moment(glimpse.not_before),
         not_after=_moment(glimpse.not_after),
         sha256=certificate.fingerprint(hashes.SHA256()).hex(),

@@ -13,6 +13,7 @@ __all__ = [
     "Names",
     "UnreadableError",
     "certificate_hostnames",
+    "everybody_in",
     "harmless",
     "presented_names",
     "read_names",
@@ -104,6 +105,18 @@ def _service(name: x509.OtherName) -> str | None:
     if value.tag != _IA5_STRING:
         return None
     return value.content.decode("ascii", "replace")
+
+
+def everybody_in(certificate: x509.Certificate) -> tuple[str, ...]:
+    """Give hosts, addresses, URIs and services, harmless to print.
+
+    An extension that can't be read presents nobody.
+    """
+    try:
+        found = read_names(certificate)
+    except UnreadableError:
+        return ()
+    return () if found is None else found.everybody
 
 
 def presented_names(certificate: x509.Certificate) -> tuple[str, ...]:

@@ -82,6 +82,7 @@ def command(
     file: str | None,
     starttls: str | None,
     name: str | None,
+    identity: str | None,
     ca: tuple[Path, ...],
     crl: tuple[Path, ...],
     timeout: float,
@@ -105,7 +106,9 @@ def command(
     context.seal()
     if not alpn and starttls is None:
         alpn = _ALPN
-    caller = Caller(context, starttls, name, timeout, alpn, proxy=proxy)
+    caller = Caller(
+        context, starttls, name, timeout, alpn, proxy=proxy, identity=identity
+    )
     targets = [caller.target(each) for each in hosts]
     if file is not None:
         targets += read_targets(file, caller.port)

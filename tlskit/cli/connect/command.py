@@ -120,6 +120,7 @@ def command(
     host: str,
     starttls: str | None,
     name: str | None,
+    identity: str | None,
     ca: tuple[Path, ...],
     crl: tuple[Path, ...],
     timeout: float,
@@ -149,7 +150,9 @@ def command(
     if keylog is not None:
         context.set_keylog(keylog)
     context.seal()
-    caller = Caller(context, starttls, name, timeout, alpn, proxy=proxy)
+    caller = Caller(
+        context, starttls, name, timeout, alpn, proxy=proxy, identity=identity
+    )
     target = caller.target(host)
     notes = _Notes(as_json=as_json, full=report)
     try:

@@ -100,6 +100,7 @@ def command(
     subject: str,
     starttls: str | None,
     name: str | None,
+    identity: str | None,
     ca: tuple[Path, ...],
     timeout: float,
     proxy: str | None,
@@ -116,7 +117,9 @@ def command(
     """
     context = trusting(ca)
     context.seal()
-    caller = Caller(context, starttls, name, timeout, proxy=proxy)
+    caller = Caller(
+        context, starttls, name, timeout, proxy=proxy, identity=identity
+    )
     if _is_file(subject):
         case = _of_file(subject, caller)
     else:
@@ -148,7 +151,7 @@ def _of_file(subject: str, caller: Caller) -> _Case:
     """
     source = sys.stdin.buffer.read() if subject == "-" else Path(subject)
     presented = load_certificates(source)
-    policy = _policy(caller, caller.name)
+    policy = _policy(caller, caller.meant())
     where = "stdin" if subject == "-" else subject
     try:
         chain = judge(presented, policy)
@@ -159,7 +162,7 @@ def _of_file(subject: str, caller: Caller) -> _Case:
 
 def _of_host(subject: str, caller: Caller) -> _Case:
     target = caller.target(subject)
-    policy = _policy(caller, caller.expected(target))
+    policy = _policy(caller, caller.meant(target))
     try:
         with caller.call(target) as port:
             pass
@@ -177,11 +180,8 @@ def _of_host(subject: str, caller: Caller) -> _Case:
     )
 
 
-def _policy(caller: Caller, name: str | None) -> Policy:
-    return Policy(
-        roots=caller.context.settings.roots,
-        identity=None if name is None else Identity.parse(name),
-    )
+def _policy(caller: Caller, identity: Identity | None) -> Policy:
+    return Policy(roots=caller.context.settings.roots, identity=identity)
 
 
 def _data(case: _Case, asked: list[Opinion]) -> ExplainData:
