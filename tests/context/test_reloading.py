@@ -15,7 +15,7 @@ from cryptography import x509
 import tlskit
 from tlskit import ReloadableCredentials, ReloadableRoots, VerifySource
 from tlskit.context import reloading
-from tlskit.testing import CA, Leaf
+from tlskit.testing import CA, Leaf, memory_pair
 
 from ..engines import authority, client_engine, server_engine, shake
 
