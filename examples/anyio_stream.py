@@ -15,9 +15,9 @@ from typing import Any
 
 import anyio
 import anyio.abc
+import trio
 
 import tlskit
-import trio
 from tlskit import aio
 from tlskit import trio as tlskit_trio
 from tlskit.testing import CA

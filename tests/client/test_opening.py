@@ -9,9 +9,9 @@ import socket
 from contextlib import contextmanager
 
 import pytest
+import trio
 
 import tlskit
-import trio
 from tlskit import aio
 from tlskit.aio.dialling import _given_up
 from tlskit.client.opening import OPENING, Address, Race, Route

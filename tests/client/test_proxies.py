@@ -9,9 +9,9 @@ import threading
 from contextlib import suppress
 
 import pytest
+import trio
 
 import tlskit
-import trio
 from tlskit import aio
 from tlskit.client.proxies import Proxy
 from tlskit.testing import CA

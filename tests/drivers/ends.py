@@ -11,9 +11,9 @@ from typing import Any
 import anyio
 import anyio.to_thread
 import pytest
+import trio as trio_itself
 
 import tlskit
-import trio as trio_itself
 from tlskit import aio, trio
 
 from ..engines import client_context, server_context

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 import trio.testing
 
 import tlskit
-import trio
 from tlskit import trio as ours
 from tlskit.client.opening import Address, Race, Route
 from tlskit.policy.settings import Verify

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+import trio
 import trio.testing
 
 import tlskit
-import trio
 from tlskit import trio as ours
 from tlskit.trio import TrioSSLPort
 

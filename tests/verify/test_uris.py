@@ -431,3 +431,13 @@ def test_kinds() -> None:
     assert "address" == Identity.address("192.0.2.1").kind
     assert "uri" == Identity.uri(BILLING).kind
     assert "service" == Identity.service(XMPP).kind
+
+
+def test_a_long_uri_is_shown_in_part() -> None:
+    """A stranger's names fill no screen."""
+    words = refused(
+        Identity.uri("https://example.org/a"), "https://x.org/" + "b" * 500
+    )
+
+    assert "bbb...'" in words
+    assert "b" * 100 not in words

@@ -54,7 +54,7 @@ class Outbox:
 
     def clear(self) -> None:
         """Forget everything."""
-        self.size = 0
+        self.size: int = 0
         self._pieces.clear()
         self._tail = bytearray()
 

@@ -37,9 +37,9 @@ class Meter:
     __slots__ = ("_running", "_stopped", "received", "sent")
 
     def __init__(self, stopped: Callable[[Meter], None]) -> None:
-        self.received = 0
-        self.sent = 0
-        self._running = True
+        self.received: int = 0
+        self.sent: int = 0
+        self._running: bool = True
         self._stopped = stopped
 
     def stop(self) -> None:
