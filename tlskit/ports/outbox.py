@@ -25,7 +25,7 @@ class Outbox:
 
     def __init__(self) -> None:
         #: How many bytes are inside.
-        self.size = 0
+        self.size: int = 0
         self._pieces: deque[memoryview] = deque()
         self._tail = bytearray()
 
@@ -54,7 +54,7 @@ class Outbox:
 
     def clear(self) -> None:
         """Forget everything."""
-        self.size: int = 0
+        self.size = 0
         self._pieces.clear()
         self._tail = bytearray()
 
