@@ -125,6 +125,8 @@ class Record:
         self.server_side = server_side
         #: Every complaint about the peer's chain, in OpenSSL's order.
         self.faults: list[Fault] = []
+        #: Whether facts were made of what was judged so far.
+        self.settled = False
         #: Depth -> DER, as far as a chain could be built.
         self.chain: dict[int, bytes] = {}
         #: What a hook raised, or what refused on its behalf.
@@ -181,6 +183,9 @@ class Record:
             0 accepts, a positive code refuses, and a negative one accepts in
             spite of a fault, which then stays with the session.
         """
+        if self.settled:  # The peer shows another chain, in mid-session.
+            self.settled = False
+            self.renew()
         if depth not in self.chain:
             parsed(der)  # The facts will need it; now an alert can tell.
         self.chain[depth] = der

@@ -498,6 +498,7 @@ class Engine:
     def _open(self) -> None:
         """Reach OPEN, if the peer is the one that was meant."""
         self.facts = self._accepted()
+        self._old_finished = self._connection.get_peer_finished()
         self.state = State.OPEN
         if self.record.tracer is not None:
             self.record.tracer.done = True
@@ -514,7 +515,21 @@ class Engine:
         except BaseException as error:
             self._drain()  # In TLS 1.3 this holds our own certificate.
             self._fail(error)
+        self.record.settled = True
         return facts
+
+    def _judge_again(self) -> None:
+        """Judge a server that has renegotiated, as in the first handshake.
+
+        Until its Finished has come, data are those of the earlier session.
+        A server asks for a renegotiation itself, and judges the answer in
+        ``reauthenticated``; clients that ask for one are refused.
+        """
+        if self.server_side or not self._answered():
+            return
+        self._resumption = None  # What it keeps is the earlier session's.
+        self.facts = self._accepted()
+        self._old_finished = self._connection.get_peer_finished()
 
     def read_into(self, buffer: bytearray | memoryview) -> int | None:
         """Decrypt into *buffer* as much as is there and fits.
@@ -590,6 +605,8 @@ class Engine:
                 size = size or None
             else:
                 size = self._read_publicly(buffer, size)
+        if not self.record.settled:
+            self._judge_again()
         if self._resumption is not None:
             self._resumption.look(self._connection)
         return size
@@ -666,6 +683,12 @@ class Engine:
             self._what("write")
         if not len(data):  # OpenSSL would call that an error.
             return 0
+        done = self._encrypt(data)
+        if not self.record.settled:  # OpenSSL has read in order to write.
+            self._judge_again()
+        return done
+
+    def _encrypt(self, data: memoryview) -> int | None:
         direct = self._direct
         if direct is None:
             return self._run(self._connection.send, StreamError, data)

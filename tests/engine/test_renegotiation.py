@@ -1,0 +1,150 @@
+"""TLS 1.2: a server that renegotiates is judged as in the first handshake."""
+
+from __future__ import annotations
+
+import pytest
+
+import tlskit
+from tlskit.engine.engine import State
+from tlskit.policy.settings import Verify
+from tlskit.testing import CA, Leaf
+from tlskit.verify.chain import pin_of
+
+from ..engines import (
+    client_engine,
+    move,
+    read,
+    server_engine,
+    shake,
+)
+
+HOST = "localhost"
+
+
+class Asking(tlskit.ClientContext):
+    """Notes, and perhaps refuses, whom it meets."""
+
+    def __init__(self, protocol: str) -> None:
+        super().__init__(protocol)
+        self.met: list[object] = []
+        self.refused: object = None
+
+    def verify_peer(self, verdict):
+        """Refuse one certificate."""
+        self.met.append(verdict.peer_certificate)
+        if verdict.peer_certificate == self.refused:
+            raise LookupError("not this one")
+
+
+def renewed(client, server, leaf: Leaf) -> bytes:
+    """Have the server renegotiate with *leaf*; give what is read then."""
+    server._connection.use_certificate(leaf.certificate)
+    server._connection.use_privatekey(leaf.key)
+    server.reauthenticate(Verify.TRY)
+    got = b""
+    for _ in range(4):
+        move(server, client)
+        got += read(client) or b""
+        move(client, server)
+        if server.reauthenticated():
+            break
+    server.write(memoryview(b"after"))
+    move(server, client)
+    return got + (read(client) or b"")
+
+
+@pytest.fixture
+def ca() -> CA:
+    """A CA that issues both certificates."""
+    return CA()
+
+
+def meeting(ca: CA, context: tlskit.ClientContext, leaf: Leaf):
+    """Shake hands; give both engines."""
+    server = tlskit.ServerContext()
+    leaf.apply(server)
+    ca.trust(context)
+    context.set_verify()
+    client, other = client_engine(context, HOST), server_engine(server)
+    shake(client, other)
+    return client, other
+
+
+def test_facts_and_hook_follow(ca: CA) -> None:
+    """The hook is asked again, and the facts are those of today."""
+    first, second = ca.issue(HOST), ca.issue(HOST)
+    context = Asking("tls12")
+    client, server = meeting(ca, context, first)
+
+    assert b"after" == renewed(client, server, second)
+    assert [first.certificate, second.certificate] == context.met
+    assert second.certificate == client.facts.peer_certificate
+    assert client.facts.peer_verified
+
+
+def test_a_hook_refuses(ca: CA) -> None:
+    """What it raises ends the session, and no data come through."""
+    first, second = ca.issue(HOST), ca.issue(HOST)
+    context = Asking("tls12")
+    context.refused = second.certificate
+    client, server = meeting(ca, context, first)
+    with pytest.raises(LookupError):
+        renewed(client, server, second)
+
+    assert State.FAILED is client.state
+    with pytest.raises(LookupError):
+        read(client)
+
+
+def test_pins_count_again(ca: CA) -> None:
+    """A key that is not pinned is refused whenever it comes."""
+    first, second = ca.issue(HOST), ca.issue(HOST)
+    context = tlskit.ClientContext("tls12")
+    context.set_pins([pin_of(first.certificate)])
+    client, server = meeting(ca, context, first)
+    with pytest.raises(tlskit.VerificationError):
+        renewed(client, server, second)
+
+    assert State.FAILED is client.state
+
+
+def test_a_pinned_key_stays_welcome(ca: CA) -> None:
+    """The same certificate again is no reason to complain."""
+    first = ca.issue(HOST)
+    context = tlskit.ClientContext("tls12")
+    context.set_pins([pin_of(first.certificate)])
+    client, server = meeting(ca, context, first)
+
+    assert b"after" == renewed(client, server, first)
+
+
+def test_another_name_is_refused(ca: CA) -> None:
+    """So is a certificate for somebody else, with an alert as ever."""
+    first, second = ca.issue(HOST), ca.issue("other.example")
+    context = tlskit.ClientContext("tls12")
+    context.set_verify_hostname()
+    client, server = meeting(ca, context, first)
+    with pytest.raises(tlskit.IdentityError):
+        renewed(client, server, second)
+
+
+def test_a_write_judges_too(ca: CA) -> None:
+    """OpenSSL may finish the handshake in order to write."""
+    first, second = ca.issue(HOST), ca.issue(HOST)
+    context = Asking("tls12")
+    context.refused = second.certificate
+    client, server = meeting(ca, context, first)
+    server._connection.use_certificate(second.certificate)
+    server._connection.use_privatekey(second.key)
+    server.reauthenticate(Verify.TRY)
+    move(server, client)
+    read(client)  # The HelloRequest.
+    with pytest.raises(LookupError):
+        for _ in range(4):
+            move(client, server)
+            server.reauthenticated()
+            move(server, client)
+            client.write(memoryview(b"x"))
+
+    assert State.FAILED is client.state
+    assert b"" == bytes(client.outgoing())
