@@ -937,6 +937,7 @@ MUTATORS: dict[str, tuple[Any, ...]] = {
     "load_suggested_certificate_authorities": ("/absent.pem",),
     "set_verify": (False,),
     "try_verify": (True,),
+    "set_verify_optional": (True,),
     "set_verify_hostname": (False,),
     "set_ciphers": ("ALL",),
     "set_ciphersuites": ("TLS_AES_128_GCM_SHA256",),

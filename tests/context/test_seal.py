@@ -36,6 +36,7 @@ MUTATORS = {
     "load_suggested_certificate_authorities": (_CA.pem,),
     "set_verify": (False,),
     "try_verify": (),
+    "set_verify_optional": (),
     "set_verify_hostname": (False,),
     "set_ciphers": ("ECDHE+AESGCM",),
     "set_ciphersuites": ("TLS_AES_128_GCM_SHA256",),

@@ -19,7 +19,7 @@ import tlskit
 from ..peers import HOST, PATIENCE, VERSIONS, Task, Vault
 
 #: Rules of a context, and those that a port sets before its handshake.
-CONTEXTS = ("none", "try", "demand")
+CONTEXTS = ("none", "try", "optional", "demand")
 PORTS = ("as the context", "try", "demand", "try later", "demand later")
 #: What the client shows.
 CLIENTS = ("good", "foreign", "nothing")
@@ -48,6 +48,8 @@ def server(vault: Vault, rule: str) -> tlskit.ServerContext:
     context.load_verify_root_certificates(vault.roots)
     if rule == "try":
         context.try_verify()
+    elif rule == "optional":
+        context.set_verify_optional()
     elif rule == "demand":
         context.set_verify()
     return context
@@ -112,11 +114,11 @@ def ask(
     return None
 
 
-def demands(context: str, port: str) -> bool:
-    """Whether a certificate is demanded, in the handshake or later."""
+def rules(context: str, port: str) -> set[str]:
+    """The rules that count, in the handshake and later."""
     if port.endswith("later"):
-        return "demand" in {context, port.split(maxsplit=1)[0]}
-    return (context if port == "as the context" else port) == "demand"
+        return {context, port.split(maxsplit=1)[0]}
+    return {context if port == "as the context" else port}
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -142,11 +144,14 @@ def test_what_a_ticket_is_worth(
                 seen = task.result()
         cell = (rule, first, second, version, shown, seen)
         if seen is None:
-            assert demands(rule, second), cell
+            refused = {"demand", *(["optional"] * (shown == "foreign"))}
+            assert refused & rules(rule, second), cell
             assert shown != "good", cell
             continue
         assert not seen.verified or shown == "good", cell
-        assert seen.verified or not demands(rule, second), cell
+        assert seen.verified or "demand" not in rules(rule, second), cell
+        if shown == "foreign":
+            assert "optional" not in rules(rule, second), cell
 
 
 def test_good_clients_do_resume(vault: Vault) -> None:

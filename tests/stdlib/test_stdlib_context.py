@@ -298,7 +298,7 @@ def test_a_server_may_ask_for_certificates():
     context = unsealed()
     adapter = context.as_ssl_context()
     adapter.verify_mode = ssl.CERT_OPTIONAL
-    assert tlskit.policy.settings.Verify.TRY is context.settings.verify
+    assert tlskit.policy.settings.Verify.OPTIONAL is context.settings.verify
     adapter.verify_mode = ssl.CERT_REQUIRED
     assert tlskit.policy.settings.Verify.REQUIRE is context.settings.verify
 

@@ -57,6 +57,26 @@ class VerificationRules(Sealable):
             verify=Verify.TRY if on else Verify.NONE, verify_told=True
         )
 
+    def set_verify_optional(self, on: bool = True) -> None:
+        """Ask later peers for a certificate; none is fine, a bad one is not.
+
+        A server lets clients in without a certificate, and refuses those
+        that show one which does not verify; ``peer_verified`` tells who is
+        who.  For a client it is the same as ``set_verify()``, since a server
+        always has a certificate.
+
+        Args:
+            on: False asks for none.
+
+        Raises:
+            SealedError: The context is sealed.
+
+        Source: ``ssl.CERT_OPTIONAL``.
+        """
+        self._change(
+            verify=Verify.OPTIONAL if on else Verify.NONE, verify_told=True
+        )
+
     def set_verify_hostname(self, on: bool = True) -> None:
         """Check later peers' names against the host name of the connection.
 

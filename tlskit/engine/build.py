@@ -189,7 +189,7 @@ def verify_mode(settings: Settings, server_side: bool) -> int:
         return SSL.VERIFY_PEER
     if settings.verify is Verify.NONE:
         return SSL.VERIFY_NONE
-    if settings.verify is Verify.TRY:
+    if settings.verify is not Verify.REQUIRE:
         return SSL.VERIFY_PEER
     return SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
 
@@ -266,10 +266,7 @@ def _resumption_unsafe(settings: Settings, hooks: Iterable[str]) -> bool:
     return (
         settings.verify is Verify.TRY
         # What a session carries can't be asked there, so it counts as bad.
-        or (
-            settings.verify is Verify.REQUIRE
-            and not native.has("session-verdicts")
-        )
+        or (settings.verify.refuses_bad and not native.has("session-verdicts"))
         or settings.verifier is not None
         # A ticket keeps of the client's chain its own certificate only.
         or settings.strict

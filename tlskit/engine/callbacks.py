@@ -20,7 +20,7 @@ from ..errors import (
 from ..errors.codes import Alert, VerifyReason
 from ..openssl import native
 from ..openssl.gate import SSL, crypto
-from ..policy.settings import Ocsp, Settings, Verify
+from ..policy.settings import Ocsp, Settings
 from ..verify.chain import Fault
 from ..verify.evidence import parsed, scene_of
 from ..verify.ocsp import check_staple
@@ -125,8 +125,7 @@ class Record:
         self.server_side = server_side
         #: Every complaint about the peer's chain, in OpenSSL's order.
         self.faults: list[Fault] = []
-        #: Whether facts were made of what was judged so far.
-        self.settled = False
+        self.settled = False  # Whether facts were made of all this.
         #: Depth -> DER, as far as a chain could be built.
         self.chain: dict[int, bytes] = {}
         #: What a hook raised, or what refused on its behalf.
@@ -218,7 +217,7 @@ class Record:
                 code = VerifyReason.CERT_REJECTED
                 self.faults.append(Fault(code, depth, der))
             return code
-        if ok or self.settings.verify is not Verify.REQUIRE:
+        if ok or not self.settings.verify.refuses_bad:
             return 0
         return code
 
@@ -248,7 +247,7 @@ class Record:
                 required=self.settings.ocsp is Ocsp.REQUIRE,
             )
         except VerificationError as error:
-            if self.settings.verify is Verify.REQUIRE:
+            if self.settings.verify.refuses_bad:
                 raise
             self.staple_error = error
         return True

@@ -220,7 +220,7 @@ def _check_carried(
         return
     (der,) = ders_of((certificate,))
     record.faults.append(Fault(code, 0, der))
-    if record.settings.verify is Verify.REQUIRE:
+    if record.settings.verify.refuses_bad:
         raise explain_faults(
             tuple(record.faults), scene_of(connection, record)
         )
@@ -262,7 +262,7 @@ def _check_policy(
     if certificate is None:
         # OpenSSL verifies nothing in a suite without certificates.
         if settings.verify is Verify.REQUIRE or (
-            more and not record.server_side
+            not record.server_side and (more or settings.verify.refuses_bad)
         ):
             raise no_certificate(scene_of(connection, record))
         return None
@@ -288,7 +288,7 @@ def _strict_doubt(
     Raises:
         VerificationError: One refuses, and acceptance is required.
     """
-    required = record.settings.verify is Verify.REQUIRE
+    required = record.settings.verify.refuses_bad
     if record.faults:
         if required:
             error = explain_faults(tuple(record.faults), scene)
@@ -343,8 +343,9 @@ def _complaint(
         return explain_faults(
             tuple(record.faults), scene_of(connection, record)
         )
-    if certificate is None and record.settings.verify is not Verify.NONE:
-        return no_certificate(scene_of(connection, record))
+    asked = record.settings.verify in {Verify.TRY, Verify.REQUIRE}
+    if certificate is None and asked:
+        return no_certificate(scene_of(connection, record), demanded=False)
     return None
 
 

@@ -63,7 +63,14 @@ class Verify(Enum):
     NONE = "none"
     #: It is asked for and checked; what is wrong is told, and tolerated.
     TRY = "try"
+    #: It is asked for; none is fine, and a bad one is refused.
+    OPTIONAL = "optional"
     REQUIRE = "require"
+
+    @property
+    def refuses_bad(self) -> bool:
+        """Whether a certificate that is not acceptable ends the handshake."""
+        return self in {Verify.OPTIONAL, Verify.REQUIRE}
 
 
 class RevocationCheck(Enum):

@@ -49,6 +49,7 @@ _IGNORE_EOF: ssl.Options = getattr(
 _VERIFY_MODES = {
     Verify.NONE: ssl.CERT_NONE,
     Verify.TRY: ssl.CERT_OPTIONAL,
+    Verify.OPTIONAL: ssl.CERT_OPTIONAL,
     Verify.REQUIRE: ssl.CERT_REQUIRED,
 }
 
@@ -64,8 +65,8 @@ class Policy(Material):
     def verify_mode(self) -> ssl.VerifyMode:
         """What is asked of the peer's certificate.
 
-        A server that only tries to verify reads as ``CERT_OPTIONAL``, and
-        shows no certificate that is not valid.  A client that only tries
+        A server that only tries to verify reads as ``CERT_OPTIONAL``, too,
+        and shows no certificate that is not valid.  A client that only tries
         accepts everybody, so it reads as ``CERT_NONE``.
         """
         verify = self._settings.verify
@@ -85,7 +86,7 @@ class Policy(Material):
                 "enabled."
             )
         if wanted == ssl.CERT_OPTIONAL and self._tlskit.server_side:
-            self._tlskit.try_verify()
+            self._tlskit.set_verify_optional()
         else:
             # For a client CERT_OPTIONAL is the same as CERT_REQUIRED.
             self._tlskit.set_verify(wanted != ssl.CERT_NONE)

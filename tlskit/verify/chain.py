@@ -104,24 +104,31 @@ def _case(
     )
 
 
-def no_certificate(scene: VerificationScene) -> VerificationError:
+def no_certificate(
+    scene: VerificationScene, *, demanded: bool = True
+) -> VerificationError:
     """Make the error for a peer that should have sent a certificate.
 
     Args:
         scene: What a certificate would have been judged by.
+        demanded: Whether it is refused for that, and not only told.
     """
     story = verification_story(VerifyReason.NO_CERTIFICATE, 0)
     if scene.server_side:
         hint = (
             "load a certificate chain and key into the client's context, or "
-            "use try_verify() here to let clients in without"
+            "use set_verify_optional() here to let clients in without"
+            if demanded
+            else "load a certificate chain and key into the client's context, "
+            "if it is to be known"
         )
     else:
         hint = "load a certificate chain and key into the server's context"
     return refusal(
         VerifyReason.NO_CERTIFICATE,
         story._replace(hint=hint),
-        f"the {scene.peer} sent no certificate, though one is demanded",
+        f"the {scene.peer} sent no certificate, though one is "
+        + ("demanded" if demanded else "asked for"),
         scene,
     )
 
