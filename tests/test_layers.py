@@ -74,7 +74,7 @@ DOORS: dict[str, set[str]] = {
         "protocols",
         "records",
     },
-    "server": {"collecting", "listener", "metrics", "tally"},
+    "server": {"collecting", "listener", "listening", "metrics", "tally"},
     "stdlib": {""},
     "testing": {""},
     "trust": {""},
@@ -140,7 +140,6 @@ STILL_LONG = {
     "engine.engine",
     "ports.driver",
     "ports.port",
-    "server.listener",
 }
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import tlskit
+import tlskit.server.listener as module
 from tlskit.tools.deadline import Deadline
 
 from ..engines import (
@@ -643,15 +644,15 @@ def test_shutdown_before_serve():
 def test_shutdown_while_serve_begins(monkeypatch: pytest.MonkeyPatch):
     """It may close the listener before it sees that somebody serves."""
     with tlskit.listen(hostname=LOCAL, context=server_context()) as listener:
-        begin = listener._run
+        begin = module.serve_until_drained
 
-        def late(service: object) -> None:
+        def late(reception: object, service: object) -> None:
             listener._service = None
             listener.shutdown(0)
             listener._service = service
-            begin(service)
+            begin(reception, service)
 
-        monkeypatch.setattr(listener, "_run", late)
+        monkeypatch.setattr(module, "serve_until_drained", late)
 
         assert listener.serve(echo) is None
         assert listener.closed
@@ -738,7 +739,7 @@ def test_interrupt_while_closing(monkeypatch):
     listener = tlskit.listen(hostname=LOCAL, context=server_context())
     reception, closed = listener._reception, []
 
-    def run(service):
+    def run(reception, service):
         raise ZeroDivisionError
 
     def close():
@@ -747,7 +748,7 @@ def test_interrupt_while_closing(monkeypatch):
             raise KeyboardInterrupt
         type(reception).close(reception)
 
-    monkeypatch.setattr(listener, "_run", run)
+    monkeypatch.setattr(module, "serve_until_drained", run)
     monkeypatch.setattr(reception, "close", close)
     with pytest.raises(KeyboardInterrupt):
         listener.serve(echo)

@@ -13,7 +13,7 @@ from ..context.sides import ServerContext, server_context
 from ..errors import TLSError
 from ..ports.engines import new_engine
 from ..server.collecting import Collector, Counting
-from ..server.listener import check_credentials, listening_socket
+from ..server.listening import check_credentials, listening_socket
 from ..server.metrics import ListenerStatistics
 from ..server.tally import Meter, Tally, reason_of
 from ..tools.deadline import Deadline

@@ -6,7 +6,7 @@ import selectors
 import socket
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from ..errors import TLSError, WantReadError, WantWriteError
 from ..ports.port import SSLPort, endpoints_of, open_port
@@ -16,13 +16,11 @@ from .preface import Preface, health_check
 from .tally import Meter, MeteredTransport
 
 if TYPE_CHECKING:
-    from ..context.sides import ServerContext
     from ..verify.identity import Identity
-    from .plain_http import PlainHTTP
-    from .proxy_protocol import ProxyRules
+    from .rules import Rules
     from .sources import Sources
 
-__all__ = ["Handshake", "Rules"]
+__all__ = ["Handshake"]
 
 #: How long, in seconds, and how many bytes a refused client is drained, so
 #: that no reset destroys the alert that it is about to read.
@@ -30,22 +28,6 @@ _LINGER = 1.0
 _MOST_DRAINED = 1048576
 #: A ClientHello fits; what doesn't is read by the driver.
 _CHUNK = 8192
-
-
-class Rules(Protocol):
-    """What a listener goes by; looked at anew for each client."""
-
-    handshake_timeout: float
-    max_handshakes: int
-    max_handshakes_per_source: int
-    max_connections: int | None
-    proxies: ProxyRules | None
-    plain_http: PlainHTTP | None
-
-    @property
-    def context(self) -> ServerContext:
-        """What decides about the client."""
-        ...
 
 
 class Handshake:

@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
-import ipaddress
 import select
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ..context.sides import ServerContext, server_context
 from ..errors import ClosedError, ConfigurationError
 from ..ports.port import SSLPort
 from ..tools.deadline import Deadline
 from ..tools.public import public
-from ..verify.identity import Identity
 from .collecting import Collector
+from .listening import check_credentials, listening_socket
 from .metrics import ListenerStatistics
-from .plain_http import PlainHTTP
 from .processes.children import Parent
 from .processes.ending import HURRY, Ending
 from .processes.prefork import Crew, check_processes
-from .proxy_protocol import ProxyRules
 from .reception import Reception
-from .service import Service
+from .rules import Rules
+from .service import Service, serve_until_drained
 
 if TYPE_CHECKING:
-    import os
     from types import TracebackType
 
     from typing_extensions import Self
 
-    from ..x509.credentials import KeySource, Password, Source
-
-__all__ = ["Listener", "check_credentials", "listen", "listening_socket"]
+__all__ = ["Listener", "listen"]
 
 
 @public
-class Listener:
+class Listener(Rules):
     """Accepts TLS clients on a TCP port.
 
     Handshakes go on in whatever thread is inside ``accept``, ``wait`` or
@@ -50,29 +45,15 @@ class Listener:
         context: Decides about later clients.
     """
 
-    #: How long one client's handshake may take, in seconds.
-    handshake_timeout: float = 10.0
-    #: How many handshakes may go on at once; later clients wait in the
-    #: backlog.
-    max_handshakes: int = 512
-    #: How many of them may come from one address (from one /64 in IPv6);
-    #: further ones are refused.
-    max_handshakes_per_source: int = 256
-    #: How many connections may be open at once, handshakes included; later
-    #: clients wait in the backlog.  None is no limit.
-    max_connections: int | None = None
-
     def __init__(self, sock: socket.socket, context: ServerContext) -> None:
         self._name: tuple[str, int] = sock.getsockname()[:2]
         self._address = "{}:{}".format(*self._name)
         self._sock = sock
-        self._context = context
+        super().__init__(context)
         self._closed = False
         self._told_to_end = False  # By shutdown(), maybe before serve().
         self._service: Ending | None = None
         self._lock = threading.Lock()  # Around beginning to serve.
-        self.proxies: ProxyRules | None = None
-        self.plain_http: PlainHTTP | None = None
         self._reception = Reception(sock, self, self._address)
 
     def __repr__(self) -> str:
@@ -250,7 +231,7 @@ class Listener:
         events = self._reception.events
         try:
             events.state("serving")
-            self._run(service)
+            serve_until_drained(self._reception, service)
         except BaseException as error:
             service.drain(Deadline.after(HURRY))
             if not (self._told_to_end and isinstance(error, ClosedError)):
@@ -295,38 +276,6 @@ class Listener:
             self._sock = sock
             crew.run(sock.close)
 
-    def _run(self, service: Service) -> None:
-        """Have clients served, until the service drains and all are done."""
-        reception = self._reception
-        with reception.entered(Deadline()):
-            while service.deadline is None:
-                self._turn_for(service, Deadline())
-            reception.events.state("draining")
-            reception.stop_listening()
-            reception.drop_silent()
-            while any(each.begun for each in reception.handshakes.values()):
-                if service.deadline.left() == 0:
-                    return
-                self._turn_for(service, service.deadline)
-
-    def _turn_for(self, service: Service, deadline: Deadline) -> None:
-        reception = self._reception
-        try:
-            reception.turn(deadline)
-        except TimeoutError:
-            return
-        except OSError as error:
-            if not reception.resting:
-                raise
-            reception.events.scarce(error)
-        while (outcome := reception.pop()) is not None:
-            if isinstance(outcome, SSLPort):
-                service.take(outcome)
-            elif isinstance(outcome, Exception):
-                service.refuse(outcome)
-            else:
-                raise outcome
-
     def shutdown(self, timeout: float | None = 10.0) -> None:
         """End ``serve()``: accept no more, and let handlers finish.
 
@@ -356,74 +305,6 @@ class Listener:
         service.drain(deadline)
         self._reception.ring()
         service.wait(deadline)
-
-    # -- before TLS ---------------------------------------------------------
-
-    def set_proxy_protocol(
-        self,
-        trusted: Iterable[str | ipaddress.IPv4Network | ipaddress.IPv6Network]
-        | None,
-        *,
-        required: bool = True,
-    ) -> None:
-        """Let proxies say whom they forward, by the PROXY protocol.
-
-        Its header tells the client's address, of which ``port.peer`` and the
-        like then speak; ``port.proxy`` and ``port.proxy_header`` tell the
-        rest.  Version 1 and 2 are found out.  The header has to arrive
-        within the time-out of the handshake.
-
-        Args:
-            trusted: The proxies' networks, such as ``"10.0.0.0/8"``, or
-                single addresses.  Whoever may send a header may claim any
-                address.  None switches it off again.
-            required: Whether everybody has to come by way of a trusted proxy,
-                with a header.  If not, others may come without one, and so
-                may the proxies.
-
-        Raises:
-            ValueError: One of *trusted* is no network, or there is none.
-
-        Source: ``doc/proxy-protocol.txt`` of HAProxy's.
-        """
-        self.proxies = (
-            None
-            if trusted is None
-            else ProxyRules.parse(trusted, required=required)
-        )
-
-    def set_plain_http(
-        self,
-        answer: Literal["error", "redirect"] | None,
-        *,
-        hosts: Iterable[str] | None = None,
-    ) -> None:
-        """Answer those who speak plain HTTP to this port.
-
-        They are refused with a ``NotTLSError`` in any case.
-
-        Args:
-            answer: ``"error"`` sends status 400 and a sentence;
-                ``"redirect"`` sends 308 to the same place by https, if the
-                request names one of *hosts*, or else 400.  None sends TLS's
-                alert, which browsers show as an empty page.
-            hosts: Host names and addresses; by default those of the
-                context's certificate.
-
-        Raises:
-            ValueError: There is no such answer, or a host is empty.
-            ConfigurationError: One of *hosts* can be no host name.
-
-        Source: RFC 9110, sections 15.4.9 and 15.5.1.
-        """
-        if answer not in {None, "error", "redirect"}:
-            raise ValueError(
-                f"the answer is 'error', 'redirect' or None, not {answer!r}"
-            )
-        known = None if hosts is None else tuple(map(Identity.parse, hosts))
-        self.plain_http = (
-            None if answer is None else PlainHTTP(answer == "redirect", known)
-        )
 
     # -- waiting ------------------------------------------------------------
 
@@ -484,18 +365,6 @@ class Listener:
         return self._name[1]
 
     @property
-    def context(self) -> ServerContext:
-        """What decides about later clients; another one may be assigned.
-
-        Clients whose handshake has begun keep what they had.
-        """
-        return self._context
-
-    @context.setter
-    def context(self, context: ServerContext) -> None:
-        self._context = server_context(context)
-
-    @property
     def closed(self) -> bool:
         """Whether the listener was closed."""
         return self._closed
@@ -539,110 +408,6 @@ class Listener:
         if port_numbers:
             return (*self._name, "0.0.0.0", 0)  # noqa: S104 - no binding
         return self._name[0], "0.0.0.0"  # noqa: S104 - no binding
-
-    # -- changing the context -----------------------------------------------
-
-    def load_certificate_chain(self, source: Source) -> None:
-        """Change the context's certificates; see ``Context``.
-
-        Args:
-            source: As for ``Context.load_certificate_chain``.
-
-        Raises:
-            SealedError: The context is sealed.
-            CredentialError: There is no certificate in *source*.
-
-        Source: ``ssl-load-certificate-chain!``.
-        """
-        self._context.load_certificate_chain(source)
-
-    def load_private_key(
-        self,
-        source: KeySource,
-        *,
-        rsa: bool = False,
-        asn1: bool = False,
-        password: Password = None,
-    ) -> None:
-        """Change the context's private key; see ``Context``.
-
-        Args:
-            source: As for ``Context.load_private_key``; so are the others.
-            rsa: See there.
-            asn1: See there.
-            password: See there.
-
-        Raises:
-            SealedError: The context is sealed.
-            CredentialError: There is no such key, or it doesn't belong to
-                the certificate that is there.
-
-        Source: ``ssl-load-private-key!``.
-        """
-        self._context.load_private_key(
-            source, rsa=rsa, asn1=asn1, password=password
-        )
-
-    def load_verify_root_certificates(
-        self,
-        path: str | os.PathLike[str] | None,
-        directory: str | os.PathLike[str] | None = None,
-    ) -> None:
-        """Trust more roots; see ``Context``.
-
-        Args:
-            path: As for ``Context.load_verify_root_certificates``.
-            directory: See there.
-
-        Raises:
-            SealedError: The context is sealed.
-            TrustSourceError: One can't be read.
-            ValueError: Both are None.
-
-        Source: ``ssl-load-verify-root-certificates!``.
-        """
-        self._context.load_verify_root_certificates(path, directory)
-
-    def load_suggested_certificate_authorities(self, source: Source) -> None:
-        """Suggest these authorities to clients; see ``Context``.
-
-        Args:
-            source: As for
-                ``Context.load_suggested_certificate_authorities``.
-
-        Raises:
-            SealedError: The context is sealed.
-            CredentialError: There is no certificate in *source*.
-
-        Source: ``ssl-load-suggested-certificate-authorities!``.
-        """
-        self._context.load_suggested_certificate_authorities(source)
-
-    def set_verify(self, on: bool = True) -> None:
-        """Require a certificate of later clients; see ``Context``.
-
-        Args:
-            on: False demands none.
-
-        Raises:
-            SealedError: The context is sealed.
-
-        Source: ``ssl-set-verify!``.
-        """
-        self._context.set_verify(on)
-
-    def try_verify(self, on: bool = True) -> None:
-        """Ask later clients for a certificate; see ``Context``.
-
-        Args:
-            on: False asks for none.
-
-        Raises:
-            SealedError: The context is sealed.
-
-        Source: ``ssl-try-verify!``.
-        """
-        self._context.try_verify(on)
 
     # -- the end ------------------------------------------------------------
 
@@ -706,45 +471,3 @@ def listen(
     """
     chosen = server_context(context)
     return Listener(listening_socket(port, backlog, reuse, hostname), chosen)
-
-
-def check_credentials(context: ServerContext) -> None:
-    """Complain about what no client could survive.
-
-    Raises:
-        CredentialError: *context* has no certificate.
-    """
-    context.prepared().settings.check_certificate(context.hooks_in_use)
-
-
-def listening_socket(
-    port: int, backlog: int, reuse: bool, hostname: str | None
-) -> socket.socket:
-    """Open the socket of a listener; see ``listen``."""
-    if not isinstance(port, int) or not 0 <= port <= 65535:
-        raise ValueError(f"port is a number from 0 to 65535, not {port!r}")
-    if not isinstance(backlog, int) or backlog < 0:
-        raise ValueError(f"backlog is a number from 0 on, not {backlog!r}")
-    if hostname is None and socket.has_dualstack_ipv6():
-        address: tuple[object, ...] = ("::", port)
-        family, dual = socket.AF_INET6, True
-    else:
-        found = socket.getaddrinfo(
-            hostname or None,
-            port,
-            type=socket.SOCK_STREAM,
-            flags=socket.AI_PASSIVE,
-        )
-        family, address, dual = found[0][0], found[0][4], False
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        if reuse:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if dual:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        sock.bind(address)
-        sock.listen(backlog)
-    except BaseException:
-        sock.close()
-        raise
-    return sock

@@ -25,8 +25,9 @@ from ..ports.port import SSLPort
 from ..ports.transport import tune
 from ..tools.deadline import Deadline
 from .events import Events
-from .handshakes import Handshake, Rules
+from .handshakes import Handshake
 from .metrics import ListenerStatistics
+from .rules import Rules
 from .sources import Sources
 from .tally import Tally
 

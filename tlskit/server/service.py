@@ -16,8 +16,9 @@ from ..ports.port import SSLPort
 from ..tools.deadline import Deadline
 from .events import Events
 from .processes.ending import Ending
+from .reception import Reception
 
-__all__ = ["Service"]
+__all__ = ["Service", "serve_until_drained"]
 
 #: How long, in seconds, saying goodbye to a client may take ...
 _FAREWELL = 0.5
@@ -173,3 +174,37 @@ class Service(Ending):
 def _close(port: SSLPort) -> None:
     """Say goodbye, shortly; a handler inside the port is thrown out."""
     port._driver.close(Deadline.after(_FAREWELL))
+
+
+def serve_until_drained(reception: Reception, service: Service) -> None:
+    """Have clients served, until the service drains and all are done."""
+    with reception.entered(Deadline()):
+        while service.deadline is None:
+            _turn_for(reception, service, Deadline())
+        reception.events.state("draining")
+        reception.stop_listening()
+        reception.drop_silent()
+        while any(each.begun for each in reception.handshakes.values()):
+            if service.deadline.left() == 0:
+                return
+            _turn_for(reception, service, service.deadline)
+
+
+def _turn_for(
+    reception: Reception, service: Service, deadline: Deadline
+) -> None:
+    try:
+        reception.turn(deadline)
+    except TimeoutError:
+        return
+    except OSError as error:
+        if not reception.resting:
+            raise
+        reception.events.scarce(error)
+    while (outcome := reception.pop()) is not None:
+        if isinstance(outcome, SSLPort):
+            service.take(outcome)
+        elif isinstance(outcome, Exception):
+            service.refuse(outcome)
+        else:
+            raise outcome

@@ -14,7 +14,7 @@ from ..errors import TLSError
 from ..ports.engines import new_engine
 from ..ports.port import endpoints_of
 from ..server.collecting import Collector, Counting
-from ..server.listener import check_credentials, listening_socket
+from ..server.listening import check_credentials, listening_socket
 from ..server.metrics import ListenerStatistics
 from ..server.tally import Meter, Tally, reason_of
 from ..tools.deadline import Deadline
