@@ -125,7 +125,7 @@ class Record:
         self.server_side = server_side
         #: Every complaint about the peer's chain, in OpenSSL's order.
         self.faults: list[Fault] = []
-        self.settled = False  # Whether facts were made of all this.
+        self.settled: bool = False  # Whether facts were made of all this.
         #: Depth -> DER, as far as a chain could be built.
         self.chain: dict[int, bytes] = {}
         #: What a hook raised, or what refused on its behalf.
