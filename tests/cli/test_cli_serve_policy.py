@@ -296,7 +296,10 @@ def test_a_terminal_that_hangs_up_ends_the_server():
 
     from ..command import PYTHON
 
-    ours, theirs = pty.openpty()
+    try:
+        ours, theirs = pty.openpty()
+    except OSError:  # A container without /dev/pts.
+        pytest.skip("needs terminals, and this system makes none")
     process = subprocess.Popen(
         [*PYTHON, "-m", "tlskit", "serve", "--port", "0"],
         stdin=subprocess.DEVNULL,
