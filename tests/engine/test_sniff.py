@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlskit.engine.sniff import SNIFF_BYTES, not_tls
+from tlskit.engine.sniff import SNIFF_BYTES, alert_in_clear, not_tls
 from tlskit.errors import NotTLSError
 
 METHODS = [
@@ -48,6 +48,15 @@ def test_http_server():
         (b"220-welcome\r\n", "SMTP", True),
         (b"+OK ready\r\n", "POP3", True),
         (b"* OK IMAP4rev1\r\n", "IMAP", True),
+        (b"200 news.example InterNetNews ready\r\n", "NNTP", True),
+        (b"201 reading only\r\n", "NNTP", True),
+        (b'"IMPLEMENTATION" "Dovecot"\r\n', "ManageSieve", True),
+        (b"<?xml version='1.0'?><stream:stream ", "XMPP", True),
+        (b":irc.example NOTICE * :looking up\r\n", "IRC", True),
+        (b"J\0\0\0\x0a11.8.3-MariaDB\0", "MySQL", True),
+        (b"-ERR unknown command\r\n", "Redis", False),
+        (b"AMQP\0\0\x09\1", "AMQP", False),
+        (b'INFO {"server_id":"x"}\r\n', "NATS", False),
         (b"SSH-2.0-x\r\n", "SSH", False),
         (b"RFB 003.008\n", "VNC", False),
     ],
@@ -60,6 +69,7 @@ def test_greetings(greeting, name, starttls):
     assert "not-tls" == error.code
     assert name in str(error)
     assert starttls == ("start_tls" in error.hint)
+    assert starttls == ("tlskit.starttls.connect(host, " in error.hint)
 
 
 @pytest.mark.parametrize(
@@ -113,3 +123,18 @@ def test_any_bytes(first):
 def test_records_pass(kind, rest):
     """No beginning of a record is refused."""
     assert not_tls(bytes([kind, 3]) + rest) is None
+
+
+@pytest.mark.parametrize(
+    ("first", "number"),
+    [
+        (b"\x15\3\3\0\2\2\x75", 117),
+        (b"\x15\3\1\0\2\1\x2a", 42),
+        (b"\x15\3\3\0\2\2", None),
+        (b"\x15\3\3\0\x1a\2\x75", None),
+        (b"\x16\3\3\0\2\2\x75", None),
+    ],
+)
+def test_an_alert_in_the_clear(first, number):
+    """Its number is read; an encrypted one's, and others', is not."""
+    assert number == alert_in_clear(first)

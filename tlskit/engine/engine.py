@@ -343,7 +343,12 @@ class Engine:
             if not self._greeted():
                 return None
             self._offer_session()
-            done = self._run(self._connection.do_handshake, HandshakeError)
+            step = (
+                self._connection.do_handshake
+                if self._direct is None
+                else self._direct.handshake
+            )
+            done = self._run(step, HandshakeError)
             if self._unheard:
                 self._drain()
                 error = _no_client_hello()
@@ -968,6 +973,7 @@ class Engine:
                         self.record,
                         default,
                         self._first,
+                        alert=getattr(self._direct, "alert", None),
                     ),
                     error,
                 )

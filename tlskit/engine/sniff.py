@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..errors import NotTLSError
 
-__all__ = ["SNIFF_BYTES", "not_tls", "speaks_http"]
+__all__ = ["SNIFF_BYTES", "alert_in_clear", "not_tls", "speaks_http"]
 
 #: How many first bytes are worth keeping.
 SNIFF_BYTES = 64
@@ -19,17 +19,27 @@ _HTTP_METHODS = (
     b"PATCH ",
     b"CONNECT ",
 )
-# What a server says first, and what it then speaks.
+# What a server says first (some only as an answer to what it does not know),
+# what it then speaks, and the name of that for tlskit.starttls.
 _GREETINGS = (
-    (b"HTTP/", "plain HTTP"),
-    (b"SSH-", "SSH"),
-    (b"220 ", "SMTP or FTP without TLS"),
-    (b"220-", "SMTP or FTP without TLS"),
-    (b"+OK", "POP3 without TLS"),
-    (b"* OK", "IMAP without TLS"),
-    (b"RFB ", "VNC"),
+    (b"HTTP/", "plain HTTP", ""),
+    (b"SSH-", "SSH", ""),
+    (b"220 ", "SMTP, LMTP or FTP without TLS", "smtp"),
+    (b"220-", "SMTP, LMTP or FTP without TLS", "smtp"),
+    (b"+OK", "POP3 without TLS", "pop3"),
+    (b"* OK", "IMAP without TLS", "imap"),
+    (b"200 ", "NNTP without TLS", "nntp"),
+    (b"201 ", "NNTP without TLS", "nntp"),
+    (b'"IMPLEMENTATION"', "ManageSieve without TLS", "sieve"),
+    (b"<?xml", "XMPP without TLS", "xmpp"),
+    (b"<stream:stream", "XMPP without TLS", "xmpp"),
+    (b":", "IRC without TLS", "irc"),
+    (b"NOTICE ", "IRC without TLS", "irc"),
+    (b"-ERR", "Redis without TLS", ""),
+    (b"AMQP", "AMQP without TLS", ""),
+    (b"INFO {", "NATS, which begins without TLS", ""),
+    (b"RFB ", "VNC", ""),
 )
-_STARTTLS = ("SMTP", "POP3", "IMAP")
 
 
 def speaks_http(first: bytes) -> bool | None:
@@ -43,6 +53,20 @@ def speaks_http(first: bytes) -> bool | None:
     if any(method.startswith(first) for method in _HTTP_METHODS):
         return None
     return False
+
+
+def _mysql(first: bytes) -> tuple[tuple[bytes, str, str], ...]:
+    """Name MySQL if that is its greeting: a packet of protocol version 10."""
+    if first[3:5] != b"\0\x0a":
+        return ()
+    return ((first, "MySQL without TLS", "mysql"),)
+
+
+def alert_in_clear(first: bytes) -> int | None:
+    """Give the number of the alert that *first* is, if it is one."""
+    if first[:1] == b"\x15" and first[3:5] == b"\0\2" and len(first) >= 7:
+        return first[6]
+    return None
 
 
 def not_tls(first: bytes) -> NotTLSError | None:
@@ -60,14 +84,15 @@ def not_tls(first: bytes) -> NotTLSError | None:
             code="plain-http",
             hint="connect with https:// instead of http://",
         )
-    for greeting, protocol in _GREETINGS:
+    for greeting, protocol, name in (*_GREETINGS, *_mysql(first)):
         if first.startswith(greeting):
             return NotTLSError(
                 f"the server speaks {protocol} on this port, not TLS",
                 code="plain-http" if greeting == b"HTTP/" else "not-tls",
-                hint="use SSLPort.start_tls() after the protocol's STARTTLS "
-                "command, or connect to its TLS port"
-                if protocol.startswith(_STARTTLS)
+                hint=f"use tlskit.starttls.connect(host, {name!r}), or "
+                "SSLPort.start_tls() after the protocol's STARTTLS command, "
+                "or connect to its TLS port"
+                if name
                 else "connect to the port on which it speaks TLS",
             )
     # RFC 8446, section 5.1: a record is an alert or a handshake message

@@ -35,7 +35,7 @@ from ..verify.scene import NAME_FAULTS, refusal
 from ..x509.gate import x509
 from .facts import Facts
 from .presenting import own_pair
-from .sniff import not_tls
+from .sniff import alert_in_clear, not_tls
 
 if TYPE_CHECKING:
     from .callbacks import Record
@@ -59,6 +59,8 @@ def failure_of(
     record: Record,
     default: type[TLSError],
     first: bytes,
+    *,
+    alert: int | None = None,
 ) -> BaseException:
     """Find the best words for a failed step.
 
@@ -68,6 +70,7 @@ def failure_of(
         record: What the callbacks saw before.
         default: The class for what no table knows.
         first: The first bytes that the peer sent.
+        alert: The number of the alert that the peer sent, if it is known.
     """
     if record.error is not None:
         return record.error
@@ -94,6 +97,7 @@ def failure_of(
         "the handshake failed"
         if issubclass(default, HandshakeError)
         else "the session broke",
+        alert if alert is not None else alert_in_clear(first),
     )
 
 

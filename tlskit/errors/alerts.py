@@ -6,7 +6,7 @@ import re
 
 from .codes import Alert
 
-__all__ = ["ALERTS", "OLD_ALERTS", "alert_of", "alert_words"]
+__all__ = ["ALERTS", "IN_SESSION", "OLD_ALERTS", "alert_of", "alert_words"]
 
 # The prefixes changed from release to release: "sslv3 alert" up to 3.1,
 # "ssl/tls alert" from 3.2, "tls alert" in 4.0; some have no "alert" at all.
@@ -145,9 +145,31 @@ ALERTS: dict[Alert, tuple[str, str]] = {
             "load_private_key()"
         ),
     ),
+    Alert.GENERAL_ERROR: (
+        "something went wrong for which it has no other alert",
+        "see the peer's log for the reason",
+    ),
     Alert.NO_APPLICATION_PROTOCOL: (
         "it has none of the application protocols (ALPN) that we offer",
         "offer a protocol that the peer has in alpn=, or none at all",
+    ),
+    Alert.ECH_REQUIRED: (
+        "it wants an Encrypted ClientHello that could be decrypted",
+        "give the client the newest ECH configuration, or none",
+    ),
+}
+
+#: What some of them mean when they end a session that was up.
+IN_SESSION: dict[Alert, tuple[str, str]] = {
+    Alert.HANDSHAKE_FAILURE: (
+        (
+            "it wished to renegotiate, which is refused here, or it misses a "
+            "certificate of ours"
+        ),
+        (
+            "see the peer's log; TLS 1.3 knows no renegotiation, so let both "
+            "sides speak it"
+        ),
     ),
 }
 

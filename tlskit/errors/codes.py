@@ -11,7 +11,7 @@ __all__ = ["Alert", "VerifyReason"]
 
 @public
 class Alert(IntEnum):
-    """A TLS alert (RFC 8446, section 6; RFC 5246, section 7.2)."""
+    """A TLS alert (RFC 9846, section 6; RFC 5246, section 7.2; RFC 9849)."""
 
     CLOSE_NOTIFY = 0
     UNEXPECTED_MESSAGE = 10
@@ -40,7 +40,9 @@ class Alert(IntEnum):
     BAD_CERTIFICATE_STATUS_RESPONSE = 113
     UNKNOWN_PSK_IDENTITY = 115
     CERTIFICATE_REQUIRED = 116
+    GENERAL_ERROR = 117
     NO_APPLICATION_PROTOCOL = 120
+    ECH_REQUIRED = 121
 
 
 @public

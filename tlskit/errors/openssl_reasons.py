@@ -253,7 +253,13 @@ CASES: dict[str, Case] = {
     "unknown cipher returned": _BAD_MESSAGE,
     "wrong cipher returned": _BAD_MESSAGE,
     "no suitable key share": _NO_GROUP,
-    "no suitable groups": _NO_GROUP,
+    "no suitable groups": Case(
+        NegotiationError,
+        "no-usable-group",
+        "our own list of groups holds none that these versions of TLS can "
+        "use, so nothing was sent",
+        "give set_groups() names that TLS 1.3 knows, such as X25519 or P-256",
+    ),
     "no shared groups": _NO_GROUP,
     "unsupported elliptic curve": _NO_GROUP,
     "wrong curve": _NO_GROUP,

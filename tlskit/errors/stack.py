@@ -19,7 +19,7 @@ from . import (
     TruncatedError,
     VerificationError,
 )
-from .alerts import ALERTS, alert_of, alert_words
+from .alerts import ALERTS, IN_SESSION, alert_of, alert_words
 from .codes import VerifyReason
 from .openssl_reasons import BAD_RECORD, CASES, Case
 
@@ -40,6 +40,7 @@ def describe_failure(
     stack: Sequence[tuple[str, str, str]],
     default: type[TLSError],
     doing: str = "",
+    number: int | None = None,
 ) -> TLSError:
     """Make the error that tells what OpenSSL's *stack* means.
 
@@ -51,12 +52,16 @@ def describe_failure(
         stack: Entries (library, function, reason), the first cause first.
         default: The class for a failure that no table knows.
         doing: What was attempted, for the message.
+        number: That of an alert for which OpenSSL has no words, if known.
 
     Returns:
         The error, to be raised by the caller.
     """
     error = next(
-        filter(None, (_known(entry, default, doing) for entry in stack)), None
+        filter(
+            None, (_known(entry, default, doing, number) for entry in stack)
+        ),
+        None,
     )
     if error is None:
         error = _unknown(stack, default, doing)
@@ -68,7 +73,10 @@ def describe_failure(
 
 
 def _known(
-    entry: tuple[str, str, str], default: type[TLSError], doing: str
+    entry: tuple[str, str, str],
+    default: type[TLSError],
+    doing: str,
+    number: int | None,
 ) -> TLSError | None:
     """Describe the reason of *entry*, if a table knows it."""
     library, _, reason = entry
@@ -76,10 +84,10 @@ def _known(
         # An alert with a number that nobody assigned is the one error for
         # which OpenSSL's SSL part has no words.
         if library == "SSL routines" and not reason:
-            return _refused("", reason, doing)
+            return _refused(_named(number), reason, default, doing)
         words = alert_words(reason)
         if words is not None:
-            return _refused(words, reason, doing)
+            return _refused(words, reason, default, doing)
     case = CASES.get(reason)
     if case is None:
         return None
@@ -87,18 +95,31 @@ def _known(
     return _made(case, default, _message(doing, case.text, reason))
 
 
-def _refused(words: str, reason: str, doing: str) -> AlertError:
+def _named(number: int | None) -> str:
+    """Give OpenSSL's words for the alert of this number; maybe none."""
+    alert = None if number is None else alert_of(number)
+    if alert is not None:
+        return alert.name.lower().replace("_", " ")
+    return "" if number is None else str(number)
+
+
+def _refused(
+    words: str, reason: str, default: type[TLSError], doing: str
+) -> AlertError:
     """Describe an alert that the peer sent."""
     alert = alert_of(words)
     text = f"the peer refused us with the alert {words.replace(' ', '_')}"
-    if not words:
+    if not words or words.isdigit():
         text = "the peer refused us with an alert that nobody has defined"
+        text += f": {words}" if words else ""
     if alert is None:
         return AlertError(
             _message(doing, text, reason),
             hint="see the peer's log for the reason",
         )
     meaning, hint = ALERTS[alert]
+    if issubclass(default, StreamError):
+        meaning, hint = IN_SESSION.get(alert, (meaning, hint))
     return AlertError(
         _message(doing, f"{text}: {meaning}", reason),
         alert=alert,

@@ -19,6 +19,8 @@ def _type_of_bytes() -> Any:
     return ffi.typeof("char[]")
 
 
+#: OpenSSL's reasons for an alert of the peer's are its number behind this.
+_ALERTS = 1000
 #: What is worth giving back, in bytes.
 _MUCH = 1024
 
@@ -40,6 +42,7 @@ class DirectIO:
         "_most",
         "_place",
         "_ssl",
+        "alert",
         "hungry",
         "owes",
     )
@@ -53,6 +56,8 @@ class DirectIO:
         self._ssl = connection._ssl
         self._into, self._from = connection._into_ssl, connection._from_ssl
         self._most = 0  # What either side may have held at once.
+        #: The number of the peer's fatal alert, if one came.
+        self.alert: int | None = None
         #: Whether a read would only ask to be fed.
         self.hungry = False
         #: Whether reading has made ciphertext that is to go out.
@@ -83,6 +88,8 @@ class DirectIO:
                 self.hungry = (
                     lib.SSL_get_error(ssl, done) == lib.SSL_ERROR_WANT_READ
                 )
+                if not self.hungry:
+                    self._look_for_alert()
                 break
             total += done
             # Asking is cheaper than a read in vain.  What does not fill the
@@ -101,9 +108,26 @@ class DirectIO:
         )
         return done
 
+    def handshake(self) -> None:
+        """Go on with the handshake; raise what pyOpenSSL does."""
+        done = self._lib.SSL_do_handshake(self._ssl)
+        if done <= 0:
+            self.explain(done)
+
     def explain(self, done: int) -> None:
         """Raise what pyOpenSSL does for this result."""
+        self._look_for_alert()
         self._connection._raise_ssl_error(self._ssl, done)
+
+    def _look_for_alert(self) -> None:
+        """Note an alert's number before pyOpenSSL makes words of errors.
+
+        OpenSSL has no words for some, and has the number in its own.
+        """
+        lib = self._lib
+        reason = lib.ERR_GET_REASON(lib.ERR_peek_error())
+        if _ALERTS <= reason <= _ALERTS + 255:
+            self.alert = reason - _ALERTS
 
     @property
     def owed(self) -> int:
