@@ -24,17 +24,17 @@ class Room:
     def __init__(self) -> None:
         self.guests: dict[str, aio.AsyncSSLPort] = {}
 
-    async def welcome(self, port: aio.AsyncSSLPort) -> None:
+    async def welcome(self, conn: aio.AsyncSSLPort) -> None:
         """Look after one guest, who first says a name: a server's handler."""
-        line = await port.readline(timeout=PATIENCE)
+        line = await conn.readline(timeout=PATIENCE)
         name = line.decode().strip()
         if not name or name in self.guests:
-            port.write(b"sorry, who are you?\n")
+            conn.write(b"sorry, who are you?\n")
             return
-        self.guests[name] = port
+        self.guests[name] = conn
         try:
             await self.tell(f"{name} comes in")
-            async for line in port:
+            async for line in conn:
                 await self.tell(f"{name}: {line.decode().rstrip()}")
         finally:
             del self.guests[name]
@@ -47,13 +47,13 @@ class Room:
         )
 
 
-async def hand(port: aio.AsyncSSLPort, words: str) -> None:
+async def hand(conn: aio.AsyncSSLPort, words: str) -> None:
     """Have one guest hear it, or else leave."""
     try:
-        port.write(f"{words}\n".encode())
-        await port.drain(timeout=PATIENCE)
+        conn.write(f"{words}\n".encode())
+        await conn.drain(timeout=PATIENCE)
     except OSError:  # TimeoutError and TLSError are of this kind, too.
-        port.abort()
+        conn.abort()
 
 
 async def enter(
@@ -65,9 +65,9 @@ async def enter(
     return made
 
 
-async def hear(port: aio.AsyncSSLPort) -> str:
+async def hear(conn: aio.AsyncSSLPort) -> str:
     """Wait for what is said next."""
-    return (await port.readline()).decode().rstrip("\n")
+    return (await conn.readline()).decode().rstrip("\n")
 
 
 async def main() -> None:

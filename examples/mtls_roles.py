@@ -25,11 +25,11 @@ def employee(ca: CA, name: str, *roles: str) -> Leaf:
     return ca.issue(common_name=name, san=x509.SubjectAlternativeName(uris))
 
 
-def roles_of(port: tlskit.SSLPort) -> set[str]:
+def roles_of(conn: tlskit.SSLPort) -> set[str]:
     """Read a client's roles, from a certificate that was verified."""
-    assert port.peer_verified
-    assert port.peer_certificate is not None
-    names = port.peer_certificate.extensions.get_extension_for_class(
+    assert conn.peer_verified
+    assert conn.peer_certificate is not None
+    names = conn.peer_certificate.extensions.get_extension_for_class(
         x509.SubjectAlternativeName
     ).value
     uris = names.get_values_for_type(x509.UniformResourceIdentifier)
@@ -42,17 +42,17 @@ class Board:
     def __init__(self) -> None:
         self.notes: list[str] = []
 
-    def serve(self, port: tlskit.SSLPort) -> None:
+    def serve(self, conn: tlskit.SSLPort) -> None:
         """Answer one client: a server's handler."""
-        roles = roles_of(port)
-        for line in port.input:
+        roles = roles_of(conn)
+        for line in conn.input:
             note = line.decode().strip()
             if ("editor" if note else "reader") not in roles:
-                port.sendall(b"you may not\n")
+                conn.sendall(b"you may not\n")
                 continue
             if note:
                 self.notes.append(note)
-            port.sendall(f"{', '.join(self.notes)}\n".encode())
+            conn.sendall(f"{', '.join(self.notes)}\n".encode())
 
 
 def server_context(ca: CA) -> tlskit.ServerContext:

@@ -29,18 +29,18 @@ def following(chain: Path, key: Path) -> tlskit.ServerContext:
     return context
 
 
-def echo(port: tlskit.SSLPort) -> None:
+def echo(conn: tlskit.SSLPort) -> None:
     """Send everything back: a server's handler."""
-    while data := port.recv(65536):
-        port.sendall(data)
+    while data := conn.recv(65536):
+        conn.sendall(data)
 
 
-def serial(port: tlskit.SSLPort) -> int:
+def serial(conn: tlskit.SSLPort) -> int:
     """Give the serial number of the server's certificate."""
-    port.sendall(b"still there?\n")
-    assert port.input.readline() == b"still there?\n"
-    assert port.peer_certificate is not None
-    return port.peer_certificate.serial_number
+    conn.sendall(b"still there?\n")
+    assert conn.input.readline() == b"still there?\n"
+    assert conn.peer_certificate is not None
+    return conn.peer_certificate.serial_number
 
 
 def main() -> None:
@@ -72,13 +72,13 @@ def main() -> None:
                     server.reload()
                 except tlskit.CredentialError as error:
                     print("half a renewal:", error.code)
-                with connect() as port:
-                    print("so still:", names[serial(port)])
+                with connect() as conn:
+                    print("so still:", names[serial(conn)])
 
                 key.write_bytes(second.key_pem)
                 server.reload()
-                with connect() as port:
-                    print("from now on:", names[serial(port)])
+                with connect() as conn:
+                    print("from now on:", names[serial(conn)])
                 print("the early connection:", names[serial(early)])
 
 

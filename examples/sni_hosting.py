@@ -42,9 +42,9 @@ def hosting(ca: CA, club: CA) -> tlskit.ServerContext:
     return front
 
 
-def welcome(port: tlskit.SSLPort) -> None:
+def welcome(conn: tlskit.SSLPort) -> None:
     """Tell a client where it is: a server's handler."""
-    port.sendall(f"this is {port.server_name}\n".encode())
+    conn.sendall(f"this is {conn.server_name}\n".encode())
 
 
 def visit(name: str, port: int, context: tlskit.ClientContext) -> str:

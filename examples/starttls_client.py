@@ -50,8 +50,8 @@ def mail_server(
         sock.sendall(b"250-localhost\r\n250 STARTTLS\r\n")
         sock.recv(1024)  # STARTTLS
         sock.sendall(b"220 go ahead\r\n")
-        with tlskit.SSLPort.start_tls(sock, context, server_side=True) as port:
-            port.recv(1024)
+        with tlskit.SSLPort.start_tls(sock, context, server_side=True) as conn:
+            conn.recv(1024)
 
 
 def main() -> None:

@@ -50,10 +50,10 @@ def ask(question: str, port: int, context: Intranet) -> str:
         return made.ask(question)
 
 
-def shout(port: tlskit.SSLPort) -> None:
+def shout(conn: tlskit.SSLPort) -> None:
     """Answer each line in capitals: a server's handler."""
-    for line in port.input:
-        port.sendall(line.upper())
+    for line in conn.input:
+        conn.sendall(line.upper())
 
 
 def main() -> None:

@@ -32,18 +32,18 @@ class Proxy:
     host: str
     port: int
 
-    def serve(self, port: tlskit.SSLPort) -> None:
+    def serve(self, conn: tlskit.SSLPort) -> None:
         """Serve one client: a handler."""
         try:
             plain = socket.create_connection((self.host, self.port), PATIENCE)
         except OSError:
-            port.abandon()  # No close_notify: this is not an empty answer.
+            conn.abandon()  # No close_notify: this is not an empty answer.
             raise
         with plain:
-            exchange(port, plain)
+            exchange(conn, plain)
 
 
-def exchange(port: tlskit.SSLPort, plain: socket.socket) -> None:
+def exchange(conn: tlskit.SSLPort, plain: socket.socket) -> None:
     """Copy both ways at once, until both have ended or one has failed."""
     failed = Event()
 
@@ -61,11 +61,11 @@ def exchange(port: tlskit.SSLPort, plain: socket.socket) -> None:
             with suppress(OSError):  # Whatever is left of it.
                 plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
                 plain.shutdown(socket.SHUT_RD)  # Wakes the other copy().
-            port.abandon()
+            conn.abandon()
 
-    answering = Thread(target=copy, args=(plain, port))
+    answering = Thread(target=copy, args=(plain, conn))
     answering.start()
-    copy(port, plain)
+    copy(conn, plain)
     answering.join()
 
 

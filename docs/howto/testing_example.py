@@ -14,7 +14,7 @@ def server(tls_leaf):
     tls_leaf.apply(context)
     with tlskit.listen(hostname="127.0.0.1", context=context) as listener:
         thread = threading.Thread(
-            target=listener.serve, args=[lambda port: port.sendall(b"hello")]
+            target=listener.serve, args=[lambda conn: conn.sendall(b"hello")]
         )
         thread.start()
         yield listener
@@ -33,8 +33,8 @@ def context(tls_ca):
 
 def test_hello(server, context):
     """A client that trusts the CA is served."""
-    with tlskit.connect("localhost", server.port, context, timeout=5) as port:
-        assert port.recv(100) == b"hello"
+    with tlskit.connect("localhost", server.port, context, timeout=5) as conn:
+        assert conn.recv(100) == b"hello"
 
 
 def test_stranger(server):

@@ -42,10 +42,10 @@ def main() -> None:
     )
     context.seal()
 
-    def answer(port: tlskit.SSLPort) -> None:
-        who = "{} {}:{} ".format(options.name, *port.getpeername()).encode()
-        for line in port.input:
-            port.sendall(who + line)
+    def answer(conn: tlskit.SSLPort) -> None:
+        who = "{} {}:{} ".format(options.name, *conn.getpeername()).encode()
+        for line in conn.input:
+            conn.sendall(who + line)
 
     with tlskit.listen(
         options.port, hostname=options.host, context=context

@@ -10,6 +10,6 @@ context.seal()
 
 with tlskit.connect(
     "localhost", int(sys.argv[1]), context, timeout=10
-) as port:
-    port.sendall(b"hello\n")
-    print(port.input.readline(1000).decode(), end="")
+) as conn:
+    conn.sendall(b"hello\n")
+    print(conn.input.readline(1000).decode(), end="")

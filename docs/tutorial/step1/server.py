@@ -9,8 +9,8 @@ context = tlskit.ServerContext(
 )
 with tlskit.listen(int(sys.argv[1]), context=context) as listener:
     print(f"listening on port {listener.port}", flush=True)
-    with listener.accept(timeout=60) as port:
-        port.settimeout(10)
-        line = port.input.readline(1000)
-        print(f"{port.version.name}: {line}", flush=True)
-        port.sendall(b"you said " + line)
+    with listener.accept(timeout=60) as conn:
+        conn.settimeout(10)
+        line = conn.input.readline(1000)
+        print(f"{conn.version.name}: {line}", flush=True)
+        conn.sendall(b"you said " + line)

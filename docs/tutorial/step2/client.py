@@ -7,9 +7,9 @@ import threading
 import tlskit
 
 
-def hear(port):
+def hear(conn):
     """Print lines until the server ends the stream."""
-    for line in port.input:
+    for line in conn.input:
         text = line.decode("utf-8", "replace").strip()
         # Not what others may send to command our terminal.
         print("".join(filter(str.isprintable, text)), flush=True)
@@ -21,11 +21,11 @@ context.seal()
 
 with tlskit.connect(
     "localhost", int(sys.argv[1]), context, timeout=10
-) as port:
-    port.settimeout(None)  # From here on, others may take their time.
-    hearing = threading.Thread(target=hear, args=[port])
+) as conn:
+    conn.settimeout(None)  # From here on, others may take their time.
+    hearing = threading.Thread(target=hear, args=[conn])
     hearing.start()
     for line in sys.stdin:
-        port.sendall(line.encode())
-    port.shutdown(socket.SHUT_WR)  # That was all from us.
+        conn.sendall(line.encode())
+    conn.shutdown(socket.SHUT_WR)  # That was all from us.
     hearing.join()

@@ -14,24 +14,24 @@ class Room:
         self._lock = threading.Lock()
         self._ports = set()
 
-    def enter(self, port):
+    def enter(self, conn):
         """Stay with one client until it goes."""
         with self._lock:
-            self._ports.add(port)
+            self._ports.add(conn)
         try:
-            while line := port.input.readline(1000):
-                self.say(line.strip() + b"\n", port)
+            while line := conn.input.readline(1000):
+                self.say(line.strip() + b"\n", conn)
         finally:
             with self._lock:
-                self._ports.discard(port)
+                self._ports.discard(conn)
 
     def say(self, line, speaker):
         """Tell everybody but the speaker."""
         with self._lock:
             others = self._ports - {speaker}
-        for port in others:
+        for conn in others:
             with suppress(OSError):  # Whoever serves it sees that, too.
-                port.sendall(line)
+                conn.sendall(line)
 
 
 context = tlskit.ServerContext(

@@ -40,15 +40,15 @@ class Room:
         self._lock = threading.Lock()
         self._members = set()
 
-    def enter(self, port):
+    def enter(self, conn):
         """Stay with one client until it goes."""
-        member = Member(port)
+        member = Member(conn)
         sending = threading.Thread(target=member.send)
         sending.start()
         with self._lock:
             self._members.add(member)
         try:
-            while line := port.input.readline(1000):
+            while line := conn.input.readline(1000):
                 self.say(line.strip() + b"\n", member)
         finally:
             with self._lock:

@@ -7,10 +7,10 @@ import threading
 import tlskit
 
 
-def hear(port):
+def hear(conn):
     """Print lines until the server ends the stream, or the network does."""
     try:
-        for line in port.input:
+        for line in conn.input:
             text = line.decode("utf-8", "replace").strip()
             # Not what others may send to command our terminal.
             print("".join(filter(str.isprintable, text)), flush=True)
@@ -19,14 +19,14 @@ def hear(port):
         print(error.explain(), flush=True)
 
 
-def chat(port):
+def chat(conn):
     """Say what is typed, and print what others say, both at once."""
-    port.settimeout(None)  # From here on, others may take their time.
-    hearing = threading.Thread(target=hear, args=[port])
+    conn.settimeout(None)  # From here on, others may take their time.
+    hearing = threading.Thread(target=hear, args=[conn])
     hearing.start()
     for line in sys.stdin:
-        port.sendall(line.encode())
-    port.shutdown(socket.SHUT_WR)  # That was all from us.
+        conn.sendall(line.encode())
+    conn.shutdown(socket.SHUT_WR)  # That was all from us.
     hearing.join()
 
 
@@ -40,7 +40,7 @@ context.seal()
 try:
     with tlskit.connect(
         "localhost", int(sys.argv[1]), context, timeout=10
-    ) as port:
-        chat(port)
+    ) as conn:
+        chat(conn)
 except tlskit.TLSError as error:
     sys.exit(error.explain())

@@ -11,9 +11,9 @@ import tlskit
 class Member:
     """A client, and the lines that wait for it."""
 
-    def __init__(self, port):
-        self._port = port
-        certificate = tlskit.CertificateInfo.of(port.peer_certificate)
+    def __init__(self, conn):
+        self._port = conn
+        certificate = tlskit.CertificateInfo.of(conn.peer_certificate)
         self.name = certificate.subject.encode()
         self._lines = queue.SimpleQueue()
 
@@ -42,15 +42,15 @@ class Room:
         self._lock = threading.Lock()
         self._members = set()
 
-    def enter(self, port):
+    def enter(self, conn):
         """Stay with one client until it goes."""
-        member = Member(port)
+        member = Member(conn)
         sending = threading.Thread(target=member.send)
         sending.start()
         with self._lock:
             self._members.add(member)
         try:
-            while line := port.input.readline(1000):
+            while line := conn.input.readline(1000):
                 said = b"%s: %s\n" % (member.name, line.strip())
                 self.say(said, member)
         finally:
