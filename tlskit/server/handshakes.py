@@ -12,6 +12,7 @@ from ..errors import TLSError, WantReadError, WantWriteError
 from ..ports.port import SSLPort, endpoints_of, open_port
 from ..ports.view import Endpoints
 from ..tools.deadline import Deadline
+from .local import is_local
 from .preface import Preface, health_check
 from .tally import Meter, MeteredTransport
 
@@ -64,6 +65,8 @@ class Handshake:
         self.refused = False
         #: The client, as far as it is known.
         self.peer = address
+        # Whether it is known only as somebody on this machine.
+        self._local = is_local(sock)
         self._transport = MeteredTransport(sock, meter)
         self._rules = rules
         self._context = rules.context
@@ -126,7 +129,8 @@ class Handshake:
 
     def _meet(self) -> Preface:
         proxies = self._rules.proxies
-        parser = None if proxies is None else proxies.parser(self.peer[0])
+        host = None if self._local else self.peer[0]
+        parser = None if proxies is None else proxies.parser(host)
         if parser is None:
             self._enter()
         return Preface(
@@ -134,6 +138,8 @@ class Handshake:
         )
 
     def _enter(self) -> None:
+        if self._local:
+            return  # They all come from here.
         self._source = self._sources.enter(
             self.peer[0], self._rules.max_handshakes_per_source
         )
@@ -163,13 +169,18 @@ class Handshake:
         header = preface.header
         if header is not None and header.source is not None:
             self.peer = header.source
+            self._local = False
             self._enter()
 
     def _endpoints(self, preface: Preface) -> Endpoints | None:
         found = endpoints_of(self.sock)
         header = preface.header
-        if found is None or header is None:
+        if header is None:
             return found
+        if found is None:  # Not over TCP, but the client may have come so.
+            if header.source is None or header.destination is None:
+                return None
+            return Endpoints(header.destination, header.source, header=header)
         return Endpoints(
             header.destination or found.local,
             header.source or found.remote,

@@ -16,6 +16,7 @@ from ..tools.deadline import Deadline
 from ..tools.public import public
 from .collecting import Collector
 from .listening import check_credentials, listening_socket
+from .local import SocketFile, is_local, local_socket, place_of
 from .metrics import ListenerStatistics
 from .processes.children import Parent
 from .processes.ending import HURRY, Ending
@@ -25,6 +26,7 @@ from .rules import Rules
 from .service import Service, serve_until_drained
 
 if TYPE_CHECKING:
+    import os
     from types import TracebackType
 
     from typing_extensions import Self
@@ -34,7 +36,7 @@ __all__ = ["Listener", "listen"]
 
 @public
 class Listener(Rules):
-    """Accepts TLS clients on a TCP port.
+    """Accepts TLS clients on a TCP port, or on a socket of the file system.
 
     Handshakes go on in whatever thread is inside ``accept``, ``wait`` or
     ``serve``, all at once: a silent client delays nobody.  Hooks of the
@@ -46,8 +48,11 @@ class Listener(Rules):
     """
 
     def __init__(self, sock: socket.socket, context: ServerContext) -> None:
-        self._name: tuple[str, int] = sock.getsockname()[:2]
-        self._address = "{}:{}".format(*self._name)
+        self._name = place_of(sock.getsockname())
+        self._address = (
+            self._name[0] if is_local(sock) else "{}:{}".format(*self._name)
+        )
+        self._file: SocketFile | None = None  # To be removed.
         self._sock = sock
         super().__init__(context)
         self._closed = False
@@ -238,6 +243,7 @@ class Listener(Rules):
                 raise
         finally:
             self._closed = True
+            self._remove_file()
             try:
                 self._reception.close()
             except BaseException:  # A second Ctrl-C must not leave it open.
@@ -268,6 +274,7 @@ class Listener(Rules):
             stack.callback(crew.end)
             stack.callback(self._reception.close)
             stack.callback(setattr, self, "_closed", True)
+            stack.callback(self._remove_file)
             # They get nothing but the socket; a selector would be one for
             # all.
             sock = self._sock.dup()
@@ -361,7 +368,7 @@ class Listener(Rules):
 
     @property
     def port(self) -> int:
-        """The TCP port.  Source: ``ssl-listener-port``."""
+        """The TCP port; 0 on AF_UNIX.  Source: ``ssl-listener-port``."""
         return self._name[1]
 
     @property
@@ -397,6 +404,8 @@ class Listener(Rules):
     ) -> tuple[str, str] | tuple[str, int, str, int]:
         """Give our own address; the remote one is ``"0.0.0.0"``, port 0.
 
+        On AF_UNIX, ours is the path, with port 0.
+
         Args:
             port_numbers: Whether to give the TCP ports, too.
 
@@ -423,10 +432,15 @@ class Listener(Rules):
             return
         self._closed = True
         if self._service is None:
+            self._remove_file()
             self._reception.close()
             return
         self._service.drain(Deadline())
         self._reception.ring()
+
+    def _remove_file(self) -> None:
+        if self._file is not None:
+            self._file.remove()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -452,6 +466,8 @@ def listen(
     reuse: bool = True,
     hostname: str | None = None,
     context: ServerContext | str = "secure",
+    *,
+    path: str | os.PathLike[str] | None = None,
 ) -> Listener:
     """Listen for TLS clients.
 
@@ -462,12 +478,25 @@ def listen(
         hostname: The local name or address to listen on; None for all, of
             IPv4 and IPv6.
         context: A ``ServerContext``, or the name of a protocol.
+        path: Listen on a socket of the file system instead (AF_UNIX).  With
+            *reuse*, the file of a socket on which nobody listens any more is
+            replaced; ours is removed at the end.  The permissions of file
+            and folder say who may connect.
 
     Raises:
-        ValueError: An argument is out of its range.
-        OSError: The port can't be had.
+        ValueError: An argument is out of its range, or there are a port or a
+            *hostname* beside *path*.
+        UnsupportedError: This platform has no sockets in its file system.
+        OSError: The port, or the path, can't be had.
 
     Source: ``ssl-listen``, ``make-server-tls-socket``.
     """
     chosen = server_context(context)
+    if path is not None:
+        if port or hostname is not None:
+            raise ValueError("port and hostname are for TCP, path is not")
+        sock, file = local_socket(path, backlog, reuse)
+        made = Listener(sock, chosen)
+        made._file = file
+        return made
     return Listener(listening_socket(port, backlog, reuse, hostname), chosen)

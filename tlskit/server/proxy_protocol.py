@@ -267,12 +267,18 @@ def _missing(first: bytes) -> HandshakeError:
     )
 
 
+#: How sockets of the file system are called among networks.
+LOCAL = "unix:"
+
+
 @dataclass(frozen=True)
 class ProxyRules:
     """From whom a header is taken, and whether it must come."""
 
     trusted: tuple[Network, ...]
     required: bool = True
+    #: Whether who comes by a socket of the file system is trusted, too.
+    local: bool = False
 
     @classmethod
     def parse(
@@ -280,18 +286,25 @@ class ProxyRules:
     ) -> Self:
         """Read networks such as ``"10.0.0.0/8"``, or single addresses.
 
+        ``"unix:"`` is whoever comes by a socket of the file system.
+
         Raises:
             ValueError: One of them is no network, or there is none.
         """
         if isinstance(trusted, str):
             raise TypeError(f"expected several networks, not {trusted!r}")
-        networks = tuple(map(ipaddress.ip_network, trusted))
-        if not networks:
+        given = list(trusted)
+        networks = tuple(
+            ipaddress.ip_network(each) for each in given if each != LOCAL
+        )
+        if not given:
             raise ValueError("without a trusted network there is no proxy")
-        return cls(networks, required)
+        return cls(networks, required, LOCAL in given)
 
-    def parser(self, host: str) -> ProxyParser | None:
+    def parser(self, host: str | None) -> ProxyParser | None:
         """Give what reads the stream that comes from *host*.
+
+        None is a socket of the file system.
 
         Returns:
             None if *host* may send no header, and need not.
@@ -299,8 +312,13 @@ class ProxyRules:
         Raises:
             HandshakeError: A header is required, and *host* is not trusted.
         """
-        address = plain_address(host)
-        if any(address in network for network in self.trusted):
+        if host is None:
+            address: object = LOCAL
+            known = self.local
+        else:
+            address = plain_address(host)
+            known = any(address in network for network in self.trusted)
+        if known:
             return ProxyParser(required=self.required)
         if not self.required:
             return None

@@ -26,6 +26,7 @@ from ..ports.transport import tune
 from ..tools.deadline import Deadline
 from .events import Events
 from .handshakes import Handshake
+from .local import is_local, place_of
 from .metrics import ListenerStatistics
 from .rules import Rules
 from .sources import Sources
@@ -280,12 +281,14 @@ class Reception:
                 self._rest = Deadline.after(_REST)
             raise
         meter = self.tally.meter()
-        self.events.accepted(address[:2])
+        # A client on a socket of the file system rarely has a name.
+        peer = (self._name, 0) if is_local(sock) else place_of(address)
+        self.events.accepted(peer)
         try:
             tune(sock)
             made = Handshake(
                 sock,
-                address[:2],
+                peer,
                 self._rules,
                 self._sources,
                 meter,
@@ -296,7 +299,7 @@ class Reception:
             meter.stop()
             if not isinstance(error, OSError):
                 raise
-            self._finish(error, address[:2], 0.0)
+            self._finish(error, peer, 0.0)
             return True
         self.handshakes[made.number] = made
         self.selector.register(sock, selectors.EVENT_READ, made)

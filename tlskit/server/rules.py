@@ -61,8 +61,9 @@ class Rules:
 
         Args:
             trusted: The proxies' networks, such as ``"10.0.0.0/8"``, or
-                single addresses.  Whoever may send a header may claim any
-                address.  None switches it off again.
+                single addresses; ``"unix:"`` is everybody who comes by a
+                socket of the file system.  Whoever may send a header may
+                claim any address.  None switches it off again.
             required: Whether everybody has to come by way of a trusted proxy,
                 with a header.  If not, others may come without one, and so
                 may the proxies.
