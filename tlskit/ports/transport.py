@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import select
 import socket
-import sys
 from collections.abc import Iterable
 from typing import Protocol, runtime_checkable
 
@@ -193,32 +192,37 @@ def poll(
     return readable, writable
 
 
-if hasattr(select, "poll"):
-    _IN, _OUT = select.POLLIN, select.POLLOUT
+#: POLLIN and POLLOUT, everywhere the same.
+_IN, _OUT = 1, 4
 
-    def _poll(
-        wanted: dict[int, int], seconds: float | None
-    ) -> list[tuple[int, int]]:
-        poller = select.poll()
-        for number, events in wanted.items():
-            poller.register(number, events)
-        return poller.poll(None if seconds is None else seconds * 1000)
 
-else:  # pragma: no cover - Windows
-    assert sys.platform == "win32"
-    _IN, _OUT = 1, 4
+def _poll(
+    wanted: dict[int, int], seconds: float | None
+) -> list[tuple[int, int]]:
+    # Not on Windows; and what exchanges system calls (eventlet) removes it.
+    make = getattr(select, "poll", None)
+    if make is None:
+        return _select(wanted, seconds)
+    poller = make()
+    for number, events in wanted.items():
+        poller.register(number, events)
+    ready: list[tuple[int, int]] = poller.poll(
+        None if seconds is None else seconds * 1000
+    )
+    return ready
 
-    def _poll(
-        wanted: dict[int, int], seconds: float | None
-    ) -> list[tuple[int, int]]:
-        read, write, broken = select.select(
-            [n for n, events in wanted.items() if events & _IN],
-            [n for n, events in wanted.items() if events & _OUT],
-            list(wanted),
-            seconds,
-        )
-        return [
-            *((n, _IN) for n in read),
-            *((n, _OUT) for n in write),
-            *((n, 8) for n in broken),
-        ]
+
+def _select(
+    wanted: dict[int, int], seconds: float | None
+) -> list[tuple[int, int]]:
+    read, write, broken = select.select(
+        [n for n, events in wanted.items() if events & _IN],
+        [n for n, events in wanted.items() if events & _OUT],
+        list(wanted),
+        seconds,
+    )
+    return [
+        *((n, _IN) for n in read),
+        *((n, _OUT) for n in write),
+        *((n, 8) for n in broken),
+    ]

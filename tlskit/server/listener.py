@@ -16,7 +16,7 @@ from ..tools.deadline import Deadline
 from ..tools.public import public
 from .collecting import Collector
 from .listening import check_credentials, listening_socket
-from .local import SocketFile, is_local, local_socket, place_of
+from .local import NoFile, is_local, local_socket, place_of
 from .metrics import ListenerStatistics
 from .processes.children import Parent
 from .processes.ending import HURRY, Ending
@@ -52,7 +52,7 @@ class Listener(Rules):
         self._address = (
             self._name[0] if is_local(sock) else "{}:{}".format(*self._name)
         )
-        self._file: SocketFile | None = None  # To be removed.
+        self._file = NoFile()
         self._sock = sock
         super().__init__(context)
         self._closed = False
@@ -243,7 +243,7 @@ class Listener(Rules):
                 raise
         finally:
             self._closed = True
-            self._remove_file()
+            self._file.remove()
             try:
                 self._reception.close()
             except BaseException:  # A second Ctrl-C must not leave it open.
@@ -274,7 +274,7 @@ class Listener(Rules):
             stack.callback(crew.end)
             stack.callback(self._reception.close)
             stack.callback(setattr, self, "_closed", True)
-            stack.callback(self._remove_file)
+            stack.callback(self._file.remove)
             # They get nothing but the socket; a selector would be one for
             # all.
             sock = self._sock.dup()
@@ -432,15 +432,11 @@ class Listener(Rules):
             return
         self._closed = True
         if self._service is None:
-            self._remove_file()
+            self._file.remove()
             self._reception.close()
             return
         self._service.drain(Deadline())
         self._reception.ring()
-
-    def _remove_file(self) -> None:
-        if self._file is not None:
-            self._file.remove()
 
     def _check_open(self) -> None:
         if self._closed:

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from ..errors import UnsupportedError
 
-__all__ = ["SocketFile", "is_local", "local_socket", "place_of"]
+__all__ = ["NoFile", "SocketFile", "is_local", "local_socket", "place_of"]
 
 
 def is_local(sock: socket.socket) -> bool:
@@ -28,7 +28,14 @@ def place_of(address: object) -> tuple[str, int]:
     return os.fsdecode(address), 0
 
 
-class SocketFile:
+class NoFile:
+    """What a socket has that is not in the file system."""
+
+    def remove(self) -> None:
+        """Do nothing."""
+
+
+class SocketFile(NoFile):
     """The file of a listening socket, to be removed at the end.
 
     A process that was forked leaves it alone, and so does everybody once

@@ -23,6 +23,7 @@ from ..policy.settings import alpn_names
 from ..verify.identity import Identity
 from .alpn import WithALPN
 from .errors import as_ssl_error
+from .originals import ContextBeneath, check
 from .policy import Policy
 from .session import MemorySession
 from .socket import SocketSession, SSLObject, SSLSocket
@@ -50,6 +51,8 @@ class SSLContext(Policy):
     Raises:
         TypeError: *context* is something else, such as a protocol of
             ``ssl``.
+        UnsupportedError: ``ssl.SSLSocket`` was exchanged for another class,
+            as gevent and eventlet do.
     """
 
     sslsocket_class: type[ssl.SSLSocket] = SSLSocket
@@ -65,6 +68,7 @@ class SSLContext(Policy):
                 f"expected a context of tlskit, found {context!r}; "
                 "use ClientContext().as_ssl_context()"
             )
+        check()
         self: Self = super().__new__(
             cls,
             ssl.PROTOCOL_TLS_SERVER
@@ -75,8 +79,8 @@ class SSLContext(Policy):
         self._hooks = context
         self._alpn = ()
         # A client's demands a certificate, and checks its name, from birth.
-        beneath: Any = ssl.SSLContext.verify_mode
-        beneath.__set__(self, ssl.CERT_REQUIRED)
+        beneath: Any = ContextBeneath.__mro__[1]
+        beneath.verify_mode.__set__(self, ssl.CERT_REQUIRED)
         return self
 
     def __init__(self, context: Context) -> None:
@@ -371,4 +375,4 @@ def close_unknown(adapter: type, base: type) -> None:
             setattr(adapter, name, _Unknown(name))
 
 
-close_unknown(SSLContext, ssl.SSLContext)
+close_unknown(SSLContext, ContextBeneath)

@@ -23,6 +23,7 @@ from ..policy.settings import Settings
 from ..trust import Roots, VerifySource, load_default_roots
 from ..x509.credentials import CertificateChain, PrivateKey
 from .certificate import certificate_dict
+from .originals import ContextBeneath
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -34,7 +35,7 @@ _Secret = str | bytes | bytearray
 _Password = Callable[[], _Secret] | _Secret | None
 
 
-class Material(ssl.SSLContext):
+class Material(ContextBeneath):
     """Credentials, roots and ciphers of a context."""
 
     _tlskit: Context
@@ -178,7 +179,7 @@ class Material(ssl.SSLContext):
 
 def _known_ciphers() -> dict[str, dict[str, Any]]:
     """Describe every cipher suite that ``ssl`` knows, by name."""
-    everything = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    everything = ContextBeneath(ssl.PROTOCOL_TLS_CLIENT)
     everything.set_ciphers("ALL:@SECLEVEL=0")
     return {str(each["name"]): dict(each) for each in everything.get_ciphers()}
 

@@ -28,6 +28,7 @@ from ..policy.settings import Verify
 from ..ports.driver import Driver
 from ..ports.transport import poll
 from ..tools.deadline import Deadline
+from .originals import SSLObjectBeneath, SSLSocketBeneath
 from .session import Session, check_silent, der, read_by
 
 if TYPE_CHECKING:
@@ -74,11 +75,11 @@ class _Views:
         return [der(each) for each in self._sslobj.unverified_chain]
 
 
-class SSLObject(_Views, ssl.SSLObject):
+class SSLObject(_Views, SSLObjectBeneath):
     """What ``wrap_bio`` gives; see ``ssl.SSLObject``."""
 
 
-class SSLSocket(_Views, ssl.SSLSocket):
+class SSLSocket(_Views, SSLSocketBeneath):
     """What ``wrap_socket`` gives; see ``ssl.SSLSocket``."""
 
     _tls_runs = False
