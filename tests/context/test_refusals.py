@@ -975,6 +975,7 @@ HARMLESS = {
     "frozen",
     "hooks_in_use",
     "log_key",
+    "origin",
     "port_class",
     "prepared",
     "reload",

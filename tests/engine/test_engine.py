@@ -632,14 +632,14 @@ class Picky(tlskit.ClientContext):
 
 
 def test_late_refusal_drops_our_last_flight():
-    """Who is refused by ``verify_peer`` gets neither Finished nor alert."""
+    """Who is refused by ``verify_peer`` gets an alert, and no Finished."""
     context = Picky("tls13")
     authority().trust(context)
     client, server = client_engine(context, None), server_engine()
 
     with pytest.raises(LookupError):
         shake(client, server)
-    assert b"" == client.outgoing()
+    assert bytes((21, 3, 3, 0, 2, 2, 42)) == client.outgoing()
     assert State.FAILED is client.state
 
 
@@ -653,7 +653,7 @@ def test_identity_is_checked_without_callback(monkeypatch):
 
     with pytest.raises(tlskit.IdentityError):
         shake(client, server_engine())
-    assert b"" == client.outgoing()
+    assert bytes((21, 3, 3, 0, 2, 2, 42)) == client.outgoing()
 
 
 def test_key_log_that_raises():

@@ -7,10 +7,10 @@ import warnings
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
-from ..engine.callbacks import Hooks
+from ..engine.callbacks import Hooks, settings_in_force
 from ..engine.facts import Facts
 from ..errors import UnverifiedContextWarning
-from ..policy.settings import Verify
+from ..policy.settings import Settings, Verify
 from .sealing import Sealable
 
 if TYPE_CHECKING:
@@ -66,6 +66,16 @@ class HookMethods(Sealable):
             or name in vars(self)
             or getattr(type(self), name) is not getattr(HookMethods, name)
         )
+
+    @property
+    def origin(self) -> object:
+        """The context whose methods these are: this one."""
+        return self
+
+    @property
+    def _in_force(self) -> Settings:
+        """What was decided when the connection began that a hook is for."""
+        return settings_in_force(self) or self._settings
 
     def warn_if_unverified(self) -> None:
         """Warn, once, if this client verifies nobody and wasn't told not to.
@@ -130,9 +140,8 @@ class HookMethods(Sealable):
 
         Source: RFC 6066, section 3.
         """
-        if self._settings.choose is None:
-            return None
-        return self._settings.choose(server_name)  # type: ignore[return-value]
+        choose = self._in_force.choose
+        return None if choose is None else choose(server_name)  # type: ignore[return-value]
 
     def select_alpn(self, offered: tuple[str, ...]) -> str | bytes | None:
         """Select one of the protocols that a client offers.
@@ -145,7 +154,7 @@ class HookMethods(Sealable):
 
         Source: RFC 7301, section 3.2.
         """
-        for name in self._settings.alpn:
+        for name in self._in_force.alpn:
             if name.decode("utf-8", "replace") in offered:
                 return name
         return None
@@ -169,9 +178,10 @@ class HookMethods(Sealable):
         Returns:
             Whether to accept it; this overrides *ok*.
         """
-        if self._settings.verifier is None:
-            return ok
-        return bool(self._settings.verifier(depth, ok, certificate))
+        verifier = self._in_force.verifier
+        return (
+            ok if verifier is None else bool(verifier(depth, ok, certificate))
+        )
 
     def verify_peer(self, verdict: Facts) -> None:
         """Raise to refuse the peer.
@@ -194,5 +204,6 @@ class HookMethods(Sealable):
             line: In the format of NSS's key log; it holds a secret of the
                 session.
         """
-        if self._settings.keylog is not None:
-            self._settings.keylog(line)
+        keylog = self._in_force.keylog
+        if keylog is not None:
+            keylog(line)

@@ -352,6 +352,8 @@ class ServerContext(Context):
                 label in front of ``example.com``.
             default: For every other name; None goes on with this context.
 
+        ``seal()`` seals all of them.
+
         Raises:
             SealedError: The context is sealed.
             TypeError: A value is no ``ServerContext``.
@@ -361,6 +363,27 @@ class ServerContext(Context):
         """
         with self._unsealed():
             self.set_server_name_callback(_NameTable(names, default))
+
+    def seal(self) -> None:
+        """Allow no more changes; a second call is harmless.
+
+        The contexts that ``set_server_names()`` leads to are sealed, too.
+        Those that a function or hook chooses are not known here: seal them
+        yourself.
+
+        Raises:
+            CredentialError: Certificate chain and private key don't fit, here
+                or there; then none is sealed.
+
+        Source: ``ssl-seal-context!``.
+        """
+        everything = contexts_of(self)
+        for each in everything:
+            each.settings.check_pair()
+        super().seal()
+        for each in everything:
+            if not each.frozen:
+                each.seal()
 
 
 class _NameTable:

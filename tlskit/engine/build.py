@@ -18,6 +18,7 @@ from ..policy.settings import Ocsp, Settings, Verify
 from ..x509.gate import ec, hashes, x509
 from . import callbacks
 from .presenting import set_credentials
+from .refusal.alerts import may_refuse
 from .store import fill_store
 from .trace import on_message
 
@@ -43,6 +44,8 @@ class Built:
     settings: Settings
     mode: int
     options: int
+    #: The names of the hooks that have something to say.
+    hooks: frozenset[str] = frozenset()
 
     @cached_property
     def policy(self) -> bytes | None:
@@ -82,7 +85,7 @@ def build(
         options |= _set_server(context, settings, hooks)
     else:
         _set_client(context, settings)
-    if "log_key" in hooks:
+    if "log_key" in hooks or (server_side and may_refuse(settings, hooks)):
         context.set_keylog_callback(callbacks.on_key)
     if settings.trace is not None:
         native.set_message_function(context, on_message)
@@ -91,7 +94,7 @@ def build(
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
     mode = verify_mode(settings, server_side)
     set_verify(context, mode)
-    return Built(context, settings, mode, options)
+    return Built(context, settings, mode, options, hooks)
 
 
 def _set_protocol(context: SSL.Context, settings: Settings) -> None:

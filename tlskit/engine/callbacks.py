@@ -9,14 +9,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
-from ..errors import (
-    HandshakeError,
-    IdentityError,
-    NegotiationError,
-    VerificationError,
-)
+from ..errors import HandshakeError, IdentityError, VerificationError
 from ..errors.codes import Alert, VerifyReason
 from ..openssl import native
 from ..openssl.gate import SSL, crypto
@@ -25,7 +20,9 @@ from ..verify.chain import Fault
 from ..verify.evidence import parsed, scene_of
 from ..verify.ocsp import check_staple
 from ..verify.scene import NAME_FAULTS
+from .hello.answering import Answers
 from .presenting import own_pair
+from .refusal.alerts import LastWords
 from .trace import Tracer
 
 if TYPE_CHECKING:
@@ -49,7 +46,29 @@ __all__ = [
     "on_server_name_public",
     "on_staple",
     "on_status_request",
+    "settings_in_force",
 ]
+
+
+class _Thread(threading.local):
+    """Whose hook the thread is in."""
+
+    record: Record | None = None
+
+
+_thread = _Thread()
+
+
+def settings_in_force(context: object) -> Settings | None:
+    """Give what *context* had decided when this connection began.
+
+    Returns:
+        None if this thread is not in a hook that *context* is asked for.
+    """
+    record = _thread.record
+    if record is None or record.hooks.origin is not context:
+        return None
+    return record.settings
 
 
 class Hooks(Protocol):
@@ -72,6 +91,16 @@ class Hooks(Protocol):
 
     def warn_if_unverified(self) -> None:
         """Say, at the first connection, that a client verifies nobody."""
+
+    @property
+    def frozen(self) -> bool:
+        """Whether it can't change any more."""
+        ...
+
+    @property
+    def origin(self) -> object:
+        """The context whose methods these are."""
+        ...
 
     def choose_for(
         self, hello: ClientHello
@@ -101,7 +130,7 @@ class Hooks(Protocol):
         ...
 
 
-class Record:
+class Record(Answers):
     """What one connection's callbacks saw, answered and must remember."""
 
     def __init__(
@@ -114,8 +143,7 @@ class Record:
         insists: bool = False,
         announced: Identity | None = None,
     ) -> None:
-        self.hooks: Hooks = hooks
-        self.settings: Settings = built.settings
+        super().__init__(hooks, built)
         self.identity = identity
         #: Whether it is checked although the context checks no names.
         self.insists = insists
@@ -128,8 +156,6 @@ class Record:
         self.settled: bool = False  # Whether facts were made of all this.
         #: Depth -> DER, as far as a chain could be built.
         self.chain: dict[int, bytes] = {}
-        #: What a hook raised, or what refused on its behalf.
-        self.error: BaseException | None = None
         #: The thread whose step has called a hook, while that is at work.
         self.caller: int | None = None
         #: What a client offers to resume, with the verdict on its peer ...
@@ -140,12 +166,8 @@ class Record:
         self.tracer: Tracer | None = None
         #: What is wrong with a stapled response, where that is tolerated.
         self.staple_error: VerificationError | None = None
-        # OpenSSL may still call a context after the switch to another; the
-        # last reference to it must not go before the connection does.
-        self._kept: list[object] = [built]
-        # Beside each answer, the question that it was given to.
-        self._name_answer: tuple[bytes | None, int | None] | None = None
-        self._alpn_answer: tuple[list[bytes], bytes | int | None] | None = None
+        #: What this side's alert would have to be sealed with.
+        self.last_words = LastWords(server_side=server_side)
 
     @property
     def to_prove(self) -> Identity | None:
@@ -158,15 +180,12 @@ class Record:
     def calling(self) -> Iterator[None]:
         """Mark this thread while it is in what may be a hook."""
         self.caller = threading.get_ident()
+        before, _thread.record = _thread.record, self
         try:
             yield
         finally:
+            _thread.record = before
             self.caller = None
-
-    def refuse(self, error: BaseException) -> None:
-        """Keep the first error; the engine raises it from its own call."""
-        if self.error is None:
-            self.error = error
 
     def renew(self) -> None:
         """Forget an earlier verdict; the peer is about to be asked again."""
@@ -210,7 +229,7 @@ class Record:
 
     def _opinion(self, der: bytes, code: int, depth: int, ok: bool) -> int:
         """Ask the hook, if there is one; otherwise what the settings say."""
-        if "verify_certificate" in self.hooks.hooks_in_use:
+        if "verify_certificate" in self.used:
             if self.hooks.verify_certificate(parsed(der), depth, ok):
                 return 0
             if ok:
@@ -251,133 +270,6 @@ class Record:
                 raise
             self.staple_error = error
         return True
-
-    # -- server name and ALPN -----------------------------------------------
-
-    def name_arrived(self, connection: SSL.Connection) -> int | None:
-        """Choose the context; None goes on, a number is the alert."""
-        # A second ClientHello (HelloRetryRequest) must get the same answer,
-        # and so has to ask the same (RFC 8446, section 4.1.2).
-        name = connection.get_servername()
-        if self._name_answer is None:
-            self._name_answer = (name, self._choose(connection))
-        asked, answer = self._name_answer
-        if name != asked:
-            return self._changed("server name", asked, name)
-        return answer
-
-    def _changed(self, what: str, first: object, second: object) -> int:
-        self.refuse(
-            NegotiationError(
-                f"the client's second ClientHello has another {what} than "
-                f"its first: {second!r} after {first!r}",
-                hint="RFC 8446, section 4.1.2, forbids that; mend the client",
-            )
-        )
-        return Alert.ILLEGAL_PARAMETER
-
-    def _choose(self, connection: SSL.Connection) -> int | None:
-        wire = connection.get_servername()
-        if wire is None:
-            return None
-        try:
-            name = wire.decode("ascii")
-        except UnicodeDecodeError:
-            self.refuse(
-                NegotiationError(
-                    f"the client asked for the server name {wire!r}; "
-                    "RFC 6066 wants ASCII"
-                )
-            )
-            return Alert.UNRECOGNIZED_NAME
-        chosen = self.hooks.choose_context(name)
-        if chosen is None or chosen is self.hooks:
-            return None
-        return self._switch(connection, chosen)
-
-    def adopt(self, chosen: object) -> Built:
-        """Go on by the rules of the context that ``choose_for`` has chosen.
-
-        Raises:
-            TypeError: It is no server's context.
-            CredentialError: It has no certificate.
-        """
-        if not getattr(chosen, "server_side", False):
-            raise TypeError(
-                f"choose_for() returns a ServerContext or None, not {chosen!r}"
-            )
-        hooks: Hooks = cast("Hooks", chosen)
-        built = hooks.prepared()
-        built.settings.check_certificate(hooks.hooks_in_use)
-        self._kept.append(built)
-        self.hooks, self.settings = hooks, built.settings
-        return built
-
-    def _switch(self, connection: SSL.Connection, chosen: Hooks) -> int | None:
-        if not hasattr(chosen, "prepared"):
-            raise TypeError(
-                "choose_context() returns a ServerContext or None, "
-                f"not {chosen!r}"
-            )
-        built = chosen.prepared()
-        version = connection.get_protocol_version()
-        protocol = built.settings.protocol
-        if not protocol.minimum <= version <= protocol.maximum:
-            self.refuse(
-                NegotiationError(
-                    "the context chosen for this server name speaks "
-                    f"{protocol.name}, but the client {version:#06x}",
-                    hint="give all contexts of one listener the same versions",
-                )
-            )
-            return Alert.PROTOCOL_VERSION
-        self._kept.append(built)
-        self.hooks, self.settings = chosen, built.settings
-        # set_context moves certificate, roots, ALPN and TLS 1.2 ciphers; the
-        # rest of the policy has to be carried over.
-        connection.set_context(built._pyopenssl)
-        built.apply_policy(connection)
-        return None
-
-    def keep(self, thing: object) -> None:
-        """Hold *thing* for as long as the connection lives."""
-        self._kept.append(thing)
-
-    def alpn_arrived(self, offered: list[bytes]) -> bytes | int | None:
-        """Choose the protocol; a number refuses, None selects nothing."""
-        if self._alpn_answer is None:
-            self._alpn_answer = (offered, self._select(offered))
-        asked, answer = self._alpn_answer
-        if offered != asked:
-            return self._changed("list of protocols", asked, offered)
-        return answer
-
-    def _select(self, offered: list[bytes]) -> bytes | int | None:
-        names = tuple(name.decode("utf-8", "replace") for name in offered)
-        chosen = self.hooks.select_alpn(names)
-        if chosen is None:
-            if self.settings.alpn_allow_no_match:
-                return None
-            ours = [
-                name.decode("utf-8", "replace") for name in self.settings.alpn
-            ]
-            self.refuse(
-                NegotiationError(
-                    f"the client offers the protocols {list(names)}, "
-                    f"this server has {ours}",
-                    code="no-application-protocol",
-                    hint="add one of the client's to set_alpn(), or pass "
-                    "allow_no_match=True",
-                )
-            )
-            return Alert.NO_APPLICATION_PROTOCOL
-        wire = chosen.encode() if isinstance(chosen, str) else chosen
-        if wire not in offered:
-            raise ValueError(
-                f"select_alpn() returned {chosen!r}, which is not among the "
-                f"protocols offered: {list(names)}"
-            )
-        return wire
 
 
 def _record(connection: SSL.Connection) -> Record:
@@ -493,6 +385,9 @@ def on_status_request(connection: SSL.Connection, _: object) -> bytes:
 def on_key(connection: SSL.Connection, line: bytes) -> None:
     """Take one line of the key log."""
     record = _record(connection)
+    record.last_words.hear(line)
+    if "log_key" not in record.used:
+        return
     try:
         with record.calling():
             record.hooks.log_key(line.decode("ascii"))

@@ -38,15 +38,15 @@ the ``Record`` and is raised here, unchanged.
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import replace
-from inspect import isawaitable
 from typing import NoReturn, TypeVar
 
 from ..errors import (
     ClosedError,
     ConfigurationError,
     HandshakeError,
+    SealedError,
     StreamError,
     TLSError,
     TruncatedError,
@@ -63,19 +63,21 @@ from ..verify.identity import Identity
 from .build import Built, set_verify, verify_mode
 from .callbacks import Hooks, Record
 from .facts import Facts
-from .hello.choosing import Greeting, alert_record, wanted_alert
+from .hello.asking import Asking, no_client_hello
+from .hello.choosing import Greeting
 from .hello.client_hello import ClientHello
 from .resumption import Resumption
 from .schemes import scheme_in_use
 from .sniff import SNIFF_BYTES, not_tls
 from .states import ENDED, FINISHED, TABLE, Do, State
 from .trace import HandshakeReport, Tracer
-from .verdict import failure_of, settle
+from .verdict import failure_of, finished, settle
 
 __all__ = ["Engine", "State"]
 
 T = TypeVar("T")
 
+_TLS_1_3 = 0x0304
 # On some Pythons, asking an Enum for a member is slow too.
 _HANDSHAKE = State.HANDSHAKE
 _OPEN = State.OPEN
@@ -86,7 +88,7 @@ _ANSWER = 32
 
 
 @public
-class Engine:
+class Engine(Asking):
     """A TLS session between two pieces of memory.
 
     Args:
@@ -132,7 +134,7 @@ class Engine:
                 code="no-hostname",
                 hint="pass hostname=, or use set_verify_hostname(False)",
             )
-        self._greeting: Greeting | None = None
+        super().__init__()
         if server_side:
             used = hooks.hooks_in_use
             settings.check_certificate(used)
@@ -149,10 +151,6 @@ class Engine:
             insists=insists,
             announced=announced,
         )
-        #: What ``choose_for`` is still to give; see ``choose``.
-        self.choice: Awaitable[object] | None = None
-        #: Whether the driver waits for it.
-        self.can_suspend: bool = False
         self._lock = threading.Lock()
         self._unheard = False  # OpenSSL has got what the hook has not.
         self._last_words = b""  # An alert from before OpenSSL has begun.
@@ -168,6 +166,7 @@ class Engine:
         self._early = Early()
         self._end_told = False  # To whom reads.
         self._old_finished: bytes | None = None
+        self._foreseen: Facts | None = None
         self._backlog = Backlog()  # Not used with direct I/O.
         self._answers = 0  # Bytes that reading may have made, without it.
         self._connect(built)
@@ -351,115 +350,14 @@ class Engine:
             done = self._run(step, HandshakeError)
             if self._unheard:
                 self._drain()
-                error = _no_client_hello()
+                error = no_client_hello()
                 self._turn_away(error, Alert.UNEXPECTED_MESSAGE)
                 raise error
             if done is None:
+                self._foresee()
                 return None
             self._open()
             return True
-
-    # -- who is to answer ---------------------------------------------------
-
-    def _greeted(self) -> bool:
-        """Have the hook ``choose_for`` answer, if there is one, first.
-
-        Returns:
-            False to wait: for more of the ClientHello, or for ``choose``.
-        """
-        greeting = self._greeting
-        if greeting is None or not greeting.waits:
-            return True
-        if self.choice is not None or not (greeting.done or self._ended):
-            return False
-        if greeting.raw is None:
-            # That is no TLS, or cut off.  OpenSSL has the words for it, and
-            # must not find a way to go on.
-            self._unheard = not self._ended
-            self._let_go()
-            return True
-        if greeting.hello is None:
-            self._turn_away(_no_client_hello(), Alert.DECODE_ERROR)
-        else:
-            self._ask(greeting.hello)
-        if self.failure is not None:
-            raise self.failure
-        return self.choice is None
-
-    def _ask(self, hello: ClientHello) -> None:
-        try:
-            with self.record.calling():
-                answer = self.record.hooks.choose_for(hello)
-        except BaseException as error:
-            self._turn_away(error)
-            return
-        if not isawaitable(answer):
-            self._choose(answer)
-        elif self.can_suspend:
-            self.choice = answer
-        else:
-            if isinstance(answer, Coroutine):
-                answer.close()
-            self._turn_away(
-                ConfigurationError(
-                    "choose_for() is a coroutine function, and this "
-                    "connection is not asyncio's or trio's",
-                    hint="define choose_for() without async",
-                )
-            )
-
-    def choose(self, answer: object) -> None:
-        """Go on with what ``choice`` has given.
-
-        ``handshake()`` is the next step then.  It raises if the answer is
-        neither.
-
-        Args:
-            answer: A ``ServerContext``, or None for this one.
-        """
-        with self._step():
-            self.choice = None
-            self._choose(answer)
-
-    def refuse_choice(self, error: BaseException) -> None:
-        """Turn the client away: nobody has chosen.
-
-        ``outgoing()`` has the alert, and later steps raise *error*.
-
-        Args:
-            error: Why nobody has.
-        """
-        with self._step():
-            self.choice = None
-            self._turn_away(error)
-
-    def _choose(self, answer: object) -> None:
-        if answer is not None and answer is not self.record.hooks:
-            try:
-                built = self.record.adopt(answer)
-            except BaseException as error:
-                self._turn_away(error)
-                return
-            self._connect(built)
-        self._let_go()
-
-    def _let_go(self) -> None:
-        """Give OpenSSL what came in so far."""
-        assert self._greeting is not None
-        held = self._greeting.release()
-        if held:
-            self._feed(held)
-        if self._ended:
-            self._feed(b"")
-
-    def _turn_away(
-        self, error: BaseException, alert: Alert | None = None
-    ) -> None:
-        """Fail before OpenSSL has said anything."""
-        self._last_words = alert_record(alert or wanted_alert(error))
-        self.owes = True
-        self.state = State.FAILED
-        self.failure = error
 
     @property
     def handshake_report(self) -> HandshakeReport | None:
@@ -500,9 +398,27 @@ class Engine:
         if self._resumption is not None:
             self._resumption.offer(self._connection)
 
+    def _foresee(self) -> None:
+        """Judge the peer before our Finished leaves, if that is made already.
+
+        Before TLS 1.3 that is so on the side that speaks last but one: then
+        OpenSSL knows all that it will know, a client's certificate has not
+        left yet, and an alert can still be in the clear.
+        """
+        if (
+            self._foreseen is None
+            and self._connection.get_finished()
+            and self._connection.get_protocol_version() < _TLS_1_3
+        ):
+            self._foreseen = self._accepted()
+
     def _open(self) -> None:
         """Reach OPEN, if the peer is the one that was meant."""
-        self.facts = self._accepted()
+        if self._foreseen is None:
+            self.facts = self._accepted()
+        else:
+            self.facts = finished(self._connection, self._foreseen)
+        self.record.last_words.forget()
         self._old_finished = self._connection.get_peer_finished()
         self.state = State.OPEN
         if self.record.tracer is not None:
@@ -514,14 +430,25 @@ class Engine:
         """Go the one way from a certificate that came to an accepted one."""
         try:
             facts = settle(self._connection, self.record)
-            if "verify_peer" in self.record.hooks.hooks_in_use:
+            if "verify_peer" in self.record.used:
                 with self.record.calling():
                     self.record.hooks.verify_peer(facts)
         except BaseException as error:
             self._drain()  # In TLS 1.3 this holds our own certificate.
+            if self.state is _HANDSHAKE:
+                self._say_why(error)
             self._fail(error)
         self.record.settled = True
         return facts
+
+    def _say_why(self, error: BaseException) -> None:
+        """Have the peer read nothing but why it was refused."""
+        self._last_words = self.record.last_words.say(
+            error,
+            self._connection.get_protocol_version(),
+            self._connection.get_cipher_name() or "",
+        )
+        self.owes = True
 
     def _judge_again(self) -> None:
         """Judge a server that has renegotiated, as in the first handshake.
@@ -733,14 +660,33 @@ class Engine:
 
         Args:
             verify: What to ask for.
+
+        Raises:
+            SealedError: That is less than a sealed client's context demands.
         """
         with self._step():
+            self._check_weakening(verify)
             self._resumption = None  # What it knows was judged otherwise.
             self._judge_by(verify)
             if self.server_side:
                 # By a ticket a client may come without the certificate that
                 # is asked for now: SSL_OP_NO_TICKET.
                 self._connection.set_options(0x4000)
+
+    def _check_weakening(self, verify: Verify) -> None:
+        record = self.record
+        if (
+            not self.server_side
+            and record.hooks.frozen
+            and verify.strength < record.settings.verify.strength
+        ):
+            raise SealedError(
+                "this client's context is sealed and demands more of the "
+                f"server ({record.settings.verify.value}) than "
+                f"{verify.value}",
+                hint="make the port from a copy() of the context, and "
+                "change that",
+            )
 
     def _judge_by(self, verify: Verify) -> None:
         settings = replace(self.record.settings, verify=verify)
@@ -767,7 +713,7 @@ class Engine:
             self._judge_by(verify)
             # It changes when the peer has answered, and at no other time.
             self._old_finished = self._connection.get_peer_finished()
-            if self.facts.version >= 0x0304:
+            if self.facts.version >= _TLS_1_3:
                 self._ask_on_13()
             else:
                 self._renegotiate()
@@ -1045,14 +991,6 @@ def _bytes_of(buffer: bytes | bytearray | memoryview) -> memoryview:
     if isinstance(buffer, memoryview) and buffer.itemsize == 1:
         return buffer
     return memoryview(buffer).cast("B")
-
-
-def _no_client_hello() -> HandshakeError:
-    return HandshakeError(
-        "the client's first message is no ClientHello, or malformed",
-        code="malformed-client-hello",
-        hint="see what the client is; it does not speak TLS as it should",
-    )
 
 
 def _closed_in_handshake(default: type[TLSError]) -> TLSError:

@@ -66,7 +66,7 @@ class Resumption:
             cache is None
             or dialled is None
             or record.identity is None
-            or "verify_certificate" in record.hooks.hooks_in_use
+            or "verify_certificate" in record.used
             or not native.has("session-copies")
             or built.policy is None
         ):

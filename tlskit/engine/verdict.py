@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import HandshakeError, IdentityError, TLSError, VerificationError
@@ -40,7 +41,7 @@ from .sniff import alert_in_clear, not_tls
 if TYPE_CHECKING:
     from .callbacks import Record
 
-__all__ = ["failure_of", "settle"]
+__all__ = ["failure_of", "finished", "settle"]
 
 _TLS_1_3 = 0x0304
 _MALFORMED = Story(
@@ -165,11 +166,20 @@ def _settle(connection: SSL.Connection, record: Record) -> Facts:
         peer_verified=certificate is not None and error is None,
         verify_error=error,
         tls_unique=_tls_unique(connection, record, version),
-        exporter_is_unique=version >= _TLS_1_3
-        or (
-            native.has("extended-master-secret")
-            and native.has_extended_master_secret(connection)
-        ),
+        exporter_is_unique=_exporter_is_unique(connection, version),
+    )
+
+
+def finished(connection: SSL.Connection, facts: Facts) -> Facts:
+    """Add to *facts* what OpenSSL tells only at the handshake's end."""
+    unique = _exporter_is_unique(connection, facts.version)
+    return replace(facts, exporter_is_unique=unique)
+
+
+def _exporter_is_unique(connection: SSL.Connection, version: int) -> bool:
+    return version >= _TLS_1_3 or (
+        native.has("extended-master-secret")
+        and native.has_extended_master_secret(connection)
     )
 
 

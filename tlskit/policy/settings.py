@@ -72,6 +72,11 @@ class Verify(Enum):
         """Whether a certificate that is not acceptable ends the handshake."""
         return self in {Verify.OPTIONAL, Verify.REQUIRE}
 
+    @property
+    def strength(self) -> int:
+        """A number that is the greater the less it lets through."""
+        return tuple(Verify).index(self)
+
 
 class RevocationCheck(Enum):
     """Which certificates have to be in the scope of a revocation list."""

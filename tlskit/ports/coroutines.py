@@ -75,6 +75,8 @@ class Coroutines(SessionView):
         Raises:
             VerificationError: There is no certificate, or a bad one.
             UnsupportedError: This peer can't be asked now.
+            SealedError: Before the handshake: that is less than a sealed
+                client's context demands.
             TimeoutError: The time is over.
         """
         await self._ask(Verify.REQUIRE if on else Verify.NONE, timeout)

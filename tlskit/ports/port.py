@@ -164,6 +164,8 @@ class SSLPort(SessionView):
         Raises:
             VerificationError: There is no certificate, or a bad one.
             UnsupportedError: This peer can't be asked now.
+            SealedError: Before the handshake: that is less than a sealed
+                client's context demands.
 
         Source: ``ssl-set-verify!`` on a port.
         """
@@ -181,6 +183,7 @@ class SSLPort(SessionView):
 
         Raises:
             UnsupportedError: This peer can't be asked now.
+            SealedError: As ``set_verify``.
 
         Source: ``ssl-try-verify!`` on a port.
         """

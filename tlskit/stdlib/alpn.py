@@ -100,6 +100,16 @@ class WithALPN:
         return self._context.hooks_in_use
 
     @property
+    def frozen(self) -> bool:
+        """Whether the context can't change any more."""
+        return self._context.frozen
+
+    @property
+    def origin(self) -> object:
+        """The context whose methods these are."""
+        return self._context
+
+    @property
     def server_side(self) -> bool:
         """Which side it is for."""
         return self._context.server_side

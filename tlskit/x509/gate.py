@@ -17,6 +17,8 @@ if TYPE_CHECKING:
         padding,
         rsa,
     )
+    from cryptography.hazmat.primitives.ciphers import aead
+    from cryptography.hazmat.primitives.kdf import hkdf as kdf
     from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
     from cryptography.x509 import ocsp, oid, verification
 else:
@@ -26,7 +28,9 @@ else:
     verification = Lazy("cryptography.x509.verification")
     exceptions = Lazy("cryptography.exceptions")
     _PRIMITIVES = "cryptography.hazmat.primitives"
+    aead = Lazy(f"{_PRIMITIVES}.ciphers.aead")
     hashes = Lazy(f"{_PRIMITIVES}.hashes")
+    kdf = Lazy(f"{_PRIMITIVES}.kdf.hkdf")
     serialization = Lazy(f"{_PRIMITIVES}.serialization")
     Encoding = Lazy(f"{_PRIMITIVES}.serialization", "Encoding")
     pkcs12 = Lazy(f"{_PRIMITIVES}.serialization.pkcs12")
@@ -39,12 +43,14 @@ else:
 
 __all__ = [
     "Encoding",
+    "aead",
     "dsa",
     "ec",
     "ed448",
     "ed25519",
     "exceptions",
     "hashes",
+    "kdf",
     "ocsp",
     "oid",
     "padding",

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from ...errors.codes import Alert
 from .client_hello import MOST, ClientHello
 
-__all__ = ["Greeting", "alert_record", "wanted_alert"]
+__all__ = ["Greeting"]
 
 _HANDSHAKE, _CLIENT_HELLO = 22, 1
 _HEADER = 5
@@ -87,14 +86,3 @@ class Greeting:
             return ClientHello.parse(self.raw)
         except ValueError:
             return None
-
-
-def wanted_alert(error: BaseException) -> Alert:
-    """Give the alert that an error asks for, else ``internal_error``."""
-    wanted = getattr(error, "alert", None)
-    return wanted if isinstance(wanted, Alert) else Alert.INTERNAL_ERROR
-
-
-def alert_record(alert: Alert) -> bytes:
-    """Make the record of a fatal alert, in the clear (RFC 8446, section 6)."""
-    return bytes((21, 3, 3, 0, 2, 2, alert))

@@ -1,0 +1,175 @@
+"""What a server answers to a ClientHello: by which context, which protocol."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from ...errors import NegotiationError
+from ...errors.codes import Alert
+
+if TYPE_CHECKING:
+    from ...openssl.gate import SSL
+    from ...policy.settings import Settings
+    from ..build import Built
+    from ..callbacks import Hooks
+
+__all__ = ["Answers"]
+
+
+class Answers:
+    """Who decides about one connection, and what was answered to its client.
+
+    What decides is taken at the beginning, and when another context is
+    chosen; a change of the context comes too late for this connection.
+
+    Args:
+        hooks: The context that decides.
+        built: What was built from its settings.
+    """
+
+    def __init__(self, hooks: Hooks, built: Built) -> None:
+        self.hooks: Hooks = hooks
+        self.settings: Settings = built.settings
+        #: The names of the hooks that have something to say.
+        self.used: frozenset[str] = built.hooks
+        #: What a hook raised, or what refused on its behalf.
+        self.error: BaseException | None = None
+        # OpenSSL may still call a context after the switch to another; the
+        # last reference to it must not go before the connection does.
+        self._kept: list[object] = [built]
+        # Beside each answer, the question that it was given to.
+        self._name_answer: tuple[bytes | None, int | None] | None = None
+        self._alpn_answer: tuple[list[bytes], bytes | int | None] | None = None
+
+    def refuse(self, error: BaseException) -> None:
+        """Keep the first error; the engine raises it from its own call."""
+        if self.error is None:
+            self.error = error
+
+    def keep(self, thing: object) -> None:
+        """Hold *thing* for as long as the connection lives."""
+        self._kept.append(thing)
+
+    def _take_on(self, hooks: Hooks, built: Built) -> None:
+        self.keep(built)
+        self.hooks, self.settings = hooks, built.settings
+        self.used = built.hooks
+
+    def name_arrived(self, connection: SSL.Connection) -> int | None:
+        """Choose the context; None goes on, a number is the alert."""
+        # A second ClientHello (HelloRetryRequest) must get the same answer,
+        # and so has to ask the same (RFC 8446, section 4.1.2).
+        name = connection.get_servername()
+        if self._name_answer is None:
+            self._name_answer = (name, self._choose(connection))
+        asked, answer = self._name_answer
+        if name != asked:
+            return self._changed("server name", asked, name)
+        return answer
+
+    def _changed(self, what: str, first: object, second: object) -> int:
+        self.refuse(
+            NegotiationError(
+                f"the client's second ClientHello has another {what} than "
+                f"its first: {second!r} after {first!r}",
+                hint="RFC 8446, section 4.1.2, forbids that; mend the client",
+            )
+        )
+        return Alert.ILLEGAL_PARAMETER
+
+    def _choose(self, connection: SSL.Connection) -> int | None:
+        wire = connection.get_servername()
+        if wire is None:
+            return None
+        try:
+            name = wire.decode("ascii")
+        except UnicodeDecodeError:
+            self.refuse(
+                NegotiationError(
+                    f"the client asked for the server name {wire!r}; "
+                    "RFC 6066 wants ASCII"
+                )
+            )
+            return Alert.UNRECOGNIZED_NAME
+        chosen = self.hooks.choose_context(name)
+        if chosen is None or chosen is self.hooks:
+            return None
+        return self._switch(connection, chosen)
+
+    def adopt(self, chosen: object) -> Built:
+        """Go on by the rules of the context that ``choose_for`` has chosen.
+
+        Raises:
+            TypeError: It is no server's context.
+            CredentialError: It has no certificate.
+        """
+        if not getattr(chosen, "server_side", False):
+            raise TypeError(
+                f"choose_for() returns a ServerContext or None, not {chosen!r}"
+            )
+        hooks: Hooks = cast("Hooks", chosen)
+        built = hooks.prepared()
+        built.settings.check_certificate(hooks.hooks_in_use)
+        self._take_on(hooks, built)
+        return built
+
+    def _switch(self, connection: SSL.Connection, chosen: Hooks) -> int | None:
+        if not hasattr(chosen, "prepared"):
+            raise TypeError(
+                "choose_context() returns a ServerContext or None, "
+                f"not {chosen!r}"
+            )
+        built = chosen.prepared()
+        version = connection.get_protocol_version()
+        protocol = built.settings.protocol
+        if not protocol.minimum <= version <= protocol.maximum:
+            self.refuse(
+                NegotiationError(
+                    "the context chosen for this server name speaks "
+                    f"{protocol.name}, but the client {version:#06x}",
+                    hint="give all contexts of one listener the same versions",
+                )
+            )
+            return Alert.PROTOCOL_VERSION
+        self._take_on(chosen, built)
+        # set_context moves certificate, roots, ALPN and TLS 1.2 ciphers; the
+        # rest of the policy has to be carried over.
+        connection.set_context(built._pyopenssl)
+        built.apply_policy(connection)
+        return None
+
+    def alpn_arrived(self, offered: list[bytes]) -> bytes | int | None:
+        """Choose the protocol; a number refuses, None selects nothing."""
+        if self._alpn_answer is None:
+            self._alpn_answer = (offered, self._select(offered))
+        asked, answer = self._alpn_answer
+        if offered != asked:
+            return self._changed("list of protocols", asked, offered)
+        return answer
+
+    def _select(self, offered: list[bytes]) -> bytes | int | None:
+        names = tuple(name.decode("utf-8", "replace") for name in offered)
+        chosen = self.hooks.select_alpn(names)
+        if chosen is None:
+            if self.settings.alpn_allow_no_match:
+                return None
+            ours = [
+                name.decode("utf-8", "replace") for name in self.settings.alpn
+            ]
+            self.refuse(
+                NegotiationError(
+                    f"the client offers the protocols {list(names)}, "
+                    f"this server has {ours}",
+                    code="no-application-protocol",
+                    hint="add one of the client's to set_alpn(), or pass "
+                    "allow_no_match=True",
+                )
+            )
+            return Alert.NO_APPLICATION_PROTOCOL
+        wire = chosen.encode() if isinstance(chosen, str) else chosen
+        if wire not in offered:
+            raise ValueError(
+                f"select_alpn() returned {chosen!r}, which is not among the "
+                f"protocols offered: {list(names)}"
+            )
+        return wire

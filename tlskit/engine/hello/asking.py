@@ -1,0 +1,160 @@
+"""What a session does before OpenSSL sees the ClientHello: ask who answers."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Awaitable, Coroutine
+from inspect import isawaitable
+from typing import TYPE_CHECKING
+
+from ...errors import ConfigurationError, HandshakeError
+from ...errors.codes import Alert
+from ..refusal.alerts import alert_record, wanted_alert
+from ..states import State
+
+if TYPE_CHECKING:
+    import threading
+
+    from ..build import Built
+    from ..callbacks import Record
+    from .choosing import Greeting
+    from .client_hello import ClientHello
+
+__all__ = ["Asking", "no_client_hello"]
+
+
+class Asking:
+    """The part of an engine that lets the hook ``choose_for`` answer."""
+
+    state: State
+    failure: BaseException | None
+    record: Record
+    owes: bool
+    _ended: bool
+    _last_words: bytes
+    _unheard: bool
+
+    def __init__(self) -> None:
+        self._greeting: Greeting | None = None
+        #: What ``choose_for`` is still to give; see ``choose``.
+        self.choice: Awaitable[object] | None = None
+        #: Whether the driver waits for it.
+        self.can_suspend: bool = False
+
+    @abstractmethod
+    def _step(self) -> threading.Lock: ...
+
+    @abstractmethod
+    def _connect(self, built: Built) -> None: ...
+
+    @abstractmethod
+    def _feed(self, data: bytes | bytearray | memoryview) -> None: ...
+
+    def _greeted(self) -> bool:
+        """Have the hook ``choose_for`` answer, if there is one, first.
+
+        Returns:
+            False to wait: for more of the ClientHello, or for ``choose``.
+        """
+        greeting = self._greeting
+        if greeting is None or not greeting.waits:
+            return True
+        if self.choice is not None or not (greeting.done or self._ended):
+            return False
+        if greeting.raw is None:
+            # That is no TLS, or cut off.  OpenSSL has the words for it, and
+            # must not find a way to go on.
+            self._unheard = not self._ended
+            self._let_go()
+            return True
+        if greeting.hello is None:
+            self._turn_away(no_client_hello(), Alert.DECODE_ERROR)
+        else:
+            self._ask(greeting.hello)
+        if self.failure is not None:
+            raise self.failure
+        return self.choice is None
+
+    def _ask(self, hello: ClientHello) -> None:
+        try:
+            with self.record.calling():
+                answer = self.record.hooks.choose_for(hello)
+        except BaseException as error:  # noqa: BLE001 - raised by a step
+            self._turn_away(error)
+            return
+        if not isawaitable(answer):
+            self._choose(answer)
+        elif self.can_suspend:
+            self.choice = answer
+        else:
+            if isinstance(answer, Coroutine):
+                answer.close()
+            self._turn_away(
+                ConfigurationError(
+                    "choose_for() is a coroutine function, and this "
+                    "connection is not asyncio's or trio's",
+                    hint="define choose_for() without async",
+                )
+            )
+
+    def choose(self, answer: object) -> None:
+        """Go on with what ``choice`` has given.
+
+        ``handshake()`` is the next step then.  It raises if the answer is
+        neither.
+
+        Args:
+            answer: A ``ServerContext``, or None for this one.
+        """
+        with self._step():
+            self.choice = None
+            self._choose(answer)
+
+    def refuse_choice(self, error: BaseException) -> None:
+        """Turn the client away: nobody has chosen.
+
+        ``outgoing()`` has the alert, and later steps raise *error*.
+
+        Args:
+            error: Why nobody has.
+        """
+        with self._step():
+            self.choice = None
+            self._turn_away(error)
+
+    def _choose(self, answer: object) -> None:
+        if answer is not None and answer is not self.record.hooks:
+            try:
+                built = self.record.adopt(answer)
+            except BaseException as error:  # noqa: BLE001 - the same
+                self._turn_away(error)
+                return
+            self._connect(built)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Give OpenSSL what came in so far."""
+        assert self._greeting is not None
+        held = self._greeting.release()
+        if held:
+            self._feed(held)
+        if self._ended:
+            self._feed(b"")
+
+    def _turn_away(
+        self, error: BaseException, alert: Alert | None = None
+    ) -> None:
+        """Fail before OpenSSL has said anything."""
+        self._last_words = alert_record(alert or wanted_alert(error))
+        self.owes = True
+        self.state = State.FAILED
+        self.failure = error
+
+
+def no_client_hello() -> HandshakeError:
+    """Say that what a client began with is nothing to answer to."""
+    return HandshakeError(
+        "the client's first message is no ClientHello, or malformed",
+        code="malformed-client-hello",
+        hint="see what the client is; it does not speak TLS as it should",
+    )

@@ -1,0 +1,1 @@
+"""How a peer is told that it is refused."""
