@@ -10,6 +10,10 @@ from tlskit.errors.stack import describe_failure
 from ..engines import client_context, client_engine, pair, server_context
 
 LIBRARY = "SSL routines"
+needs_groups = pytest.mark.skipif(
+    not tlskit.capabilities()["groups"],
+    reason="the binding can't choose groups",
+)
 
 
 def told(number: int) -> tlskit.TLSError:
@@ -76,6 +80,7 @@ def test_other_alerts_mean_the_same_later() -> None:
 
 
 @pytest.mark.native
+@needs_groups
 @pytest.mark.parametrize("names", [["brainpoolP256r1"], ["?nonsense"]])
 def test_a_list_of_groups_that_holds_nothing(names: list[str]) -> None:
     """Our own list is to blame when nothing could be sent."""
@@ -95,6 +100,7 @@ def test_a_list_of_groups_that_holds_nothing(names: list[str]) -> None:
 
 
 @pytest.mark.native
+@needs_groups
 def test_groups_that_the_peer_lacks() -> None:
     """Where something was sent, the peers have nothing in common."""
     ours, theirs = client_context("tls13"), server_context("tls13")
