@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +19,7 @@ __all__ = [
     "PATIENCE",
     "PYTHON",
     "Server",
+    "on_terminal",
     "python",
     "serving",
     "start",
@@ -61,6 +64,49 @@ def tlskit(
 ) -> subprocess.CompletedProcess[str]:
     """Run ``python -m tlskit``."""
     return python("-m", "tlskit", *arguments, **variables)
+
+
+def on_terminal(
+    *arguments: str, columns: int = 80
+) -> tuple[int, list[str], bytes]:
+    """Run ``python -m tlskit`` on a terminal of its own.
+
+    Args:
+        arguments: Of tlskit.
+        columns: How wide the terminal is.
+
+    Returns:
+        The exit status, the lines without what paints them, and all bytes.
+    """
+    import fcntl
+    import struct
+    import termios
+
+    ours, theirs = os.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        size = struct.pack("HHHH", 24, columns, 0, 0)
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, size)
+        kept = _environment({"TERM": "xterm"})
+        for name in ("COLUMNS", "LINES", "NO_COLOR"):
+            kept.pop(name, None)
+        try:
+            process = subprocess.Popen(
+                [*PYTHON, "-m", "tlskit", *arguments],
+                stdin=theirs,
+                stdout=theirs,
+                stderr=theirs,
+                env=kept,
+            )
+        finally:
+            os.close(theirs)
+        seen = bytearray()
+        # A terminal whose other end is gone gives EIO.
+        with contextlib.suppress(OSError):
+            while data := terminal.read(65536):
+                seen += data
+        status = process.wait(PATIENCE)
+    text = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]|\r", b"", seen).decode()
+    return status, [line for line in text.split("\n") if line], bytes(seen)
 
 
 def start(*arguments: str) -> subprocess.Popen[bytes]:

@@ -93,7 +93,10 @@ def test_a_good_server(vault):
         (
             "unknown-ca",
             6,
-            ("issued by 'tlskit unknown CA'", "load 'tlskit unknown CA'"),
+            (
+                "issued by 'tlskit unknown CA'",
+                "load 'tlskit unknown CA' with --ca",
+            ),
             {"trusting-its-ca"},
         ),
         (
@@ -155,6 +158,85 @@ def test_since_when_it_has_expired(vault):
     assert {"when-issued"} == {
         name for name, code in policies(data).items() if code is None
     }
+
+
+def test_a_ca_that_is_younger_than_what_it_issued(vault):
+    """When-issued looks at each certificate in its own time."""
+    now = datetime.now(timezone.utc)
+    for kind, valid in (
+        ("expired", (now - 90 * DAY, now - 30 * DAY)),
+        ("not-yet-valid", (now + 900 * DAY, now + 930 * DAY)),
+    ):
+        pem = vault._write(
+            f"{kind}.pem", vault.ca.issue("a.example", valid=valid).chain_pem
+        )
+        status, text, data = explained(
+            pem, "--name", "a.example", "--ca", vault.roots
+        )
+        assert 4 == status
+        assert kind.replace("-", " ") == data["verdict"]
+        assert text.startswith(f"{data['verdict']}: {pem} is refused\n")
+        assert {"when-issued"} == {
+            name for name, code in policies(data).items() if code is None
+        }
+
+
+def test_what_the_revocation_list_takes_back(vault):
+    """``explain --crl`` judges as ``check --crl``, a server and a file."""
+    files = vault.leaf()
+    crls = {
+        "revoking": (7, vault.ca.crl([files.leaf.certificate])),
+        "empty": (0, vault.ca.crl()),
+    }
+    with echo_server(files) as port:
+        for name, (wanted, pem) in crls.items():
+            options = ("--ca", vault.roots, "--crl", vault._write(name, pem))
+            for subject in (f"localhost:{port}", files.chain):
+                status, _, data = explained(subject, *options)
+                assert wanted == status
+                accepted = {e["accepts"] for e in data["policies"]}
+                assert accepted == {wanted == 0}
+
+
+@needs("openssl")
+def test_our_certificate_is_shown(vault):
+    """A server that demands one is explained with --cert and --key."""
+    mine = vault.leaf("me")
+    demand = ("-tls1_2", "-Verify", "1", "-verify_return_error")
+    with s_server(vault.leaf(), *demand, "-CAfile", vault.roots) as (_, port):
+        pair = ("--cert", mine.chain, "--key", mine.key)
+        status, _, _ = explained(
+            f"localhost:{port}", "--ca", vault.roots, *pair
+        )
+        refused = tlskit("explain", f"localhost:{port}", "--ca", vault.roots)
+
+    assert 0 == status
+    assert 8 == refused.returncode
+
+
+@pytest.mark.native
+def test_a_server_that_asks_for_a_certificate(vault):
+    """It is told, with the option that shows one."""
+    settings = {"load_verify_source": vault.roots, "set_verify": True}
+    with echo_server(vault.leaf(), **settings) as port:
+        _, text, data = explained(f"localhost:{port}", "--ca", vault.roots)
+
+    assert data["asks_for_certificate"] is True
+    assert "for a client certificate, which --cert shows" in text
+
+
+def test_a_protocol_that_a_server_insists_on(vault):
+    """What ``check`` offers is offered here; --alpn offers another one."""
+    for protocol, options, wanted in (
+        ("h2", (), 0),
+        ("mqtt", (), 8),
+        ("mqtt", ("--alpn", "mqtt"), 0),
+    ):
+        with echo_server(vault.leaf(), set_alpn=[protocol]) as port:
+            place = f"localhost:{port}"
+            for command_ in ("check", "explain"):
+                done = tlskit(command_, place, "--ca", vault.roots, *options)
+                assert wanted == done.returncode
 
 
 def test_what_only_a_stricter_policy_minds(vault):
@@ -301,6 +383,8 @@ def test_a_file_in_the_current_directory(vault, tmp_path):
         (("/dev/null",), "no certificate"),
         ((__file__,), "no certificate"),
         (("localhost", "--name", "a b"), "a b"),
+        (("localhost", "--key", "/no/such"), "--key needs --cert"),
+        (("localhost", "--crl", "/no/such"), "does not exist"),
     ],
 )
 def test_wrong_usage(arguments, words):

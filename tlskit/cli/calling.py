@@ -15,6 +15,7 @@ from ..client.connect import connect
 from ..client.proxies import ENVIRONMENT, Proxy
 from ..context.sides import ClientContext
 from ..errors import ConfigurationError
+from ..openssl import native
 from ..policy.settings import alpn_names
 from ..ports.port import SSLPort
 from ..trust import VerifySource
@@ -24,10 +25,15 @@ from .target import Target, parse_target
 __all__ = [
     "Amount",
     "Caller",
+    "alpn_offer",
+    "alpn_option",
     "calling_options",
+    "credential_options",
     "crl_option",
+    "identify",
     "parse_identity",
     "trusting",
+    "watch_messages",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -112,6 +118,75 @@ def crl_option(function: F) -> F:
     return _CRL(function)
 
 
+#: What is offered where HTTP is likely, for the servers' answer.
+_ALPN = ("h2", "http/1.1")
+_ALPN_OPTION = click.option(
+    "--alpn",
+    multiple=True,
+    metavar="NAME",
+    help="Offer this application protocol; may be repeated.  [default: "
+    f"{', '.join(_ALPN)}; none with --starttls]",
+)
+
+
+def alpn_option(function: F) -> F:
+    """Give a subcommand the option that ``alpn_offer`` reads."""
+    return _ALPN_OPTION(function)
+
+
+def alpn_offer(
+    given: tuple[str, ...], starttls: str | None
+) -> tuple[str, ...]:
+    """Say which application protocols to offer.
+
+    Args:
+        given: Those that were named.
+        starttls: The protocol that begins in plaintext, if there is one.
+    """
+    return given or (_ALPN if starttls is None else ())
+
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_CREDENTIALS = (
+    click.option(
+        "--cert",
+        type=_FILE,
+        metavar="FILE",
+        help="Our own certificate and its issuers, PEM, for servers that ask.",
+    ),
+    click.option(
+        "--key",
+        type=_FILE,
+        metavar="FILE",
+        help="Its private key; without it, the key is looked for in --cert.",
+    ),
+)
+
+
+def credential_options(function: F) -> F:
+    """Give a subcommand the options that ``identify`` takes."""
+    for option in reversed(_CREDENTIALS):
+        function = option(function)
+    return function
+
+
+def identify(
+    context: ClientContext, cert: Path | None, key: Path | None
+) -> None:
+    """Have *context* show our own certificate.
+
+    Raises:
+        click.UsageError: There is a key only.
+        CredentialError: A file can't be read, or they don't fit.
+    """
+    if cert is None:
+        if key is not None:
+            raise click.UsageError("--key needs --cert, to which it belongs")
+        return
+    context.load_certificate_chain(cert)
+    context.load_private_key(cert if key is None else key)
+
+
 def calling_options(function: F) -> F:
     """Give a subcommand the options that ``Caller`` is made of."""
     for option in reversed(_OPTIONS):
@@ -147,6 +222,16 @@ def trusting(
     context.set_verify()
     context.set_verify_hostname()
     return context
+
+
+def watch_messages(context: ClientContext) -> None:
+    """Have later ports report their handshake's messages, where they can."""
+    if native.has("messages"):
+        context.set_trace(_pass_by)
+
+
+def _pass_by(_message: object) -> None:
+    """Take what is wanted in the reports only."""
 
 
 def parse_identity(text: str) -> Identity:

@@ -5,25 +5,36 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from typing import TextIO
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from ..errors import TLSError
+from .hints import story_of
 
-__all__ = ["complain", "open_console", "printable", "show_json", "show_rows"]
+__all__ = [
+    "complain",
+    "open_console",
+    "printable",
+    "show_hanging",
+    "show_json",
+    "show_rows",
+]
 
 
-def open_console(*, stderr: bool = False) -> Console:
-    """Make a console for stdout, or for stderr.
+def open_console(
+    *, stderr: bool = False, file: TextIO | None = None
+) -> Console:
+    """Make a console for stdout, for stderr, or for a file.
 
     It shows colours on a terminal only, and none at all, not even bold type,
     when ``NO_COLOR`` is set to something (https://no-color.org).
     """
-    stream = sys.stderr if stderr else sys.stdout
+    stream = file or (sys.stderr if stderr else sys.stdout)
     _never_fail(stream)
     console = _Console(
         file=stream,
@@ -65,6 +76,32 @@ def printable(text: str) -> str:
     )
 
 
+def show_hanging(console: Console, head: Text, body: Text) -> None:
+    """Print a line; what a terminal has no room for goes below *body*.
+
+    No word is broken: a terminal does that to those that are longer than a
+    line, and they can still be copied.
+    """
+    left = head.cell_len
+    room = max(20, console.width - left)
+    for piece in body.divide(_breaks(body.plain, room)):
+        line = head + piece
+        line.rstrip()
+        console.print(line, soft_wrap=True)
+        head = Text(" " * left)
+
+
+def _breaks(text: str, room: int) -> list[int]:
+    """Find where to go on in the next line, between words only."""
+    found, used = [], 0
+    for word in re.finditer(r"\S+\s*", text):
+        if used and used + cell_len(word.group().rstrip()) > room:
+            found.append(word.start())
+            used = 0
+        used += cell_len(word.group())
+    return found
+
+
 def show_rows(
     console: Console,
     pairs: Iterable[tuple[str, str]],
@@ -104,8 +141,7 @@ def show_json(
 
 def complain(error: BaseException) -> None:
     """Tell on stderr what went wrong, and what to do about it."""
-    words = error.explain() if isinstance(error, TLSError) else str(error)
-    first, *rest = (words or type(error).__name__).split("\n")
+    first, *rest = story_of(error).split("\n")
     console = open_console(stderr=True)
     console.print(
         Text.assemble(("tlskit: ", "bold red"), printable(first)),

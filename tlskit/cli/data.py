@@ -20,6 +20,7 @@ from ..errors import AlertError, TLSError, VerificationError
 from ..errors.codes import Alert
 from ..x509.alternatives import everybody_in
 from ..x509.glimpse import Glimpse
+from .hints import hint_of, story_of
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -33,6 +34,7 @@ __all__ = [
     "SessionData",
     "VerificationData",
     "alert_name",
+    "asks_for_certificate",
     "certificate_data",
     "error_data",
     "glimpse_of",
@@ -125,6 +127,14 @@ def session_data(port: SSLPort) -> SessionData:
     )
 
 
+def asks_for_certificate(port: SSLPort) -> bool | None:
+    """Tell whether the server asked for a certificate; None: not known."""
+    report = port.handshake_report
+    if report is None:
+        return None
+    return any(m.type == "certificate_request" for m in report.messages)
+
+
 def verification_data(
     port: SSLPort, by: str, expected: str | None = None
 ) -> VerificationData:
@@ -182,8 +192,8 @@ def error_data(error: BaseException) -> ErrorData:
         error=type(error).__name__,
         code=None if ours is None else ours.code,
         message=words,
-        hint="" if ours is None else ours.hint,
-        explanation=words if ours is None else ours.explain(),
+        hint=hint_of(error),
+        explanation=story_of(error),
         reason=(
             error.reason.slug if isinstance(error, VerificationError) else None
         ),

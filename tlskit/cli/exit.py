@@ -15,7 +15,14 @@ from ..errors import (
 )
 from ..errors.codes import VerifyReason
 
-__all__ = ["MEANINGS", "SEVERITY", "ExitCode", "exit_code", "worst"]
+__all__ = [
+    "MEANINGS",
+    "SEVERITY",
+    "ExitCode",
+    "exit_code",
+    "verdict_of",
+    "worst",
+]
 
 
 class ExitCode(IntEnum):
@@ -108,6 +115,20 @@ def exit_code(error: BaseException) -> ExitCode:
         if isinstance(error, kind):
             return code
     return ExitCode.CANNOT_CONNECT
+
+
+def verdict_of(error: BaseException) -> str:
+    """Say in a word or two what went wrong.
+
+    Args:
+        error: As for ``exit_code``.
+    """
+    if (
+        isinstance(error, VerificationError)
+        and error.reason is VerifyReason.CERT_NOT_YET_VALID
+    ):
+        return "not yet valid"  # It has a status with those that are over.
+    return exit_code(error).word
 
 
 def worst(codes: Iterable[ExitCode]) -> ExitCode:

@@ -36,6 +36,8 @@ _LEAST_BITS = (
     ((ec.EllipticCurvePublicKey,), 224),
 )
 _LEAST_DIGEST = 28  # Bytes: a collision costs half of the digest's bits.
+#: X509_V_FLAG_NO_CHECK_TIME; pyOpenSSL has no name for it.
+_NO_CHECK_TIME = 0x200000
 #: OpenSSL's name of each purpose, and the extended key usages that suit.
 _PURPOSES: dict[str, tuple[str, set[str]]] = {
     "server": ("X509_PURPOSE_SSL_SERVER", {"serverAuth", "any"}),
@@ -59,6 +61,8 @@ class Policy:
     partial: bool = False
     #: The moment that counts; None for now.
     at: datetime | None = None
+    #: Whether dates count at all.
+    dated: bool = True
     #: Revocation lists, and who has to be in the scope of one: ``"off"``,
     #: ``"leaf"`` for the peer's own certificate, or ``"chain"``.
     crls: tuple[x509.CertificateRevocationList, ...] = ()
@@ -168,7 +172,9 @@ def _set_rules(store: crypto.X509Store, policy: Policy) -> None:
     for crl in policy.crls:
         with translated(ConfigurationError, "loading a revocation list"):
             store.add_crl(crl)
-    if policy.at is not None:
+    if not policy.dated:
+        store.set_flags(_NO_CHECK_TIME)
+    elif policy.at is not None:
         store.set_time(policy.at.astimezone(timezone.utc))
     # It looks at the key usage, too, and at those of the CAs.
     if native.has("verify-purpose"):

@@ -2,39 +2,113 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import io
+from itertools import pairwise
 from pathlib import Path
+from typing import Any, NoReturn
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from ..calling import Amount, Caller, calling_options, crl_option, trusting
+from ..calling import (
+    Amount,
+    Caller,
+    alpn_offer,
+    alpn_option,
+    calling_options,
+    credential_options,
+    crl_option,
+    identify,
+    trusting,
+    watch_messages,
+)
 from ..console import open_console
+from ..disk import File, write_all
 from ..exit import SEVERITY, ExitCode
 from ..target import Target, read_targets
-from ..threads import in_threads
-from .finding import Finding, examine
-from .formats import PRINTERS, Layout
+from .finding import Finding, Patience, examine
+from .formats import PRINTERS, Layout, unknown
+from .round import Round
 
 __all__ = ["command"]
 
-#: What is offered where HTTP is likely, for the servers' answer.
-_ALPN = ("h2", "http/1.1")
+_NAGIOS = "nagios"
 _EPILOG = f"""\b
 Examples:
   tlskit check example.org
   tlskit check example.org:8443 192.0.2.1 '[2001:db8::1]:443'
   tlskit check --starttls smtp mail.example.org
   tlskit check --min-days 30 --json --file hosts.txt
+  tlskit check --failing --file hosts.txt
   grep -v '^#' hosts.txt | tlskit check --file - --format prometheus
 
 The exit status, which tlskit --help explains, is that of the worst host;
 from good to bad: {", ".join(str(each.value) for each in SEVERITY)}.
 With --format nagios it is that of a plug-in: 0 if all are good, 1 if a
-certificate expires soon, else 2."""
+certificate expires soon, 2 if something is worse, and 3 if the check itself
+could not be done.
+
+Ctrl-C ends the check, and shows what was found until then."""
 
 
-@click.command("check", epilog=_EPILOG)
+class _Command(click.Command):
+    """Tells a monitoring system of its own failures as of any others."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """See ``click.Command``."""
+        given = list(args)
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.ClickException as error:
+            if _style_in(given) != _NAGIOS:
+                raise
+            _give_up(error)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """See ``click.Command``."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, OSError) as error:
+            # Whoever reads from us may have gone: click knows that case.
+            gone = isinstance(error, BrokenPipeError)
+            if gone or _style_of(**ctx.params) != _NAGIOS:
+                raise
+            _give_up(error)
+
+
+def _style_in(arguments: list[str]) -> str | None:
+    """Find the format in arguments that could not all be read."""
+    found = None
+    for each, after in pairwise([*arguments, ""]):
+        if each == "--":
+            break
+        if each == "--format":
+            found = after
+        elif each.startswith("--format="):
+            found = each.partition("=")[2]
+    return found
+
+
+def _style_of(*, style: str, as_json: bool, **_others: object) -> str:
+    return "json" if as_json else style
+
+
+def _give_up(error: click.ClickException | OSError) -> NoReturn:
+    words = (
+        error.format_message()
+        if isinstance(error, click.ClickException)
+        else str(error)
+    )
+    status = unknown(open_console(), words)
+    raise click.exceptions.Exit(status) from error
+
+
+@click.command("check", cls=_Command, epilog=_EPILOG)
 @click.argument("hosts", nargs=-1, metavar="HOST[:PORT]...")
 @click.option(
     "--file",
@@ -44,21 +118,15 @@ certificate expires soon, else 2."""
 )
 @calling_options
 @crl_option
+@credential_options
 @click.option(
     "--min-days",
     type=Amount(0, 36500),
-    default=14.0,
-    show_default=True,
     metavar="N",
-    help="Complain when a certificate is good for fewer days.",
+    help="Complain when a certificate is good for fewer days.  [default: 14, "
+    "or a quarter of its lifetime if that is less]",
 )
-@click.option(
-    "--alpn",
-    multiple=True,
-    metavar="NAME",
-    help="Offer this application protocol; may be repeated.  [default: "
-    f"{', '.join(_ALPN)}; none with --starttls]",
-)
+@alpn_option
 @click.option(
     "--jobs",
     type=click.IntRange(1, 256),
@@ -76,6 +144,22 @@ certificate expires soon, else 2."""
     help="Print this way.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Like --format json.")
+@click.option(
+    "--failing",
+    is_flag=True,
+    help="Leave out the hosts that are good; if all are, print nothing.",
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write to this file instead of stdout, whole or not at all, as a "
+    "textfile collector wants it.",
+)
+@click.option(
+    "-q", "--quiet", is_flag=True, help="Show no bar, and no summary."
+)
 def command(
     *,
     hosts: tuple[str, ...],
@@ -87,64 +171,66 @@ def command(
     crl: tuple[Path, ...],
     timeout: float,
     proxy: str | None,
-    min_days: float,
+    cert: Path | None,
+    key: Path | None,
+    min_days: float | None,
     alpn: tuple[str, ...],
     jobs: int,
     style: str,
     as_json: bool,
+    failing: bool,
+    output: Path | None,
+    quiet: bool,
 ) -> ExitCode:
     """Connect to servers, verify them, and give each a line.
 
     The verdict comes first.  Then: the version of TLS, the key exchange and
     whether it withstands quantum computers, the application protocol, how
-    long the certificates are good, and their chain to the root.
+    long the certificates are good, whether the server asks for a client
+    certificate, and the chain to the root.
 
     Nothing is sent but the handshake.  Where something is wrong, tlskit
     explain tells the whole story.
     """
+    style = _style_of(style=style, as_json=as_json)
+    if failing and style == "prometheus":
+        raise click.UsageError(
+            "--failing leaves out hosts, and --format prometheus has series "
+            "of all"
+        )
+    if output is not None and not output.absolute().parent.is_dir():
+        raise click.BadParameter(f"there is no directory for {output}")
     context = trusting(ca, crl)
+    identify(context, cert, key)
+    watch_messages(context)
     context.seal()
-    if not alpn and starttls is None:
-        alpn = _ALPN
     caller = Caller(
-        context, starttls, name, timeout, alpn, proxy=proxy, identity=identity
+        context,
+        starttls,
+        name,
+        timeout,
+        alpn_offer(alpn, starttls),
+        proxy=proxy,
+        identity=identity,
     )
     targets = [caller.target(each) for each in hosts]
     if file is not None:
         targets += read_targets(file, caller.port)
     if not targets:
         raise click.UsageError("which hosts?  Name one, or use --file")
+    patience = Patience(min_days)
 
     def check(target: Target) -> Finding:
-        return examine(caller, target, min_days)
+        return examine(caller, target, patience)
 
-    findings = in_threads(check, targets, workers=jobs)
-    layout = Layout(
-        width=max(len(str(each)) for each in targets), min_days=min_days
-    )
-    show = PRINTERS["json" if as_json else style]
-    return show(_watched(findings, len(targets)), layout)
-
-
-def _watched(findings: Iterable[Finding], count: int) -> Iterator[Finding]:
-    """Show a bar on a terminal's stderr until all findings are there.
-
-    Without one, they go on as they come: bar and lines would disturb each
-    other.
-    """
-    console = open_console(stderr=True)
-    # Colours may be forced where nobody sees how a bar grows.
-    if count == 1 or not console.file.isatty():
-        yield from findings
-        return
-    with Progress(
-        TextColumn("checking"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        console=console,
-        transient=True,
-        redirect_stdout=False,
-        redirect_stderr=False,
-    ) as progress:
-        found = list(progress.track(findings, total=count))
-    yield from found
+    show = PRINTERS[style]
+    found = Round(targets, check, workers=jobs, quiet=quiet)
+    layout = Layout(failing=failing, quiet=quiet)
+    if output is None:
+        return show(open_console(), found, layout)
+    written = io.StringIO()
+    status = show(open_console(file=written), found, layout)
+    if not found.interrupted:
+        data = written.getvalue().encode("utf-8", "backslashreplace")
+        write_all([File(output, data)], force=True)
+    return status

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 from cryptography import x509
 
@@ -17,18 +18,36 @@ from ..data import (
     ErrorData,
     SessionData,
     VerificationData,
+    asks_for_certificate,
     certificate_data,
     error_data,
     glimpse_of,
     session_data,
     verification_data,
 )
-from ..exit import ExitCode, exit_code
+from ..exit import ExitCode, exit_code, verdict_of
 from ..target import Target
 
-__all__ = ["Finding", "FindingData", "examine"]
+__all__ = ["Finding", "FindingData", "Patience", "examine"]
 
 _DAY = timedelta(days=1)
+#: Whoever says nothing else is warned so many days before the end, or when
+#: a quarter of the lifetime is left: some certificates live for six days.
+_USUAL, _SHARE = 14.0, 0.25
+
+
+@dataclass(frozen=True)
+class Patience:
+    """From when on a certificate expires soon."""
+
+    #: So many days before its end; None for the default.
+    days: float | None = None
+
+    def for_life(self, life: timedelta) -> float:
+        """Give the days for a certificate that is valid for so long."""
+        if self.days is not None:
+            return self.days
+        return min(_USUAL, _SHARE * (life / _DAY))
 
 
 class FindingData(TypedDict):
@@ -51,6 +70,11 @@ class FindingData(TypedDict):
     #: days that is from now: negative if it is past.
     expires: str | None
     days_left: int | None
+    #: With fewer days left that certificate expires soon.
+    min_days: float | None
+    #: Whether the server asks for a certificate of ours; null if no session
+    #: came about, or this binding of OpenSSL can't tell.
+    asks_for_certificate: bool | None
     #: Why the server was refused, or could not be reached.
     error: ErrorData | None
     #: How long it took.
@@ -71,6 +95,14 @@ class Finding:
     #: Closed, but facts outlive the connection; None if it failed.
     port: SSLPort | None = None
     error: OSError | None = None
+    patience: Patience = Patience()
+
+    @property
+    def verdict(self) -> str:
+        """What came of it, in a word or two."""
+        if self.error is None:
+            return self.status.word
+        return verdict_of(self.error)
 
     @property
     def chain(self) -> tuple[x509.Certificate, ...]:
@@ -84,13 +116,25 @@ class Finding:
     @property
     def expires(self) -> datetime | None:
         """The moment when the first certificate of the chain expires."""
-        return _first_end(self.chain)
+        first = _first(self.chain)
+        return None if first is None else first.end
 
     @property
     def days_left(self) -> int | None:
         """The whole days up to then; negative if it is past."""
         end = self.expires
         return None if end is None else (end - self.at) // _DAY
+
+    @property
+    def min_days(self) -> float | None:
+        """With fewer days left, that certificate expires soon."""
+        first = _first(self.chain)
+        return None if first is None else self.patience.for_life(first.life)
+
+    @property
+    def asks_for_certificate(self) -> bool | None:
+        """Whether the server asks for our certificate, if that is known."""
+        return None if self.port is None else asks_for_certificate(self.port)
 
     @property
     def data(self) -> FindingData:
@@ -101,7 +145,7 @@ class Finding:
             port=self.target.port,
             expected=self.expected,
             status=self.status.value,
-            verdict=self.status.word,
+            verdict=self.verdict,
             session=None if port is None else session_data(port),
             verification=None
             if port is None
@@ -111,24 +155,38 @@ class Finding:
             else None,
             expires=None if end is None else f"{end:%Y-%m-%dT%H:%M:%SZ}",
             days_left=self.days_left,
+            min_days=self.min_days,
+            asks_for_certificate=self.asks_for_certificate,
             error=None if error is None else error_data(error),
             seconds=self.seconds,
         )
 
 
-def _first_end(chain: tuple[x509.Certificate, ...]) -> datetime | None:
-    ends = (glimpse_of(each).not_after for each in chain)
-    return min(filter(None, ends), default=None)
+class _Life(NamedTuple):
+    """The time of one certificate."""
+
+    end: datetime
+    life: timedelta
 
 
-def examine(caller: Caller, target: Target, min_days: float) -> Finding:
+def _lives(chain: tuple[x509.Certificate, ...]) -> Iterator[_Life]:
+    for each in map(glimpse_of, chain):
+        start, end = each.not_before, each.not_after
+        if start is not None and end is not None:
+            yield _Life(end, end - start)
+
+
+def _first(chain: tuple[x509.Certificate, ...]) -> _Life | None:
+    return min(_lives(chain), default=None)
+
+
+def examine(caller: Caller, target: Target, patience: Patience) -> Finding:
     """Call a server, and say goodbye.
 
     Args:
         caller: How.
         target: Whom.
-        min_days: How many days all certificates of the chain must be good
-            for.
+        patience: From when on certificates of the chain expire soon.
     """
     at = datetime.now(timezone.utc)
     began = time.perf_counter()
@@ -136,7 +194,12 @@ def examine(caller: Caller, target: Target, min_days: float) -> Finding:
     try:
         with caller.call(target) as port:
             pass
-        status = _status(port, at + min_days * _DAY)
+        status = ExitCode.GOOD
+        if any(
+            each.end < at + patience.for_life(each.life) * _DAY
+            for each in _lives(port.verified_chain)
+        ):
+            status = ExitCode.EXPIRES_SOON
     except OSError as found:
         port, error, status = None, found, exit_code(found)
     return Finding(
@@ -147,11 +210,5 @@ def examine(caller: Caller, target: Target, min_days: float) -> Finding:
         time.perf_counter() - began,
         port,
         error,
+        patience,
     )
-
-
-def _status(port: SSLPort, until: datetime) -> ExitCode:
-    end = _first_end(port.verified_chain)
-    if end is not None and end < until:
-        return ExitCode.EXPIRES_SOON
-    return ExitCode.GOOD

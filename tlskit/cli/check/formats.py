@@ -3,38 +3,51 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 from rich.text import Text
 
-from ..console import open_console, printable, show_json
+from ..console import open_console, printable, show_hanging, show_json
 from ..data import SCHEMA, SessionData, session_data, subject_of
-from ..exit import ExitCode, worst
+from ..exit import SEVERITY, ExitCode
 from .finding import Finding, FindingData
+from .round import Round
 
 if TYPE_CHECKING:
     from cryptography import x509
+    from rich.console import Console
 
-__all__ = ["PRINTERS", "CheckData", "Printer"]
+__all__ = ["PRINTERS", "UNKNOWN", "CheckData", "Layout", "Printer", "unknown"]
 
 #: Prints findings as they come, and gives the exit status.
-Printer = Callable[[Iterable[Finding], "Layout"], ExitCode]
+Printer = Callable[["Console", Round, "Layout"], ExitCode]
 
 _STYLES = {
     ExitCode.GOOD: "bold green",
     ExitCode.EXPIRES_SOON: "bold yellow",
 }
 _VERDICT = max(len(each.word) for each in ExitCode)
+#: So many of the worst hosts are named in one line.
+_MOST_NAMED = 5
 
 
-class Layout(TypedDict):
-    """What a printer knows before the first finding."""
+@dataclass(frozen=True)
+class Layout:
+    """How to print."""
 
-    #: How wide the widest target is, in characters.
-    width: int
-    #: Below how many days a certificate expires soon.
-    min_days: float
+    #: Whether to leave out the hosts that are good.
+    failing: bool = False
+    #: Whether to leave out the summary.
+    quiet: bool = False
+
+    def shown(self, findings: Iterable[Finding]) -> Iterator[Finding]:
+        """Leave out what is not wanted."""
+        for each in findings:
+            if not (self.failing and each.status is ExitCode.GOOD):
+                yield each
 
 
 class CheckData(TypedDict):
@@ -50,26 +63,45 @@ class CheckData(TypedDict):
 # -- for people -------------------------------------------------------------
 
 
-def _as_text(findings: Iterable[Finding], layout: Layout) -> ExitCode:
-    console = open_console()
-    codes = []
-    for each in findings:
-        codes.append(each.status)
-        words = "  ".join(_words(each))
-        console.print(
-            Text.assemble(
-                (
-                    each.status.word.ljust(_VERDICT),
-                    _STYLES.get(each.status, "bold red"),
-                ),
-                "  ",
-                (str(each.target).ljust(layout["width"]), "cyan"),
-                "  ",
-                printable(words),
+def _as_text(console: Console, hosts: Round, layout: Layout) -> ExitCode:
+    width = max(len(str(each)) for each in hosts.targets)
+    for each in layout.shown(hosts):
+        show_hanging(
+            console,
+            Text(
+                each.verdict.ljust(_VERDICT) + "  ",
+                _STYLES.get(each.status, "bold red"),
             ),
-            soft_wrap=True,
+            Text.assemble(
+                (str(each.target).ljust(width), "cyan"),
+                "  ",
+                printable("  ".join(_words(each))),
+            ),
         )
-    return worst(codes)
+    # Who asked for failures only hears nothing if there are none.
+    silent = layout.failing and hosts.status is ExitCode.GOOD
+    if len(hosts.targets) > 1 and not (layout.quiet or silent):
+        # Not among the lines: in a pipe, each of those is a host's.
+        open_console(stderr=True).print(Text(_summary(hosts)), soft_wrap=True)
+    return hosts.status
+
+
+def _summary(hosts: Round) -> str:
+    """Count the verdicts, the worst ones first."""
+    found = _from_worst(hosts.findings)
+    counts = Counter(each.verdict for each in found)
+    good = counts.pop(ExitCode.GOOD.word, 0)
+    words = f"{good} of {len(hosts.targets)} hosts good"
+    if counts:
+        words += ": " + ", ".join(f"{n} {word}" for word, n in counts.items())
+    if hosts.interrupted:
+        left = len(hosts.targets) - len(found)
+        words += f"; interrupted, {left} not checked"
+    return words
+
+
+def _from_worst(findings: Iterable[Finding]) -> list[Finding]:
+    return sorted(findings, key=lambda each: -SEVERITY.index(each.status))
 
 
 def _words(finding: Finding) -> Iterator[str]:
@@ -83,6 +115,8 @@ def _words(finding: Finding) -> Iterator[str]:
     yield f"{group} (post-quantum)" if session["post_quantum"] else group
     yield session["alpn"] or "no ALPN"
     yield _days(finding.days_left)
+    if finding.asks_for_certificate:
+        yield "asks for a client certificate"
     yield " <- ".join(map(_short, finding.chain))
 
 
@@ -99,31 +133,34 @@ def _short(certificate: x509.Certificate) -> str:
 # -- JSON -------------------------------------------------------------------
 
 
-def _as_json(findings: Iterable[Finding], _layout: Layout) -> ExitCode:
-    found = list(findings)
-    status = worst(each.status for each in found)
+def _as_json(console: Console, hosts: Round, layout: Layout) -> ExitCode:
+    found = [each.data for each in layout.shown(hosts)]
     show_json(
-        open_console(),
+        console,
         CheckData(
             schema=SCHEMA,
-            status=status.value,
-            verdict=status.word,
-            hosts=[each.data for each in found],
+            status=hosts.status.value,
+            verdict=hosts.verdict,
+            hosts=found,
         ),
     )
-    return status
+    return hosts.status
 
 
 # -- Prometheus -------------------------------------------------------------
 
 
-def _as_prometheus(findings: Iterable[Finding], _layout: Layout) -> ExitCode:
+def _as_prometheus(
+    console: Console, hosts: Round, _layout: Layout
+) -> ExitCode:
     """Print the text format of its exposition, such as for a file collector.
 
     https://prometheus.io/docs/instrumenting/exposition_formats/
     """
-    found = list(findings)
-    write = open_console().out
+    found = list(hosts)
+    if hosts.interrupted:
+        return hosts.status  # Half of the series would look like changes.
+    write = console.out
     for name, words, value in _METRICS:
         write(f"# HELP {name} {words}", highlight=False)
         write(f"# TYPE {name} gauge", highlight=False)
@@ -138,7 +175,7 @@ def _as_prometheus(findings: Iterable[Finding], _layout: Layout) -> ExitCode:
                 f'{key}="{_escaped(text)}"' for key, text in labels.items()
             )
             write(f"{name}{{{written}}} {measured}", highlight=False)
-    return worst(each.status for each in found)
+    return hosts.status
 
 
 def _expiry(finding: Finding) -> float | None:
@@ -188,39 +225,62 @@ def _escaped(text: str) -> str:
 # -- Nagios -----------------------------------------------------------------
 
 #: The statuses of Nagios's plug-ins, and their words.
-_OK, _WARNING, _CRITICAL = range(3)
-_LEVELS = ("OK", "WARNING", "CRITICAL")
+_OK, _WARNING, _CRITICAL, UNKNOWN = range(4)
+_LEVELS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 
 
-def _as_nagios(findings: Iterable[Finding], layout: Layout) -> ExitCode:
+def _as_nagios(console: Console, hosts: Round, layout: Layout) -> ExitCode:
     """Print as a plug-in: a summary with performance data, then each host.
 
     https://nagios-plugins.org/doc/guidelines.html
     """
-    found = list(findings)
-    status = worst(each.status for each in found)
-    good = sum(each.status is ExitCode.GOOD for each in found)
-    summary = f"{good} of {len(found)} good"
+    found = list(hosts)
+    if hosts.interrupted:
+        return unknown(console, _summary(hosts))
+    status = hosts.status
+    summary = _worst_named(found)
     if len(found) == 1:
         summary = _line(found[0])
     measured = " ".join(
-        f"'{each.target}'={each.days_left};{layout['min_days']:g}:;0:"
+        f"'{each.target}'={each.days_left};{each.min_days:g}:;0:"
         for each in found
         if each.days_left is not None
     )
-    write = open_console().out
+    write = console.out
     level = _LEVELS[_level(status)]
     performance = f" | {measured}" if measured else ""
     write(f"TLS {level} - {summary}{performance}", highlight=False)
-    for each in found if len(found) > 1 else ():
+    for each in layout.shown(found if len(found) > 1 else ()):
         write(_line(each), highlight=False)
     return ExitCode(_level(status))
 
 
+def unknown(console: Console, words: str) -> ExitCode:
+    """Say, as a plug-in has to, that nothing was found out, and why."""
+    console.out(f"TLS {_LEVELS[UNKNOWN]} - {_plain(words)}", highlight=False)
+    return ExitCode(UNKNOWN)
+
+
+def _worst_named(found: list[Finding]) -> str:
+    """Count who is good, and name the worst: pagers show one line."""
+    bad = [e for e in _from_worst(found) if e.status is not ExitCode.GOOD]
+    words = f"{len(found) - len(bad)} of {len(found)} good"
+    if bad:
+        words += "; " + ", ".join(
+            f"{each.target} {each.verdict}" for each in bad[:_MOST_NAMED]
+        )
+    if len(bad) > _MOST_NAMED:
+        words += f" and {len(bad) - _MOST_NAMED} more"
+    return _plain(words)
+
+
 def _line(finding: Finding) -> str:
-    words = f"{finding.target} {finding.status.word}: " + ", ".join(
-        _words(finding)
+    return _plain(
+        f"{finding.target} {finding.verdict}: " + ", ".join(_words(finding))
     )
+
+
+def _plain(words: str) -> str:
     # What follows a bar would be read as performance data.
     return printable(words).replace("|", "/")
 

@@ -10,7 +10,15 @@ import click
 from rich.text import Text
 
 from ...policy.sessions import SessionCache
-from ..calling import Amount, Caller, calling_options, crl_option, trusting
+from ..calling import (
+    Amount,
+    Caller,
+    calling_options,
+    credential_options,
+    crl_option,
+    identify,
+    trusting,
+)
 from ..console import complain, open_console, printable, show_json, show_rows
 from ..data import (
     SCHEMA,
@@ -26,7 +34,6 @@ from ..exit import ExitCode, exit_code
 from .pipe import Pipe
 
 if TYPE_CHECKING:
-    from ...context.sides import ClientContext
     from ...ports.port import SSLPort
     from ..target import Target
 
@@ -76,16 +83,7 @@ class EndedData(TypedDict):
     metavar="NAME",
     help="Offer this application protocol; may be repeated.",
 )
-@click.option(
-    "--cert",
-    type=_FILE,
-    help="Our own certificate and its issuers, PEM, for servers that ask.",
-)
-@click.option(
-    "--key",
-    type=_FILE,
-    help="Its private key; without it, the key is looked for in --cert.",
-)
+@credential_options
 @click.option(
     "--keylog",
     type=_FILE,
@@ -144,7 +142,7 @@ def command(
     if session is not None and starttls is not None:
         raise click.UsageError("--session works without --starttls only")
     context = trusting(ca, crl)
-    _identify(context, cert, key)
+    identify(context, cert, key)
     cache = _recalled(session)
     context.set_session_cache(cache)
     if keylog is not None:
@@ -169,17 +167,6 @@ def command(
         write_all([File(session, cache.dump(), private=True)], force=True)
     notes.ended(pipe.sent, pipe.received, failure)
     return ExitCode.GOOD if failure is None else exit_code(failure)
-
-
-def _identify(
-    context: ClientContext, cert: Path | None, key: Path | None
-) -> None:
-    if cert is None:
-        if key is not None:
-            raise click.UsageError("--key needs --cert, to which it belongs")
-        return
-    context.load_certificate_chain(cert)
-    context.load_private_key(cert if key is None else key)
 
 
 def _recalled(path: Path | None) -> SessionCache | None:

@@ -25,6 +25,7 @@ from ..data import (
     verification_data,
 )
 from ..exit import ExitCode
+from ..hints import story_of
 from .tour import HOST, WRONG_HOST, Tour, take_tour
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ def _refusal_rows(tour: Tour) -> Iterator[tuple[str, str]]:
         yield "refused", "no, and that is wrong"
     else:
         yield "refused", f"yes, {type(refusal.error).__name__}"
-        yield "because", refusal.error.explain()
+        yield "because", story_of(refusal.error)
     alert = alert_name(refusal.heard)
     if alert is not None:
         yield "server heard", f"the alert {alert}"

@@ -13,23 +13,35 @@ from typing import TYPE_CHECKING, TypedDict
 import click
 from rich.text import Text
 
-from ...errors import TLSError, VerificationError
+from ...errors import VerificationError
 from ...verify.identity import Identity
 from ...verify.offline import Policy, judge
 from ...x509.credentials import load_certificates
-from ..calling import Caller, calling_options, trusting
+from ..calling import (
+    Caller,
+    alpn_offer,
+    alpn_option,
+    calling_options,
+    credential_options,
+    crl_option,
+    identify,
+    trusting,
+    watch_messages,
+)
 from ..console import open_console, printable, show_json, show_rows
 from ..data import (
     SCHEMA,
     CertificateData,
     ErrorData,
     SessionData,
+    asks_for_certificate,
     certificate_data,
     error_data,
     glimpse_of,
     session_data,
 )
-from ..exit import ExitCode, exit_code
+from ..exit import ExitCode, exit_code, verdict_of
+from ..hints import hint_of
 from .policies import Opinion, OpinionData, opinions
 
 if TYPE_CHECKING:
@@ -44,7 +56,7 @@ _EPILOG = """\b
 Examples:
   tlskit explain example.org
   tlskit explain --starttls imap mail.example.org
-  tlskit explain --ca company-root.pem intranet.example:8443
+  tlskit explain --ca company-root.pem --crl list.pem intranet.example:8443
   tlskit explain --name www.example.org chain.pem
   openssl s_client -showcerts ... | tlskit explain --name www.example.org -"""
 
@@ -68,6 +80,9 @@ class ExplainData(TypedDict):
     presented: list[CertificateData]
     #: The path to a root; empty if it is refused.
     chain: list[CertificateData]
+    #: Whether the server asks for a certificate of ours; null if no session
+    #: came about, or this binding of OpenSSL can't tell.
+    asks_for_certificate: bool | None
     #: The sources of roots, and how many roots they hold.
     sources: list[str]
     roots: int
@@ -85,6 +100,13 @@ class _Case:
     chain: tuple[x509.Certificate, ...] = ()
     session: SessionData | None = None
     error: OSError | None = None
+    asks_for_certificate: bool | None = None
+
+    @property
+    def verdict(self) -> str:
+        return (
+            self.status.word if self.error is None else verdict_of(self.error)
+        )
 
     @property
     def status(self) -> ExitCode:
@@ -94,6 +116,9 @@ class _Case:
 @click.command("explain", epilog=_EPILOG)
 @click.argument("subject", metavar="HOST[:PORT] or FILE")
 @calling_options
+@crl_option
+@credential_options
+@alpn_option
 @click.option("--json", "as_json", is_flag=True, help="Print data, not text.")
 def command(
     *,
@@ -104,6 +129,10 @@ def command(
     ca: tuple[Path, ...],
     timeout: float,
     proxy: str | None,
+    crl: tuple[Path, ...],
+    cert: Path | None,
+    key: Path | None,
+    alpn: tuple[str, ...],
     as_json: bool,
 ) -> ExitCode:
     """Tell why a server's certificate is accepted or refused.
@@ -115,10 +144,18 @@ def command(
     Instead of a server, it takes a file with a chain: PEM, the server's own
     certificate first; - is stdin.  Without --name, no name is expected of it.
     """
-    context = trusting(ca)
+    context = trusting(ca, crl)
+    identify(context, cert, key)
+    watch_messages(context)
     context.seal()
     caller = Caller(
-        context, starttls, name, timeout, proxy=proxy, identity=identity
+        context,
+        starttls,
+        name,
+        timeout,
+        alpn_offer(alpn, starttls),
+        proxy=proxy,
+        identity=identity,
     )
     if _is_file(subject):
         case = _of_file(subject, caller)
@@ -177,11 +214,19 @@ def _of_host(subject: str, caller: Caller) -> _Case:
         port.peer_chain,
         port.verified_chain,
         session_data(port),
+        asks_for_certificate=asks_for_certificate(port),
     )
 
 
 def _policy(caller: Caller, identity: Identity | None) -> Policy:
-    return Policy(roots=caller.context.settings.roots, identity=identity)
+    """Judge as the caller's context does."""
+    settings = caller.context.settings
+    return Policy(
+        roots=settings.roots,
+        identity=identity,
+        crls=settings.crls,
+        check=settings.revocation_check.value,
+    )
 
 
 def _data(case: _Case, asked: list[Opinion]) -> ExplainData:
@@ -190,12 +235,13 @@ def _data(case: _Case, asked: list[Opinion]) -> ExplainData:
         schema=SCHEMA,
         subject=case.subject,
         status=case.status.value,
-        verdict=case.status.word,
+        verdict=case.verdict,
         error=None if error is None else error_data(error),
         expected=None if identity is None else identity.text,
         session=case.session,
         presented=list(map(certificate_data, case.presented)),
         chain=list(map(certificate_data, case.chain)),
+        asks_for_certificate=case.asks_for_certificate,
         sources=[str(each.source) for each in case.policy.roots],
         roots=len(case.policy.ders),
         policies=[each.data for each in asked],
@@ -212,7 +258,7 @@ def _show(console: Console, case: _Case, asked: list[Opinion]) -> None:
         verb = "can't be verified"
     console.print(
         Text.assemble(
-            (case.status.word, "bold green" if good else "bold red"),
+            (case.verdict, "bold green" if good else "bold red"),
             f": {printable(case.subject)} {verb}",
         ),
         soft_wrap=True,
@@ -243,6 +289,8 @@ def _story(case: _Case) -> Iterator[tuple[str, str]]:
         yield "chain", names
         if case.session is not None:
             yield "session", case.session["version"]
+        if case.asks_for_certificate:
+            yield "asks", "for a client certificate, which --cert shows"
         yield (
             "expected",
             "no name in particular" if identity is None else identity.text,
@@ -254,8 +302,8 @@ def _story(case: _Case) -> Iterator[tuple[str, str]]:
         for line in error.advice:
             label, _, text = line.partition(": ")
             yield label, text
-    if isinstance(error, TLSError) and error.hint:
-        yield "what to do", error.hint
+    if hint := hint_of(error):
+        yield "what to do", hint
 
 
 def _trusted(policy: Policy) -> str:

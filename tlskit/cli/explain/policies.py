@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TypedDict
 
 from cryptography import x509
 
 from ...errors import TLSError
 from ...verify.offline import Policy, judge
-from ..data import ErrorData, error_data, glimpse_of
+from ..data import ErrorData, error_data
 
 __all__ = ["Opinion", "OpinionData", "opinions"]
 
-_MOMENT = timedelta(seconds=1)
 #: What each policy means, by its name.
 _MEANINGS = {
     "default": "as connections are verified",
-    "strict": "set_strict(): a second verifier, too",
+    "strict": "a second, stricter verifier has to accept, too",
     "any-name": "no check of the host name",
-    "when-issued": "at the time when these certificates were new",
+    "when-issued": "each certificate at a time when it was valid",
     "partial-chain": "what is trusted need not be a root",
     "trusting-its-ca": "if the last certificate shown were trusted",
 }
@@ -83,13 +81,12 @@ def opinions(
 def _variants(
     chain: tuple[x509.Certificate, ...], policy: Policy
 ) -> Mapping[str, Policy]:
-    starts = filter(None, (glimpse_of(each).not_before for each in chain))
-    issued = max((each + _MOMENT for each in starts), default=None)
     return {
         "default": policy,
         "strict": replace(policy, strict=True),
         "any-name": replace(policy, identity=None),
-        "when-issued": replace(policy, at=issued),
+        # There may be no moment at which all of them are.
+        "when-issued": replace(policy, dated=False),
         "partial-chain": replace(policy, partial=True),
         "trusting-its-ca": replace(policy, also=chain[-1:], partial=True),
     }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import TypeVar
 
@@ -32,6 +34,9 @@ def in_threads(
 
     Raises:
         BaseException: Whatever *function* raised.
+        KeyboardInterrupt: Ctrl-C was pressed.  It is raised here, and never
+            while the caller is busy with a result; a second one is raised
+            where it finds the program.
     """
     todo = deque(enumerate(things))
     done: SimpleQueue[tuple[int, R | None, BaseException | None]]
@@ -48,16 +53,40 @@ def in_threads(
             except BaseException as error:  # Raised by the caller instead.
                 done.put((index, None, error))
 
-    for _ in range(min(workers, len(things))):
-        threading.Thread(target=work, daemon=True).start()
     results: dict[int, R] = {}
     try:
-        for wanted in range(len(things)):
-            while wanted not in results:
-                index, result, error = done.get()
-                if error is not None:
-                    raise error
-                results[index] = result  # type: ignore[assignment]
-            yield results.pop(wanted)
+        with _at_ctrl_c(lambda: done.put((0, None, KeyboardInterrupt()))):
+            for _ in range(min(workers, len(things))):
+                threading.Thread(target=work, daemon=True).start()
+            for wanted in range(len(things)):
+                while wanted not in results:
+                    index, result, error = done.get()
+                    if error is not None:
+                        raise error
+                    results[index] = result  # type: ignore[assignment]
+                yield results.pop(wanted)
     finally:
         todo.clear()
+
+
+@contextmanager
+def _at_ctrl_c(tell: Callable[[], None]) -> Iterator[None]:
+    """Have the first Ctrl-C told instead of raised anywhere."""
+    before = signal.getsignal(signal.SIGINT)
+    if (
+        threading.current_thread() is not threading.main_thread()
+        # Somebody else's, or ignored in the background.
+        or before is not signal.default_int_handler
+    ):
+        yield
+        return
+
+    def heard(*_: object) -> None:
+        signal.signal(signal.SIGINT, before)
+        tell()
+
+    signal.signal(signal.SIGINT, heard)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,76 @@
+"""What to do about an error, in options instead of the library's methods."""
+
+from __future__ import annotations
+
+import re
+
+from ..errors import TLSError, VerificationError
+
+__all__ = ["hint_of", "in_options", "story_of"]
+
+#: The library's words, and the command line's for the same.
+_WORDS = tuple(
+    (re.compile(pattern, re.VERBOSE), option)
+    for pattern, option in (
+        (
+            r"""call\ load_default_verify_sources\(\),\ or
+            \ load_verify_source\(\)\ with\ the\ root""",
+            "name the root",
+        ),
+        (r"of\ your\ own\ CA$", "of your own CA with --ca"),
+        (r"with\ load_verify_source\(\)", "with --ca"),
+        (r"with\ load_crls\(\)", "with --crl"),
+        (
+            r"""(load\ a\ client\ certificate:\ |load\ both:\ |call\ |^)
+            load_certificate_chain\(\)\ and\ load_private_key\(\)
+            (\ first)?""",
+            "show a certificate with --cert and --key",
+        ),
+        (r",\ with\ set_groups\(\)", ""),
+        (
+            r"load\ a\ client\ certificate\ if",
+            "show a client certificate with --cert and --key if",
+        ),
+        (r"(to|in)\ (alpn=|set_alpn\(\))", "with --alpn"),
+        (r"pass\ hostname=(\ with)?", "give --name"),
+        (r"pass\ password=", "give --password-file"),
+    )
+)
+#: What only a program can do.
+_CODE = re.compile(r"\w\(|\w=")
+#: Names of strangers, which may look like anything.
+_QUOTED = re.compile(r"'[^']*'")
+_CLAUSES = re.compile(r"(?:;|, or|, and) ")
+
+
+def in_options(hint: str) -> str:
+    """Say *hint* in the command line's language.
+
+    Args:
+        hint: Of an error of the library's.
+
+    Returns:
+        The same with options instead of methods.  A clause that no option
+        does is left out; so nothing may be left.
+    """
+    for pattern, option in _WORDS:
+        hint = pattern.sub(option, hint)
+    if not _is_code(hint):
+        return hint
+    return "; ".join(c for c in _CLAUSES.split(hint) if not _is_code(c))
+
+
+def _is_code(text: str) -> bool:
+    return _CODE.search(_QUOTED.sub("", text)) is not None
+
+
+def hint_of(error: BaseException) -> str:
+    """Say what to do about *error*; empty if nobody knows."""
+    return in_options(error.hint) if isinstance(error, TLSError) else ""
+
+
+def story_of(error: BaseException) -> str:
+    """Tell all that there is to tell of *error*, in lines."""
+    words = str(error) or type(error).__name__
+    advice = error.advice if isinstance(error, VerificationError) else ()
+    return "\n".join(filter(None, (words, *advice, hint_of(error))))
