@@ -415,3 +415,13 @@ def test_wrong_usage(arguments, words, capsys):
 
     assert (1, "") == (status, out)
     assert words in err
+
+
+def test_dates_that_cannot_be_read_are_no_dates(vault, monkeypatch):
+    """A broken certificate, which was refused anyway, has no days left."""
+    from tlskit.cli.check import finding
+    from tlskit.x509.glimpse import Glimpse
+
+    monkeypatch.setattr(finding, "glimpse_of", lambda _: Glimpse(None))
+
+    assert finding._first((vault.ca.certificate,)) is None
