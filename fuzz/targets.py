@@ -22,7 +22,7 @@ from tlskit.engine.engine import Engine
 from tlskit.server.proxy_protocol import MOST_BYTES, ProxyHeader, ProxyParser
 from tlskit.testing import CA, Leaf
 from tlskit.verify.identity import Identity
-from tlskit.x509.credentials import load_pkcs12
+from tlskit.x509.pkcs12 import load_pkcs12
 
 __all__ = ["SEEDS", "TARGETS"]
 

@@ -242,14 +242,29 @@ def test_unreadable_extension():
     assert isinstance(error.__cause__, Exception)
 
 
-def test_other_unreadable_extension():
-    """If any extension is malformed, the names are not trusted either."""
-    broken = x509.UnrecognizedExtension(ExtensionOID.KEY_USAGE, b"\xff")
+@pytest.mark.parametrize(
+    ("oid", "value"),
+    [
+        (ExtensionOID.KEY_USAGE, b"\xff"),
+        (ExtensionOID.ISSUER_ALTERNATIVE_NAME, b"\x30\x04\xa3\x02\x30\x00"),
+    ],
+)
+def test_other_unreadable_extension(oid, value):
+    """Names are read by themselves, whatever else is malformed."""
+    broken = x509.UnrecognizedExtension(oid, value)
     presented = issue("a.example", extra=broken)
+    Identity.parse("a.example").check(presented)
 
-    assert "unreadable-san" == refused("a.example", presented).code
-    assert () == presented_names(presented)
-    assert () == certificate_hostnames(presented)
+    assert "wrong-identity" == refused("b.example", presented).code
+    assert ("a.example",) == presented_names(presented)
+    assert ("a.example",) == certificate_hostnames(presented)
+
+
+def test_no_names_beside_an_unreadable_extension():
+    """Without names there is nobody, also where another part is malformed."""
+    broken = x509.UnrecognizedExtension(ExtensionOID.KEY_USAGE, b"\xff")
+
+    assert "no-san" == refused("a.example", issue(extra=broken)).code
 
 
 def test_long_lists_are_cut():

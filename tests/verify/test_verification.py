@@ -1073,7 +1073,7 @@ def opine(
     """Ask the second verifier."""
     second_opinion(
         chain,
-        tuple(each.certificate for each in roots),
+        tuple(each.der for each in roots),
         name=name,
         address=address,
         at=at,

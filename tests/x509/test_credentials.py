@@ -35,8 +35,8 @@ from tlskit.x509.credentials import (
     PrivateKey,
     check_pair,
     load_certificates,
-    load_pkcs12,
 )
+from tlskit.x509.pkcs12 import load_pkcs12
 
 PASSWORD = "correct horse"
 TRADITIONAL = PrivateFormat.TraditionalOpenSSL

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 
 from ..errors import CredentialError
 from ..x509 import pem
+from ..x509.reading import readable
 
 __all__ = ["Locked", "Mystery", "Thing", "Unreadable", "unpack"]
 
@@ -128,7 +129,7 @@ def _from_block(
 
 
 def _certificate(der: bytes) -> list[Thing]:
-    return [x509.load_der_x509_certificate(der)]
+    return [readable(der)]
 
 
 def _request(der: bytes) -> list[Thing]:

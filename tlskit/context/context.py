@@ -14,6 +14,7 @@ from ..policy.settings import Settings, alpn_names
 from ..ports.engines import new_engine
 from ..ports.port import SSLPort
 from ..tools.public import public
+from ..x509.names import subject_text
 from .credentials import OwnCredentials
 from .hooks import HookMethods
 from .offering import Offers
@@ -113,7 +114,7 @@ class Context(
         if not chains and settings.chain is not None:
             chains = [settings.chain]
         for chain in chains:
-            subject = chain.leaf.subject.rfc4514_string()
+            subject = subject_text(chain.leaf)
             words.append(f"certificate={subject!r}")
         if self._frozen:
             words.append("sealed")

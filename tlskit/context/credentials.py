@@ -9,9 +9,9 @@ from ..x509.credentials import (
     CertificateChain,
     PrivateKey,
     check_pair,
-    load_pkcs12,
 )
 from ..x509.pairs import Pair
+from ..x509.pkcs12 import load_pkcs12
 from .sealing import Sealable
 
 if TYPE_CHECKING:

@@ -35,6 +35,7 @@ from ..x509.credentials import (
     check_pair,
 )
 from ..x509.gate import exceptions, x509
+from ..x509.names import subject_text
 from ..x509.pairs import Pair
 from ..x509.paths import path_of
 
@@ -421,12 +422,14 @@ def _check_complete(path: str, kind: type[ConfigurationError]) -> None:
 
 def _check_order(chain: CertificateChain, path: str) -> None:
     """See that each certificate is issued by the next one."""
+    if not chain.exact:  # What is written anew is signed by nobody.
+        return
     links = zip(chain.certificates, chain.certificates[1:], strict=False)
     for number, (below, above) in enumerate(links, 1):
         if not _issued(below, above):
             raise CredentialError(
                 f"certificate number {number} in {path} is not issued by the "
-                f"next one, {above.subject.rfc4514_string()!r}",
+                f"next one, {subject_text(above)!r}",
                 code="chain-order",
                 hint="put your own certificate first, then its issuer, then "
                 "that one's",
@@ -448,7 +451,7 @@ def _check_dates(chain: CertificateChain, path: str) -> None:
         if outdated(each, now):
             # Without the present time: the same fault has the same words.
             raise CredentialError(
-                f"the certificate {each.subject.rfc4514_string()!r} in {path} "
+                f"the certificate {subject_text(each)!r} in {path} "
                 f"is valid from {each.not_valid_before_utc} to "
                 f"{each.not_valid_after_utc}, not now",
                 code="not-valid-now",

@@ -10,10 +10,11 @@ from typing import TypeVar
 from ..errors import ConfigurationError
 from ..policy.settings import Purpose, RevocationCheck, Verifier, Verify
 from ..verify.chain import parse_pin
+from ..verify.evidence import certificates_of
 from ..verify.identity import Identity
-from ..verify.offline import Policy, judge
+from ..verify.offline import Policy, judge_ders
 from ..verify.revocation import CrlSource, load_crls, renewed
-from ..x509.credentials import Source, load_certificates
+from ..x509.credentials import Source, load_ders
 from ..x509.gate import x509
 from .sealing import Sealable
 
@@ -171,7 +172,7 @@ class VerificationRules(Sealable):
             pins=settings.pins,
             server_side=self.server_side,
         )
-        return judge(load_certificates(chain), policy)
+        return certificates_of(judge_ders(load_ders(chain), policy))
 
     def set_pins(self, pins: Iterable[str]) -> None:
         """Accept only chains that hold one of these public keys.

@@ -38,9 +38,10 @@ def channel_binding(
     if kind == "tls-unique":
         return _unique(facts)
     if kind == "tls-server-end-point":
-        return _end_point(
-            facts.certificate if server_side else facts.peer_certificate
-        )
+        if server_side:
+            return _end_point(facts.certificate, facts.certificate_der)
+        der = next(iter(facts.peer_ders), None)
+        return _end_point(facts.peer_certificate, der)
     if kind == "tls-exporter":
         return _exporter(facts, export)
     raise ValueError(
@@ -59,12 +60,14 @@ def _unique(facts: Facts) -> bytes:
     return facts.tls_unique
 
 
-def _end_point(certificate: x509.Certificate | None) -> bytes:
+def _end_point(
+    certificate: x509.Certificate | None, der: bytes | None
+) -> bytes:
     """Hash the server's certificate (RFC 5929, section 4)."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import hashes
 
-    if certificate is None:
+    if certificate is None or der is None:
         raise StreamError("the server has no certificate to bind to")
     try:
         algorithm = certificate.signature_hash_algorithm
@@ -78,7 +81,9 @@ def _end_point(certificate: x509.Certificate | None) -> bytes:
         )
     if isinstance(algorithm, (hashes.MD5, hashes.SHA1)):
         algorithm = hashes.SHA256()
-    return certificate.fingerprint(algorithm)
+    digest = hashes.Hash(algorithm)
+    digest.update(der)
+    return digest.finalize()
 
 
 def _exporter(facts: Facts, export: Export) -> bytes:

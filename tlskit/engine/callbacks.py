@@ -17,7 +17,7 @@ from ..openssl import native
 from ..openssl.gate import SSL, crypto
 from ..policy.settings import Ocsp, Settings
 from ..verify.chain import Fault
-from ..verify.evidence import parsed, scene_of
+from ..verify.evidence import can_be_read, parsed, scene_of
 from ..verify.ocsp import check_staple
 from ..verify.scene import NAME_FAULTS
 from .hello.answering import Answers
@@ -147,7 +147,7 @@ class Record(Answers):
         self.identity = identity
         #: Whether it is checked although the context checks no names.
         self.insists = insists
-        name = announced if insists and announced is not None else identity
+        name = (announced if insists else None) or identity
         #: The server name that a client sends.
         self.sni: bytes | None = None if name is None else name.sni
         self.server_side = server_side
@@ -204,8 +204,9 @@ class Record(Answers):
         if self.settled:  # The peer shows another chain, in mid-session.
             self.settled = False
             self.renew()
-        if depth not in self.chain:
-            parsed(der)  # The facts will need it; now an alert can tell.
+        needed = depth == 0 or self.settings.verify.refuses_bad
+        if depth not in self.chain and not can_be_read(der, needed=needed):
+            code, ok = VerifyReason.CERT_REJECTED, False
         self.chain[depth] = der
         if ok and self._is_too_deep(depth):
             code, ok = VerifyReason.CERT_CHAIN_TOO_LONG, False
@@ -236,9 +237,8 @@ class Record(Answers):
                 code = VerifyReason.CERT_REJECTED
                 self.faults.append(Fault(code, depth, der))
             return code
-        if ok or not self.settings.verify.refuses_bad:
-            return 0
-        return code
+        tolerated = ok or not self.settings.verify.refuses_bad
+        return 0 if tolerated else code
 
     def _identify(self, der: bytes) -> int:
         """Check the name inside the handshake, so that an alert can tell."""

@@ -32,7 +32,8 @@ class Facts:
     server_name: str | None
     session_reused: bool
     peer_certificate: gate.x509.Certificate | None
-    #: As the peer sent it, its own certificate first.
+    #: As the peer sent it, its own certificate first; others that can't be
+    #: read are left out.
     peer_chain: tuple[gate.x509.Certificate, ...]
     #: The path to a root, the peer's own first; empty if there is none.
     verified_chain: tuple[gate.x509.Certificate, ...]
@@ -45,6 +46,13 @@ class Facts:
     tls_unique: bytes | None
     #: Whether RFC 9266 defines a binding: TLS 1.3, or RFC 7627 on 1.2.
     exporter_is_unique: bool
+    #: ``peer_chain`` byte for byte, DER.  There, names that break the rules
+    #: of their kind of string are written as another kind, to be readable.
+    peer_ders: tuple[bytes, ...] = ()
+    #: ``verified_chain``, in the same way.
+    verified_ders: tuple[bytes, ...] = ()
+    #: ``certificate``, in the same way.
+    certificate_der: bytes | None = None
 
     @cached_property
     def peer_identities(self) -> tuple[Identity, ...]:

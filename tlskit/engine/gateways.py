@@ -7,11 +7,11 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from ..x509.gate import Encoding
+from ..x509.names import issuer_text, subject_text
+from ..x509.pem import encoded
+from ..x509.reading import serial_number
 
 if TYPE_CHECKING:
-    from cryptography import x509
-
     from .facts import Facts
 
 __all__ = ["asgi", "cipher_number", "environ"]
@@ -35,12 +35,10 @@ def asgi(facts: Facts) -> dict[str, Any]:
     leaf = facts.peer_certificate if facts.peer_verified else None
     return {
         "server_cert": None
-        if facts.certificate is None
-        else _pem(facts.certificate),
-        "client_cert_chain": [_pem(each) for each in facts.peer_chain],
-        "client_cert_name": None
-        if leaf is None
-        else leaf.subject.rfc4514_string(),
+        if facts.certificate_der is None
+        else _pem(facts.certificate_der),
+        "client_cert_chain": [_pem(each) for each in facts.peer_ders],
+        "client_cert_name": None if leaf is None else subject_text(leaf),
         "client_cert_error": None if error is None else str(error),
         "tls_version": facts.version,
         "cipher_suite": cipher_number(facts.cipher),
@@ -63,14 +61,14 @@ def environ(facts: Facts) -> dict[str, str]:
     if leaf is None or not facts.peer_verified:
         return found
     found |= {
-        "SSL_CLIENT_CERT": _pem(leaf),
-        "SSL_CLIENT_S_DN": leaf.subject.rfc4514_string(),
-        "SSL_CLIENT_I_DN": leaf.issuer.rfc4514_string(),
-        "SSL_CLIENT_M_SERIAL": f"{leaf.serial_number:X}",
+        "SSL_CLIENT_CERT": _pem(facts.peer_ders[0]),
+        "SSL_CLIENT_S_DN": subject_text(leaf),
+        "SSL_CLIENT_I_DN": issuer_text(leaf),
+        "SSL_CLIENT_M_SERIAL": f"{serial_number(leaf):X}",
         "SSL_CLIENT_V_START": _stamp(leaf.not_valid_before_utc),
         "SSL_CLIENT_V_END": _stamp(leaf.not_valid_after_utc),
     }
-    for number, each in enumerate(facts.peer_chain[1:]):
+    for number, each in enumerate(facts.peer_ders[1:]):
         found[f"SSL_CLIENT_CERT_CHAIN_{number}"] = _pem(each)
     for kind, name in (("host", "DNS"), ("uri", "URI")):
         texts = [i.text for i in facts.peer_identities if i.kind == kind]
@@ -88,8 +86,8 @@ def _verdict(facts: Facts) -> str:
     return f"FAILED:{'unverified' if error is None else error.code}"
 
 
-def _pem(certificate: x509.Certificate) -> str:
-    return certificate.public_bytes(Encoding.PEM).decode("ascii")
+def _pem(der: bytes) -> str:
+    return encoded("CERTIFICATE", der).decode("ascii")
 
 
 def _stamp(moment: datetime) -> str:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from ..errors import CredentialError, UnsupportedError
 from ..openssl import native
-from ..openssl.gate import SSL, translated
+from ..openssl.gate import SSL, crypto, translated
 from ..policy.settings import Settings
-from ..x509.gate import Encoding
 from ..x509.pairs import Pair
+from ..x509.pem import encoded
 
 __all__ = ["own_pair", "set_credentials"]
 
@@ -30,7 +30,8 @@ def set_credentials(context: SSL.Context, settings: Settings) -> None:
     pairs = settings.pairs
     for pair in pairs:
         with translated(CredentialError, "loading the certificate"):
-            context.use_certificate(pair.chain.leaf)
+            if pair.chain.exact:
+                context.use_certificate(pair.chain.leaf)
         with translated(CredentialError, "loading the certificate chain"):
             _set_issuers(context, pair, len(pairs) == 1)
         with translated(CredentialError, "loading the private key"):
@@ -41,17 +42,17 @@ def set_credentials(context: SSL.Context, settings: Settings) -> None:
 
 def _set_issuers(context: SSL.Context, pair: Pair, alone: bool) -> None:
     """Send these issuers; what is added as extra goes with every leaf."""
-    if alone:
+    if alone and pair.chain.exact:
         for certificate in pair.chain.certificates[1:]:
             context.add_extra_chain_cert(certificate)
         return
-    # The only door to a chain of one certificate's own reads a file.  It
-    # holds nothing that is secret.
+    # The only door to a chain of one certificate's own reads a file, and so
+    # does the one to what cryptography can't read.  It holds no secret.
     descriptor, name = tempfile.mkstemp()
     try:
         with os.fdopen(descriptor, "wb") as file:
-            for certificate in pair.chain.certificates:
-                file.write(certificate.public_bytes(Encoding.PEM))
+            for der in pair.chain.ders:
+                file.write(encoded("CERTIFICATE", der))
         context.use_certificate_chain_file(name)
     finally:
         Path(name).unlink()
@@ -77,8 +78,8 @@ def own_pair(connection: SSL.Connection, settings: Settings) -> Pair | None:
     pairs = settings.pairs
     if len(pairs) < 2:
         return pairs[0] if pairs else None
-    chosen = connection.get_certificate(as_cryptography=True)
-    for pair in pairs:
-        if pair.chain.leaf == chosen:
-            return pair
-    return None
+    chosen = connection.get_certificate()
+    if chosen is None:
+        return None
+    der = crypto.dump_certificate(crypto.FILETYPE_ASN1, chosen)
+    return next((each for each in pairs if each.chain.ders[0] == der), None)

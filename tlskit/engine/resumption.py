@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from ..openssl import native
 from ..policy.sessions import Session, SessionCache, SessionKey
-from ..x509.gate import Encoding
 from .callbacks import Record
 
 if TYPE_CHECKING:
@@ -120,13 +119,7 @@ class Resumption:
                 native.copied_session(connection),
                 facts.version,
                 self._verified_at,
-                tuple(
-                    each.public_bytes(Encoding.DER)
-                    for each in facts.peer_chain
-                ),
-                tuple(
-                    each.public_bytes(Encoding.DER)
-                    for each in facts.verified_chain
-                ),
+                facts.peer_ders,
+                facts.verified_ders,
             ),
         )

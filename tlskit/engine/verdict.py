@@ -26,19 +26,22 @@ from ..verify.chain import (
 )
 from ..verify.evidence import (
     certificates_of,
-    ders_of,
-    presented_by,
+    leaf_of,
+    path_of,
+    readable_ders,
     scene_of,
-    unreadable,
+    sent_by,
 )
 from ..verify.ocsp import malformed_staple
 from ..verify.scene import NAME_FAULTS, refusal
 from ..x509.gate import x509
+from ..x509.reading import readable, unreadable
 from .facts import Facts
 from .presenting import own_pair
 from .sniff import alert_in_clear, not_tls
 
 if TYPE_CHECKING:
+    from ..x509.credentials import CertificateChain
     from .callbacks import Record
 
 __all__ = ["failure_of", "finished", "settle"]
@@ -110,7 +113,7 @@ def _compared(
         return error
     words = ACCEPTED
     try:
-        _second_opinion(record, scene, [])
+        _second_opinion(record, scene, ())
     except VerificationError as other:
         words = other.verdicts[SECOND]
     error.verdicts = {FIRST: error.message, SECOND: words}
@@ -136,21 +139,26 @@ def settle(connection: SSL.Connection, record: Record) -> Facts:
 
 
 def _settle(connection: SSL.Connection, record: Record) -> Facts:
-    certificate = connection.get_peer_certificate(as_cryptography=True)
-    verified = connection.get_verified_chain(as_cryptography=True) or []
-    if certificate is not None and _reused(connection):
+    leaf = leaf_of(connection)
+    certificate = None if leaf is None else readable(leaf)
+    path = path_of(connection)
+    resumed = _reused(connection)
+    if leaf is not None and resumed:
         record.earlier = record.offered
-        verified = _still_good(connection, record, certificate) or verified
-    if certificate is not None and record.server_side:
-        _check_carried(connection, record, certificate)
-    _check_identity(connection, record, certificate)
-    doubt = _check_policy(connection, record, certificate, verified)
+        path = _still_good(connection, record, leaf) or path
+    if leaf is not None and record.server_side:
+        _check_carried(connection, record, leaf)
+    _check_identity(connection, record, certificate, leaf)
+    doubt = _check_policy(connection, record, certificate, path)
     version = connection.get_protocol_version()
     error = (
         _complaint(connection, record, certificate)
         or record.staple_error
         or doubt
     )
+    kept = readable_ders(sent_by(connection, record))
+    proved = path if error is None else ()
+    own = _own_chain(connection, record)
     return Facts(
         version=version,
         cipher=connection.get_cipher_name(),
@@ -158,15 +166,18 @@ def _settle(connection: SSL.Connection, record: Record) -> Facts:
         alpn=connection.get_alpn_proto_negotiated().decode("utf-8", "replace")
         or None,
         server_name=_server_name(connection, record),
-        session_reused=_reused(connection),
+        session_reused=resumed,
         peer_certificate=certificate,
-        peer_chain=presented_by(connection, record),
-        verified_chain=tuple(verified) if error is None else (),
-        certificate=_own_certificate(connection, record),
+        peer_chain=certificates_of(kept),
+        verified_chain=certificates_of(proved),
+        certificate=None if own is None else own.leaf,
         peer_verified=certificate is not None and error is None,
         verify_error=error,
         tls_unique=_tls_unique(connection, record, version),
         exporter_is_unique=_exporter_is_unique(connection, version),
+        peer_ders=kept,
+        verified_ders=proved,
+        certificate_der=None if own is None else own.ders[0],
     )
 
 
@@ -184,8 +195,8 @@ def _exporter_is_unique(connection: SSL.Connection, version: int) -> bool:
 
 
 def _still_good(
-    connection: SSL.Connection, record: Record, certificate: x509.Certificate
-) -> list[x509.Certificate]:
+    connection: SSL.Connection, record: Record, der: bytes
+) -> tuple[bytes, ...]:
     """Hold a resumed session to the verdict of its first handshake.
 
     Returns:
@@ -196,26 +207,25 @@ def _still_good(
             one of its certificates has expired since.
     """
     earlier = record.earlier
-    (der,) = ders_of((certificate,))
-    path: tuple[x509.Certificate, ...] = (certificate,)
+    path: tuple[bytes, ...] = (der,)
     if not record.server_side:
         if earlier is None or der not in earlier.peer_chain[:1]:
             fault = Fault(VerifyReason.CERT_REJECTED, 0, der)
             raise explain_faults((fault,), scene_of(connection, record))
-        path = certificates_of(earlier.verified_chain)
+        path = earlier.verified_chain
     scene = scene_of(connection, record)
     faults = tuple(
         Fault(VerifyReason.CERT_HAS_EXPIRED, depth, each)
-        for depth, each in enumerate(ders_of(path))
-        if outdated(path[depth], scene.now.timestamp())
+        for depth, each in enumerate(path)
+        if outdated(readable(each), scene.now.timestamp())
     )
     if faults:
         raise explain_faults(faults, scene)
-    return [] if earlier is None else list(path)
+    return () if earlier is None else path
 
 
 def _check_carried(
-    connection: SSL.Connection, record: Record, certificate: x509.Certificate
+    connection: SSL.Connection, record: Record, der: bytes
 ) -> None:
     """Judge a client by what its session carries, if nobody judged it here.
 
@@ -232,7 +242,6 @@ def _check_carried(
         code = native.verify_result(connection)
     if code == 0:
         return
-    (der,) = ders_of((certificate,))
     record.faults.append(Fault(code, 0, der))
     if record.settings.verify.refuses_bad:
         raise explain_faults(
@@ -244,6 +253,7 @@ def _check_identity(
     connection: SSL.Connection,
     record: Record,
     certificate: x509.Certificate | None,
+    der: bytes | None,
 ) -> None:
     """Check the name again, now also of a session that was resumed."""
     identity = record.to_prove
@@ -254,7 +264,6 @@ def _check_identity(
     try:
         identity.check(certificate)
     except IdentityError as error:
-        (der,) = ders_of((certificate,))
         raise explain_faults(
             (Fault(int(error.reason), 0, der),), scene_of(connection, record)
         ) from None
@@ -264,7 +273,7 @@ def _check_policy(
     connection: SSL.Connection,
     record: Record,
     certificate: x509.Certificate | None,
-    verified: list[x509.Certificate],
+    path: tuple[bytes, ...],
 ) -> VerificationError | None:
     """Apply what OpenSSL knows nothing of: pins, and a second verifier.
 
@@ -284,18 +293,19 @@ def _check_policy(
         return None
     scene = scene_of(connection, record)
     if settings.pins:
+        linked = bool(path) and not record.faults
         check_pins(
-            ders_of(tuple(verified)) or scene.presented, settings.pins, scene
+            path or scene.presented, settings.pins, scene, linked=linked
         )
     if settings.strict:
-        return _strict_doubt(record, scene, verified)
+        return _strict_doubt(record, scene, path)
     return None
 
 
 def _strict_doubt(
     record: Record,
     scene: VerificationScene,
-    verified: list[x509.Certificate],
+    path: tuple[bytes, ...],
 ) -> VerificationError | None:
     """Have both verifiers accept, whatever a hook has said before.
 
@@ -309,7 +319,7 @@ def _strict_doubt(
             raise _compared(error, record, scene)
         return None  # It is told anyway.
     try:
-        _second_opinion(record, scene, verified[-1:])
+        _second_opinion(record, scene, path[-1:])
     except VerificationError as error:
         if required:
             raise
@@ -320,7 +330,7 @@ def _strict_doubt(
 def _second_opinion(
     record: Record,
     scene: VerificationScene,
-    anchor: list[x509.Certificate],
+    anchor: tuple[bytes, ...],
 ) -> None:
     """Have the second verifier judge the chain of *scene*.
 
@@ -328,10 +338,10 @@ def _second_opinion(
         VerificationError: It refuses.
     """
     settings, identity = record.settings, record.to_prove
-    roots = tuple(map(x509.load_der_x509_certificate, settings.root_ders))
+    roots = settings.root_ders
     if settings.root_directories:
         # Nobody but OpenSSL looks into those; whom it found there is trusted.
-        roots += tuple(anchor)
+        roots += anchor
     second_opinion(
         scene.presented,
         roots,
@@ -363,14 +373,14 @@ def _complaint(
     return None
 
 
-def _own_certificate(
+def _own_chain(
     connection: SSL.Connection, record: Record
-) -> x509.Certificate | None:
+) -> CertificateChain | None:
     settings = record.settings
     if len(settings.pairs) > 1 and _reused(connection):
         return None  # Nobody knows which one it was in the first handshake.
     pair = own_pair(connection, settings)
-    return None if pair is None else pair.chain.leaf
+    return None if pair is None else pair.chain
 
 
 def _group(connection: SSL.Connection) -> str | None:

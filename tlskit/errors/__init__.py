@@ -30,6 +30,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..tools.public import public
+from ..tools.quiet import quiet
 from .codes import VerifyReason
 
 if TYPE_CHECKING:
@@ -320,6 +321,7 @@ class VerificationError(HandshakeError):
 def _certificate(der: bytes) -> x509.Certificate:
     from cryptography import x509  # Not needed before something failed.
 
+    quiet()
     return x509.load_der_x509_certificate(der)
 
 

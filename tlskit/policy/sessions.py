@@ -25,6 +25,7 @@ from ..tools.forks import ForkLock, tell_child
 from ..tools.public import public
 from ..x509.credentials import PrivateKey
 from ..x509.gate import Encoding, x509
+from ..x509.reading import readable
 
 __all__ = [
     "Session",
@@ -83,8 +84,7 @@ class Session:
         """Say whether the verdict still holds."""
         now = time.time()
         return 0 <= now - self.verified_at <= max_age and not any(
-            outdated(x509.load_der_x509_certificate(der), now)
-            for der in self.verified_chain
+            outdated(readable(der), now) for der in self.verified_chain
         )
 
 
@@ -282,7 +282,7 @@ def _entries(data: bytes) -> Iterator[tuple[SessionKey, Session]]:
         peer = _bytes(entry["peer_chain"])
         verified = _bytes(entry["verified_chain"])
         for each in (*peer, *verified):
-            x509.load_der_x509_certificate(each)
+            readable(each)
         yield (
             key,
             Session(

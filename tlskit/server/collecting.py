@@ -9,6 +9,7 @@ from ..context.sides import ServerContext, contexts_of
 from ..errors import ConfigurationError, UnsupportedError
 from ..x509.alternatives import presented_names
 from ..x509.glimpse import Glimpse
+from ..x509.reading import serial_number
 from .metrics import BOUNDS, METRICS, ListenerStatistics
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class Collector:
                     [
                         statistics.address,
                         _name(each),
-                        f"{each.serial_number:x}",
+                        f"{serial_number(each):x}",
                     ],
                     end,
                 )

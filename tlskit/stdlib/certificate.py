@@ -11,6 +11,9 @@ from typing import Any, TypeVar
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
+from ..x509.names import common_names
+from ..x509.reading import extension, serial_number, unreadable
+
 __all__ = ["certificate_dict"]
 
 E = TypeVar("E", bound=x509.ExtensionType)
@@ -37,10 +40,10 @@ def certificate_dict(certificate: x509.Certificate) -> dict[str, Any]:
     Source: the documentation of ``ssl.SSLSocket.getpeercert``.
     """
     described: dict[str, Any] = {
-        "subject": _name(certificate.subject),
-        "issuer": _name(certificate.issuer),
+        "subject": _subject(certificate),
+        "issuer": _issuer(certificate),
         "version": certificate.version.value + 1,
-        "serialNumber": _hex(certificate.serial_number),
+        "serialNumber": _hex(serial_number(certificate)),
         "notBefore": _time(certificate.not_valid_before_utc),
         "notAfter": _time(certificate.not_valid_after_utc),
     }
@@ -68,11 +71,28 @@ def certificate_dict(certificate: x509.Certificate) -> dict[str, Any]:
 
 def _extension(certificate: x509.Certificate, kind: type[E]) -> Iterable[Any]:
     try:
-        found = certificate.extensions.get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
+        found = extension(certificate, kind)
+    except unreadable():
+        return ()
+    if found is None:
         return ()
     assert isinstance(found, Iterable)
     return found
+
+
+def _subject(certificate: x509.Certificate) -> tuple[Any, ...]:
+    try:
+        return _name(certificate.subject)
+    except unreadable():  # It has parts that can't be decoded.
+        names = common_names(certificate)
+        return tuple((("commonName", each),) for each in names)
+
+
+def _issuer(certificate: x509.Certificate) -> tuple[Any, ...]:
+    try:
+        return _name(certificate.issuer)
+    except unreadable():
+        return ()
 
 
 def _name(name: x509.Name) -> tuple[tuple[tuple[str, str], ...], ...]:

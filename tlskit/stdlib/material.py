@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from cryptography import x509
-
 from ..context.context import Context
 from ..context.sides import ServerContext
 from ..errors import SealedError, UnsupportedError
@@ -22,6 +20,7 @@ from ..openssl.gate import SSL
 from ..policy.settings import Settings
 from ..trust import Roots, VerifySource, load_default_roots
 from ..x509.credentials import CertificateChain, PrivateKey
+from ..x509.reading import readable
 from .certificate import certificate_dict
 from .originals import ContextBeneath
 
@@ -166,10 +165,7 @@ class Material(ContextBeneath):
         ders = self._settings.root_ders
         if binary_form:
             return list(ders)
-        return [
-            certificate_dict(x509.load_der_x509_certificate(each))
-            for each in ders
-        ]
+        return [certificate_dict(readable(each)) for each in ders]
 
     def cert_store_stats(self) -> dict[str, int]:
         """Count the roots that are loaded."""

@@ -23,12 +23,11 @@ from .certificate import certificate_dict
 from .errors import as_ssl_error
 
 if TYPE_CHECKING:
-    from cryptography import x509
     from typing_extensions import Buffer
 
     from ..engine.facts import Facts
 
-__all__ = ["MemorySession", "Session", "der"]
+__all__ = ["MemorySession", "Session"]
 
 T = TypeVar("T")
 
@@ -141,18 +140,18 @@ class Session:
             return None
         if binary_form:
             shown = facts.peer_verified or not self.server_side
-            return der(certificate) if shown else None
+            return facts.peer_ders[0] if shown else None
         return certificate_dict(certificate) if facts.peer_verified else {}
 
     @property
-    def verified_chain(self) -> tuple[x509.Certificate, ...]:
-        """The path from the peer's certificate to a root."""
-        return () if self._facts is None else self._facts.verified_chain
+    def verified_chain(self) -> tuple[bytes, ...]:
+        """The path from the peer's certificate to a root, DER."""
+        return () if self._facts is None else self._facts.verified_ders
 
     @property
-    def unverified_chain(self) -> tuple[x509.Certificate, ...]:
-        """What the peer sent."""
-        return () if self._facts is None else self._facts.peer_chain
+    def unverified_chain(self) -> tuple[bytes, ...]:
+        """What the peer sent, DER."""
+        return () if self._facts is None else self._facts.peer_ders
 
     def selected_alpn_protocol(self) -> str | None:
         """Name the application protocol (RFC 7301)."""
@@ -337,10 +336,3 @@ def check_silent(read_into: Callable[[memoryview], int]) -> None:
             "[SSL: APPLICATION_DATA_AFTER_CLOSE_NOTIFY] the peer still sends "
             "data; read it to its end before unwrap()",
         )
-
-
-def der(certificate: x509.Certificate) -> bytes:
-    """Give *certificate* as DER."""
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    return certificate.public_bytes(Encoding.DER)

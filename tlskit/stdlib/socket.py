@@ -29,7 +29,7 @@ from ..ports.driver import Driver
 from ..ports.transport import poll
 from ..tools.deadline import Deadline
 from .originals import SSLObjectBeneath, SSLSocketBeneath
-from .session import Session, check_silent, der, read_by
+from .session import Session, check_silent, read_by
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -68,11 +68,11 @@ class _Views:
 
     def get_verified_chain(self) -> list[bytes]:
         """Give the path from the peer's certificate to a root, as DER."""
-        return [der(each) for each in self._sslobj.verified_chain]
+        return list(self._sslobj.verified_chain)
 
     def get_unverified_chain(self) -> list[bytes]:
         """Give what the peer sent, its own certificate first, as DER."""
-        return [der(each) for each in self._sslobj.unverified_chain]
+        return list(self._sslobj.unverified_chain)
 
 
 class SSLObject(_Views, SSLObjectBeneath):

@@ -9,15 +9,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Union
+from typing import TYPE_CHECKING, Union
 
 from ..errors import TrustSourceError, UnsupportedError
 from ..openssl.gate import crypto
 from ..tools.public import public
 from ..tools.versioned import VersionedCache
-from ..x509.gate import x509
+from ..x509.reading import readable, unreadable
 from . import files as _trust_files
 from . import macos, windows
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 __all__ = [
     "AnySource",
@@ -61,10 +64,8 @@ class Roots:
 
 def _parsed(der: bytes) -> x509.Certificate | None:
     try:
-        return x509.load_der_x509_certificate(der)
-    # The user may have turned the warning about a serial number of zero,
-    # which some public roots have, into an error.
-    except (ValueError, x509.InvalidVersion, Warning):
+        return readable(der)
+    except unreadable():
         return None
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from ..tools.public import public
 from ..x509.gate import hashes, x509
 from ..x509.glimpse import Glimpse, stamp
+from ..x509.reading import serial_number
 from .chain import pin_of
 from .identity import presented_names
 
@@ -86,7 +87,7 @@ class CertificateInfo:
             names=presented_names(certificate),
             not_before=certificate.not_valid_before_utc,
             not_after=certificate.not_valid_after_utc,
-            serial_number=f"{certificate.serial_number:X}",
+            serial_number=f"{serial_number(certificate):X}",
             fingerprint=fingerprint(certificate),
             pin=pin_of(certificate),
             key=seen.key,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -18,6 +18,7 @@ from ..x509.der import fields
 from ..x509.gate import oid, x509
 from ..x509.gate import verification as second
 from ..x509.glimpse import Glimpse, shown
+from ..x509.reading import certificate, extension, unreadable
 from .diagnosis import Case, diagnose
 from .revocation import revocation_of
 from .scene import NAME_FAULTS, Fault, VerificationScene, refusal
@@ -182,6 +183,8 @@ def check_pins(
     chain_ders: Sequence[bytes],
     pins: Sequence[Pin],
     scene: VerificationScene,
+    *,
+    linked: bool = False,
 ) -> None:
     """Demand that one of the chain's keys was pinned.
 
@@ -192,15 +195,17 @@ def check_pins(
         chain_ders: DER, the peer's own first.
         pins: Any one of them suffices; none at all demands nothing.
         scene: What the error should tell.
+        linked: OpenSSL has verified that each issued the one before.
 
     Raises:
         VerificationError: None was; its code is ``pin-mismatch``.
     """
     if not pins:
         return
+    chain = tuple(map(Glimpse, chain_ders))
     seen = [
         (each.name, _pin(each.spki))
-        for each in _linked(tuple(map(Glimpse, chain_ders)))
+        for each in (chain if linked else _linked(chain))
         if each.spki is not None
     ]
     if any(pin in pins for _, pin in seen):
@@ -233,7 +238,7 @@ def _linked(chain: tuple[Glimpse, ...]) -> list[Glimpse]:
 
 def second_opinion(
     chain_ders: Sequence[bytes],
-    roots: tuple[x509.Certificate, ...],
+    roots: tuple[bytes, ...],
     *,
     name: str | None,
     address: Address | None,
@@ -250,7 +255,7 @@ def second_opinion(
 
     Args:
         chain_ders: DER, as the peer sent it, its own first.
-        roots: What is trusted.
+        roots: What is trusted, DER.
         name: The host name to check, as an A-label.
         address: The address to check instead.
         at: The moment that counts; None for now.
@@ -266,7 +271,8 @@ def second_opinion(
             ``verdicts`` has the words of both.
     """
     try:
-        leaf, *rest = map(x509.load_der_x509_certificate, chain_ders)
+        leaf = certificate(chain_ders[0])
+        rest = list(_known(chain_ders[1:]))
         policy = second.PolicyBuilder().store(_store(roots))
         policy = policy.time(at or scene.now)
         if depth is not None:
@@ -282,10 +288,19 @@ def second_opinion(
         raise _refused(error, scene) from error
 
 
+def _known(ders: Iterable[bytes]) -> Iterator[x509.Certificate]:
+    """Leave out what that verifier can't read, and so not build upon."""
+    for der in ders:
+        try:
+            yield certificate(der)
+        except unreadable():
+            continue
+
+
 @lru_cache(maxsize=8)
-def _store(roots: tuple[x509.Certificate, ...]) -> second.Store:
+def _store(roots: tuple[bytes, ...]) -> second.Store:
     """Keep the store of the same roots; there may be hundreds."""
-    return second.Store(list(roots))
+    return second.Store(list(_known(roots)))
 
 
 def _subject(
@@ -300,10 +315,7 @@ def _subject(
         return x509.IPAddress(address)
     if name is not None:
         return x509.DNSName(name)
-    names = leaf.extensions.get_extension_for_class(
-        x509.SubjectAlternativeName
-    ).value
-    for each in names:
+    for each in extension(leaf, x509.SubjectAlternativeName) or ():
         if isinstance(each, x509.IPAddress):
             return x509.IPAddress(each.value)
         if isinstance(each, x509.DNSName):

@@ -271,17 +271,17 @@ def _wrong_name(case: Case) -> Story:
 def _complaint(case: Case) -> Complaint | None:
     """Say what is wrong for a URI or a service, if one was wanted."""
     identity, found = case.scene.identity, case.glimpse
-    if identity is None or found.certificate is None or found.unreadable:
+    if identity is None or found.certificate is None or found.unreadable_names:
         return None
     return identity.complaint(found.certificate)
 
 
 def _nameless(case: Case, wanted: str) -> Story:
-    if case.glimpse.unreadable:
+    if case.glimpse.unreadable_names:
         return case.story._replace(
             code="unreadable-san",
-            text=f"can't prove {wanted!r}, because its extensions are "
-            f"malformed: {case.glimpse.unreadable}",
+            text=f"can't prove {wanted!r}, because its subjectAltName is "
+            f"malformed: {case.glimpse.unreadable_names}",
             hint="have the certificate reissued by other software",
         )
     names = case.glimpse.common_names

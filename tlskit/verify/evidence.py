@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable
 from datetime import datetime, timezone
@@ -9,40 +10,35 @@ from typing import TYPE_CHECKING
 
 from ..errors import VerificationError
 from ..errors.codes import VerifyReason
-from ..openssl.gate import SSL
-from ..x509.gate import Encoding, exceptions, x509
+from ..openssl.gate import SSL, crypto
+from ..x509.reading import readable, unreadable
 from .chain import VerificationScene
 
 if TYPE_CHECKING:
+    from cryptography import x509
+
     from ..engine.callbacks import Record
 
 __all__ = [
+    "can_be_read",
     "certificates_of",
-    "ders_of",
+    "leaf_of",
     "parsed",
-    "presented_by",
+    "path_of",
+    "readable_ders",
     "scene_of",
-    "unreadable",
+    "sent_by",
 ]
 
-
-def unreadable() -> tuple[type[Exception], ...]:
-    """Give what ``cryptography`` raises for what OpenSSL may read."""
-    return (
-        ValueError,
-        TypeError,
-        exceptions.UnsupportedAlgorithm,
-        x509.InvalidVersion,
-        Warning,  # Where warnings are errors.
-    )
+_log = logging.getLogger("tlskit.verify")
 
 
 def scene_of(connection: SSL.Connection, record: Record) -> VerificationScene:
     """Gather what an error about the peer's certificate should tell."""
     settings = record.settings
     return VerificationScene(
-        presented=_presented_ders(connection, record),
-        built=_built_ders(record),
+        presented=sent_by(connection, record),
+        built=tuple(der for _, der in sorted(record.chain.items())),
         expected=None if record.identity is None else record.identity.text,
         sources=settings.source_names,
         roots=settings.root_count,
@@ -54,47 +50,60 @@ def scene_of(connection: SSL.Connection, record: Record) -> VerificationScene:
     )
 
 
-def _built_ders(record: Record) -> tuple[bytes, ...]:
-    return tuple(der for _, der in sorted(record.chain.items()))
-
-
-def _presented_ders(
-    connection: SSL.Connection, record: Record
-) -> tuple[bytes, ...]:
-    try:
-        return ders_of(presented_by(connection, record))
-    except unreadable():  # Malformed; what the callbacks saw has to do.
-        return _built_ders(record)
-
-
-def ders_of(chain: Iterable[x509.Certificate]) -> tuple[bytes, ...]:
-    """Encode a chain."""
-    return tuple(each.public_bytes(Encoding.DER) for each in chain)
-
-
 def certificates_of(ders: Iterable[bytes]) -> tuple[x509.Certificate, ...]:
     """Decode a chain."""
-    return tuple(map(x509.load_der_x509_certificate, ders))
+    return tuple(map(readable, ders))
 
 
-def presented_by(
-    connection: SSL.Connection, record: Record
-) -> tuple[x509.Certificate, ...]:
-    """Give what the peer sent, its own certificate first.
+def readable_ders(ders: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Leave out, and log, what comes with a peer's own and can't be read.
+
+    OpenSSL has judged what it needed; anybody may send more along.
+    """
+    kept = list(ders[:1])
+    for number, der in enumerate(ders[1:], 2):
+        try:
+            readable(der)
+        except unreadable() as error:
+            _log.info(
+                "certificate number %d that the peer sent is left out, since "
+                "it can't be read: %s",
+                *(number, error),
+            )
+        else:
+            kept.append(der)
+    return tuple(kept)
+
+
+def sent_by(connection: SSL.Connection, record: Record) -> tuple[bytes, ...]:
+    """Give what the peer sent, DER, its own certificate first.
 
     In a resumed session that is what it sent in the first handshake.
-
-    Raises:
-        Exception: One of ``unreadable()``, if a certificate is.
     """
     if record.earlier is not None:
-        return certificates_of(record.earlier.peer_chain)
-    chain = tuple(connection.get_peer_cert_chain(as_cryptography=True) or ())
+        return record.earlier.peer_chain
+    # Not by way of cryptography, which may refuse to read it.
+    chain = tuple(map(_der, connection.get_peer_cert_chain() or ()))
     if not record.server_side:
         return chain
     # OpenSSL leaves the client's own certificate out of a server's view.
-    own = connection.get_peer_certificate(as_cryptography=True)
+    own = leaf_of(connection)
     return chain if own is None or own in chain else (own, *chain)
+
+
+def leaf_of(connection: SSL.Connection) -> bytes | None:
+    """Give the peer's own certificate, DER."""
+    own = connection.get_peer_certificate()
+    return None if own is None else _der(own)
+
+
+def path_of(connection: SSL.Connection) -> tuple[bytes, ...]:
+    """Give the path that OpenSSL has verified, DER, the peer's own first."""
+    return tuple(map(_der, connection.get_verified_chain() or ()))
+
+
+def _der(certificate: crypto.X509) -> bytes:
+    return crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
 
 
 def parsed(der: bytes) -> x509.Certificate:
@@ -104,7 +113,7 @@ def parsed(der: bytes) -> x509.Certificate:
         VerificationError: ``cryptography`` finds it malformed.
     """
     try:
-        return x509.load_der_x509_certificate(der)
+        return readable(der)
     except unreadable() as error:
         raise VerificationError(
             f"the peer's certificate is malformed: {error}",
@@ -112,3 +121,18 @@ def parsed(der: bytes) -> x509.Certificate:
             reason=VerifyReason.CERT_REJECTED,
             hint="have it reissued by a CA that follows RFC 5280",
         ) from error
+
+
+def can_be_read(der: bytes, *, needed: bool) -> bool:
+    """Say whether a certificate can be read that OpenSSL has read already.
+
+    Raises:
+        VerificationError: It can't, and it is *needed*.
+    """
+    try:
+        parsed(der)
+    except VerificationError:
+        if needed:
+            raise
+        return False
+    return True

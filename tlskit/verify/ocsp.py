@@ -21,6 +21,7 @@ from ..x509.gate import (
     x509,
 )
 from ..x509.glimpse import Glimpse, shown, stamp
+from ..x509.reading import extension, readable
 from .revocation import Revocation
 from .scene import VerificationScene, refusal
 
@@ -112,14 +113,14 @@ def _refused(
 
 
 def _judge(data: bytes, scene: VerificationScene, *, required: bool) -> None:
-    chain = tuple(map(x509.load_der_x509_certificate, scene.built))
+    chain = tuple(map(readable, scene.built[:2]))
     if not chain:
         raise _UnfitError(R.OCSP_VERIFY_FAILED)
     if not data:
         _check_absence(chain[0], required=required)
         return
     # Whom we trust directly answers for itself.
-    pair = _Pair(chain[0], chain[min(1, len(chain) - 1)])
+    pair = _Pair(chain[0], chain[-1])
     _check(parse_response(data), pair, scene.now)
 
 
@@ -140,13 +141,10 @@ def parse_response(data: bytes) -> ocsp.OCSPResponse:
 
 def must_staple(certificate: x509.Certificate) -> bool:
     """Say whether *certificate* demands a stapled response (RFC 7633)."""
-    try:
-        features = certificate.extensions.get_extension_for_class(
-            x509.TLSFeature
-        ).value
-    except x509.ExtensionNotFound:
-        return False
-    return x509.TLSFeatureType.status_request in features
+    features = extension(certificate, x509.TLSFeature)
+    return (
+        features is not None and x509.TLSFeatureType.status_request in features
+    )
 
 
 def _check_absence(certificate: x509.Certificate, *, required: bool) -> None:

@@ -20,13 +20,14 @@ from ..trust import Roots
 from ..x509.gate import Encoding, dsa, ec, rsa, x509
 from ..x509.glimpse import Glimpse
 from .chain import Pin, check_pins, explain_faults, second_opinion
+from .evidence import certificates_of, parsed
 from .identity import Identity
 from .scene import Fault, VerificationScene
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-__all__ = ["Policy", "judge"]
+__all__ = ["Policy", "judge", "judge_ders"]
 
 Chain: TypeAlias = "tuple[x509.Certificate, ...]"
 
@@ -84,22 +85,27 @@ class Policy:
 
 
 def judge(chain: Chain, policy: Policy) -> Chain:
+    """Verify a peer's chain that was read already; see ``judge_ders``."""
+    return certificates_of(judge_ders(tuple(map(_der, chain)), policy))
+
+
+def judge_ders(chain: tuple[bytes, ...], policy: Policy) -> tuple[bytes, ...]:
     """Verify a peer's chain.
 
     Args:
-        chain: As the peer sent it, its own certificate first.
+        chain: As the peer sent it, DER, its own certificate first.
         policy: What to judge by.
 
     Returns:
-        The path to a trusted certificate, the peer's own first.
+        The path to a trusted certificate, DER, the peer's own first.
 
     Raises:
         VerificationError: The chain is not acceptable.
     """
     path, faults = _build(chain, policy)
     scene = VerificationScene(
-        presented=tuple(map(_der, chain)),
-        built=tuple(map(_der, path)),
+        presented=chain,
+        built=path,
         expected=None if policy.identity is None else policy.identity.text,
         sources=tuple(str(each.source) for each in policy.roots),
         roots=len(policy.ders),
@@ -108,16 +114,17 @@ def judge(chain: Chain, policy: Policy) -> Chain:
         crls=policy.crls,
         identity=policy.identity,
     )
+    read = tuple(map(parsed, path or chain[:1]))
     faults += _unfit(path or chain[:1], policy)
-    faults += _misnamed(chain[0], policy.identity)
+    faults += _misnamed(chain[0], read[0], policy.identity)
     if faults:
         raise explain_faults(tuple(faults), scene)
-    check_pins(scene.built, policy.pins, scene)
+    check_pins(scene.built, policy.pins, scene, linked=True)
     if policy.strict:
         identity = policy.identity
         second_opinion(
             scene.presented,
-            tuple(map(x509.load_der_x509_certificate, policy.ders)),
+            policy.ders,
             name=None
             if identity is None or identity.dns is None
             else identity.dns.decode("ascii"),
@@ -131,20 +138,27 @@ def judge(chain: Chain, policy: Policy) -> Chain:
     return path
 
 
-def _build(chain: Chain, policy: Policy) -> tuple[Chain, list[Fault]]:
+def _build(
+    chain: tuple[bytes, ...], policy: Policy
+) -> tuple[tuple[bytes, ...], list[Fault]]:
     """Have OpenSSL look for a path, and give it, or the fault."""
     store = _store(policy)
     try:
-        # OpenSSL may not even read what cryptography has read.
         with translated(VerificationError, "looking for a path"):
-            leaf, *others = map(crypto.X509.from_cryptography, chain)
+            leaf, *others = (
+                crypto.load_certificate(crypto.FILETYPE_ASN1, each)
+                for each in chain
+            )
             context = crypto.X509StoreContext(store, leaf, others)
             found = context.get_verified_chain()
     except crypto.X509StoreContextError as error:
         code, depth, _ = error.errors
-        at_fault = error.certificate.to_cryptography()
-        return (), [Fault(code, depth, _der(at_fault))]
-    return tuple(each.to_cryptography() for each in found), []
+        return (), [Fault(code, depth, _dump(error.certificate))]
+    return tuple(map(_dump, found)), []
+
+
+def _dump(certificate: crypto.X509) -> bytes:
+    return crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
 
 
 def _store(policy: Policy) -> crypto.X509Store:
@@ -181,26 +195,26 @@ def _set_rules(store: crypto.X509Store, policy: Policy) -> None:
         native.set_purpose(store, _PURPOSES[policy.purpose][0])
 
 
-def _unfit(path: Chain, policy: Policy) -> Iterator[Fault]:
+def _unfit(path: tuple[bytes, ...], policy: Policy) -> Iterator[Fault]:
     """Find what only a connection's security level and rules mind."""
-    for depth, each in enumerate(map(Glimpse, map(_der, path))):
+    for depth, each in enumerate(map(Glimpse, path)):
         if _is_short(each._field(lambda found: found.public_key(), None)):
             code = VerifyReason.CA_KEY_TOO_SMALL
             if depth == 0:
                 code = VerifyReason.EE_KEY_TOO_SMALL
-            yield Fault(code, depth, each.der)
+            yield Fault(code, depth, path[depth])
         digest = each._field(lambda it: it.signature_hash_algorithm, None)
         weak = digest is not None and digest.digest_size < _LEAST_DIGEST
         if weak and not each.self_issued:
-            yield Fault(VerifyReason.CA_MD_TOO_WEAK, depth, each.der)
-    leaf = Glimpse(_der(path[0]))
+            yield Fault(VerifyReason.CA_MD_TOO_WEAK, depth, path[depth])
+    leaf = Glimpse(path[0])
     _, wanted = _PURPOSES[policy.purpose]
     if wanted and leaf.purposes and wanted.isdisjoint(leaf.purposes):
-        yield Fault(VerifyReason.INVALID_PURPOSE, 0, leaf.der)
+        yield Fault(VerifyReason.INVALID_PURPOSE, 0, path[0])
     # The peer itself and its root do not count.
     if policy.depth is not None and len(path) > policy.depth + 2:
         last = len(path) - 1
-        yield Fault(VerifyReason.CERT_CHAIN_TOO_LONG, last, _der(path[last]))
+        yield Fault(VerifyReason.CERT_CHAIN_TOO_LONG, last, path[last])
 
 
 def _is_short(key: object) -> bool:
@@ -211,14 +225,14 @@ def _is_short(key: object) -> bool:
 
 
 def _misnamed(
-    certificate: x509.Certificate, identity: Identity | None
+    der: bytes, certificate: x509.Certificate, identity: Identity | None
 ) -> Iterator[Fault]:
     if identity is None:
         return
     try:
         identity.check(certificate)
     except IdentityError as error:
-        yield Fault(error.reason, 0, _der(certificate))
+        yield Fault(error.reason, 0, der)
 
 
 def _der(certificate: x509.Certificate) -> bytes:

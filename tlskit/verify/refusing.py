@@ -68,7 +68,7 @@ def unreadable(
     return refusal(
         identity,
         certificate,
-        f"expected {identity}, but the certificate's extensions are "
+        f"expected {identity}, but the certificate's subjectAltName is "
         f"malformed: {quoted(str(error))}",
         "unreadable-san",
         hint="have the certificate reissued by other software",

@@ -103,7 +103,7 @@ def refusal(
         code=story.code,
         hint=story.hint,
         reason=reason,
-        der=Glimpse(der).der,
+        der=Glimpse(der).readable_der,
         depth=depth,
         presented_chain=_readable(scene.presented),
         built_chain=_readable(scene.built),
@@ -118,7 +118,8 @@ def refusal(
 
 def _readable(chain: tuple[bytes, ...]) -> tuple[bytes, ...]:
     """Leave out what could not be given back as a certificate."""
-    return tuple(der for der in chain if Glimpse(der).der is not None)
+    found = (Glimpse(der).readable_der for der in chain)
+    return tuple(der for der in found if der is not None)
 
 
 def _background(scene: VerificationScene) -> tuple[str, ...]:

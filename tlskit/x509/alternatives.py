@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from .der import elements
 from .gate import x509
 from .names import common_names
+from .reading import extension
 
 __all__ = [
     "Names",
@@ -27,7 +28,7 @@ _IA5_STRING = 0x16
 
 
 class UnreadableError(Exception):
-    """The extensions of a certificate are malformed."""
+    """The names of a certificate are malformed, or there twice."""
 
 
 @dataclass(frozen=True)
@@ -76,15 +77,13 @@ def harmless(name: object) -> str:
 def read_names(certificate: x509.Certificate) -> Names | None:
     """Read the subjectAltName extension; None if there is none."""
     try:
-        found = certificate.extensions.get_extension_for_class(
-            x509.SubjectAlternativeName
-        ).value
-    except x509.ExtensionNotFound:
-        return None
+        found = extension(certificate, x509.SubjectAlternativeName)
     except Exception as error:
         # A parser may have any complaint about a stranger's bytes:
         # ValueError, TypeError and several classes of its own have been seen.
         raise UnreadableError(f"{type(error).__name__}: {error}") from error
+    if found is None:
+        return None
     others = map(_service, found.get_values_for_type(x509.OtherName) or ())
     return Names(
         tuple(

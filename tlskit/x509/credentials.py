@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 from ..errors import CredentialError
 from ..tools.public import public
 from . import gate, pem
-from .gate import dsa, ec, exceptions, pkcs12, rsa, serialization, x509
+from .gate import Encoding, dsa, ec, exceptions, rsa, serialization, x509
+from .names import subject_text
 from .paths import path_of
+from .reading import readable, unreadable
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -33,11 +35,14 @@ __all__ = [
     "KeySource",
     "Password",
     "PrivateKey",
+    "Secret",
     "Source",
     "check_pair",
+    "checked_kind",
     "kind_of",
     "load_certificates",
-    "load_pkcs12",
+    "load_ders",
+    "read_source",
 ]
 
 Bytes = bytes | bytearray | memoryview
@@ -56,6 +61,17 @@ class CertificateChain:
 
     #: Our own first.
     certificates: tuple[gate.x509.Certificate, ...]
+    #: The same, byte for byte, DER.
+    ders: tuple[bytes, ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        """Encode what was not given encoded."""
+        if not self.ders:
+            ders = tuple(
+                each.public_bytes(gate.Encoding.DER)
+                for each in self.certificates
+            )
+            object.__setattr__(self, "ders", ders)
 
     @classmethod
     def load(cls, source: Source) -> CertificateChain:
@@ -72,7 +88,16 @@ class CertificateChain:
             CredentialError: There is none, or it is malformed.
             TypeError: *source* can't be one.
         """
-        return cls(load_certificates(source))
+        ders, complaints = _found(source)
+        return cls(tuple(map(_checked, ders, complaints)), ders)
+
+    @property
+    def exact(self) -> bool:
+        """Whether ``cryptography`` reads all of it just as it is encoded."""
+        pairs = zip(self.certificates, self.ders, strict=True)
+        return all(
+            each.public_bytes(gate.Encoding.DER) == der for each, der in pairs
+        )
 
     @property
     def leaf(self) -> x509.Certificate:
@@ -114,13 +139,13 @@ class PrivateKey:
         """
         if hasattr(source, "private_bytes"):
             given: Any = source
-            return _checked_kind(cls(given), rsa, "the key object")
-        data, name = _read(source, "a private key")
-        secret = _Secret(password)
+            return checked_kind(cls(given), rsa, "the key object")
+        data, name = read_source(source, "a private key")
+        secret = Secret(password)
         if not asn1 and b"-----BEGIN " in data:
             return _first_key(data, name, rsa, secret)
         key = cls(_key_from_der(data, name, secret))
-        return _checked_kind(key, rsa, name)
+        return checked_kind(key, rsa, name)
 
     @property
     def key(self) -> PrivateKeyTypes:
@@ -152,7 +177,7 @@ class PrivateKey:
         return f"<{type(self).__name__} {self.kind}>"
 
 
-class _Secret:
+class Secret:
     """A password, asked for once and only when it is needed."""
 
     def __init__(self, password: Password) -> None:
@@ -160,9 +185,15 @@ class _Secret:
 
     @property
     def given(self) -> bool:
+        """Whether there is one."""
         return self._password is not None
 
     def bytes(self) -> bytes:
+        """Ask for it.
+
+        Raises:
+            TypeError: It is no password.
+        """
         value = self._password
         if callable(value):
             value = value()
@@ -173,7 +204,7 @@ class _Secret:
         return value
 
 
-def _read(source: object, wanted: str) -> tuple[bytes, str]:
+def read_source(source: object, wanted: str) -> tuple[bytes, str]:
     """Give the bytes of a path or of bytes, and a name for messages."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         return bytes(source), "the bytes given"
@@ -210,16 +241,43 @@ def load_certificates(source: Source) -> tuple[x509.Certificate, ...]:
         CredentialError: There is none, or one is malformed.
         TypeError: *source* can't be one.
     """
+    return CertificateChain.load(source).certificates
+
+
+def load_ders(source: Source) -> tuple[bytes, ...]:
+    """Read certificates that a peer may have sent, each as it is encoded.
+
+    Args:
+        source: A path, bytes (PEM or DER), a certificate or several.
+
+    Raises:
+        CredentialError: There is none, or the first one is malformed.
+        TypeError: *source* can't be one.
+    """
+    ders, names = _found(source)
+    _checked(ders[0], names[0])
+    return ders
+
+
+def _found(source: Source) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
+    """Give each certificate, and how to complain of it."""
     if isinstance(source, x509.Certificate):
-        return (source,)
+        source = (source,)
     if isinstance(source, Iterable) and not isinstance(
         source, (str, bytes, bytearray, memoryview)
     ):
-        return _objects(source)
-    data, name = _read(source, "a certificate")
-    if b"-----BEGIN " in data:
-        return _from_pem(data, name)
-    return (_certificate(data, f"{name} holds no certificate, PEM or DER"),)
+        found = _objects(source)
+        complaint = "a certificate that was given as an object is malformed"
+        ders = tuple(each.public_bytes(Encoding.DER) for each in found)
+        return ders, (complaint,) * len(ders)
+    data, name = read_source(source, "a certificate")
+    if b"-----BEGIN " not in data:
+        return (data,), (f"{name} holds no certificate, PEM or DER",)
+    ders = _from_pem(data, name)
+    return ders, tuple(
+        f"certificate number {number} in {name} is malformed"
+        for number in range(1, len(ders) + 1)
+    )
 
 
 def _objects(source: Iterable[Any]) -> tuple[x509.Certificate, ...]:
@@ -232,7 +290,7 @@ def _objects(source: Iterable[Any]) -> tuple[x509.Certificate, ...]:
     return found
 
 
-def _from_pem(data: bytes, name: str) -> tuple[x509.Certificate, ...]:
+def _from_pem(data: bytes, name: str) -> tuple[bytes, ...]:
     ders = pem.certificates(data)
     if not ders:
         labels = sorted({block.label for block in pem.blocks(data)})
@@ -242,15 +300,10 @@ def _from_pem(data: bytes, name: str) -> tuple[x509.Certificate, ...]:
             code="no-certificate",
             hint="give the file that has BEGIN CERTIFICATE in it",
         )
-    return tuple(
-        _certificate(
-            der, f"certificate number {number} in {name} is malformed"
-        )
-        for number, der in enumerate(ders, 1)
-    )
+    return ders
 
 
-def _certificate(der: bytes, complaint: str) -> x509.Certificate:
+def _checked(der: bytes, complaint: str) -> x509.Certificate:
     if not der.strip():
         raise CredentialError(
             complaint + ": it is empty",
@@ -258,14 +311,9 @@ def _certificate(der: bytes, complaint: str) -> x509.Certificate:
             hint="give a file that has BEGIN CERTIFICATE in it",
         )
     try:
-        certificate = x509.load_der_x509_certificate(der)
+        certificate = readable(der)
         certificate.public_key()
-    except (
-        ValueError,
-        TypeError,
-        exceptions.UnsupportedAlgorithm,
-        x509.InvalidVersion,
-    ) as error:
+    except unreadable() as error:
         raise CredentialError(
             f"{complaint}: {error}",
             code="malformed-certificate",
@@ -278,7 +326,7 @@ def _certificate(der: bytes, complaint: str) -> x509.Certificate:
 
 
 def _first_key(
-    data: bytes, name: str, want_rsa: bool, secret: _Secret
+    data: bytes, name: str, want_rsa: bool, secret: Secret
 ) -> PrivateKey:
     """Take the first key of PEM text; with *want_rsa*, the first RSA key."""
     skipped = []
@@ -287,7 +335,7 @@ def _first_key(
             continue
         key = PrivateKey(_key_from_pem(block.text, name, secret))
         if not want_rsa or isinstance(key.key, rsa.RSAPrivateKey):
-            return _checked_kind(key, want_rsa, name)
+            return checked_kind(key, want_rsa, name)
         skipped.append(key.kind)
     if skipped:
         raise CredentialError(
@@ -305,14 +353,14 @@ def _first_key(
     )
 
 
-def _key_from_pem(text: bytes, name: str, secret: _Secret) -> Any:
+def _key_from_pem(text: bytes, name: str, secret: Secret) -> Any:
     encrypted = b"ENCRYPTED" in text
     return _decoded(
         serialization.load_pem_private_key, text, name, secret, encrypted
     )
 
 
-def _key_from_der(data: bytes, name: str, secret: _Secret) -> Any:
+def _key_from_der(data: bytes, name: str, secret: Secret) -> Any:
     if not data.strip():
         raise CredentialError(
             f"a private key is wanted, but {name} is empty",
@@ -335,7 +383,7 @@ def _decoded(
     load: Callable[..., Any],
     data: bytes,
     name: str,
-    secret: _Secret,
+    secret: Secret,
     encrypted: bool,
 ) -> Any:
     if encrypted and not secret.given:
@@ -373,7 +421,12 @@ def _short(error: Exception) -> str:
     return str(error).partition(".")[0].partition("(")[0].strip()
 
 
-def _checked_kind(key: PrivateKey, want_rsa: bool, name: str) -> PrivateKey:
+def checked_kind(key: PrivateKey, want_rsa: bool, name: str) -> PrivateKey:
+    """Refuse a key that no handshake can use.
+
+    Raises:
+        CredentialError: It is one.
+    """
     if want_rsa and not isinstance(key.key, rsa.RSAPrivateKey):
         raise CredentialError(
             f"an RSA key is wanted, but {name} is {key.kind}",
@@ -426,49 +479,10 @@ def check_pair(chain: CertificateChain, key: PrivateKey) -> None:
         )
     raise CredentialError(
         f"the private key ({key.kind}) does not belong to the certificate "
-        f"{leaf.subject.rfc4514_string()!r} ({kind_of(leaf.public_key())})",
+        f"{subject_text(leaf)!r} ({kind_of(leaf.public_key())})",
         code="key-mismatch",
         hint=hint,
     )
-
-
-def load_pkcs12(
-    source: AnyPath | Bytes, password: Password = None
-) -> tuple[PrivateKey, CertificateChain]:
-    """Read key and chain from a PKCS#12 file (RFC 7292).
-
-    Args:
-        source: A path, or bytes.
-        password: Of the file.
-
-    Raises:
-        CredentialError: It can't be read, or lacks one of the two.
-    """
-    data, name = _read(source, "a PKCS#12 file")
-    secret = _Secret(password)
-    phrase = secret.bytes() if secret.given else None
-    try:
-        key, leaf, others = pkcs12.load_key_and_certificates(data, phrase)
-    except (
-        ValueError,
-        TypeError,
-        exceptions.UnsupportedAlgorithm,
-        UserWarning,  # "Not DER", where warnings are errors.
-        x509.InvalidVersion,
-    ) as error:
-        raise CredentialError(
-            f"the PKCS#12 file {name} can't be read: the password is wrong, "
-            "or it is damaged",
-            code="bad-pkcs12",
-            hint="check the password",
-        ) from error
-    if key is None or leaf is None:
-        missing = "private key" if key is None else "certificate"
-        raise CredentialError(
-            f"the PKCS#12 file {name} holds no {missing}", code="bad-pkcs12"
-        )
-    found = _checked_kind(PrivateKey(key), False, name)
-    return found, CertificateChain((leaf, *others))
 
 
 def _spki(key: PublicKeyTypes) -> bytes:

@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-__all__ = ["Element", "Fields", "element", "elements", "fields"]
+__all__ = [
+    "Element",
+    "Fields",
+    "dotted",
+    "element",
+    "elements",
+    "fields",
+]
 
 _VERSION = 0xA0
 
@@ -71,3 +78,17 @@ def elements(der: bytes) -> Iterator[Element]:
         end = body + length
         yield Element(der[start], der[body:end], der[start:end])
         start = end
+
+
+def dotted(oid: bytes) -> str:
+    """Write an object identifier with dots."""
+    arcs = []
+    arc = 0
+    for byte in oid:
+        arc = arc << 7 | byte & 0x7F
+        if not byte & 0x80:
+            arcs.append(arc)
+            arc = 0
+    # The first two arcs share a number (X.690, section 8.19.4).
+    root = min(arcs[0] // 40, 2)
+    return ".".join(map(str, [root, arcs[0] - 40 * root, *arcs[1:]]))

@@ -13,6 +13,7 @@ from functools import cache, cached_property
 from ipaddress import IPv4Address, IPv6Address
 from typing import TypeVar
 
+from . import reading
 from .der import fields
 from .gate import Encoding, oid, rsa, x509
 
@@ -37,6 +38,21 @@ def _purposes() -> dict[x509.ObjectIdentifier, str]:
         known.OCSP_SIGNING: "OCSPSigning",
         known.ANY_EXTENDED_KEY_USAGE: "any",
     }
+
+
+@cache
+def _decisive() -> tuple[type[x509.ExtensionType], ...]:
+    """Name the extensions by which OpenSSL builds a path."""
+    return (
+        x509.SubjectAlternativeName,
+        x509.BasicConstraints,
+        x509.KeyUsage,
+        x509.ExtendedKeyUsage,
+        x509.NameConstraints,
+        x509.SubjectKeyIdentifier,
+        x509.AuthorityKeyIdentifier,
+        x509.CRLDistributionPoints,
+    )
 
 
 def shown(text: str, longest: int = _LONGEST) -> str:
@@ -70,9 +86,7 @@ class Glimpse:
 
     def __init__(self, der: bytes | None) -> None:
         self._certificate = (
-            None
-            if der is None
-            else _read(lambda: x509.load_der_x509_certificate(der), None)
+            None if der is None else _read(lambda: reading.readable(der), None)
         )
         #: As it was given, if it could be parsed at all.
         self.der = None if self._certificate is None else der
@@ -84,8 +98,15 @@ class Glimpse:
 
     @property
     def certificate(self) -> x509.Certificate | None:
-        """The certificate, if it could be parsed at all."""
+        """The certificate, if it could be parsed at all; to look at only."""
         return self._certificate
+
+    @property
+    def readable_der(self) -> bytes | None:
+        """The same in DER; see ``reading.readable()`` for where it differs."""
+        if self._certificate is None:
+            return None
+        return self._certificate.public_bytes(Encoding.DER)
 
     def _field(self, call: Callable[[x509.Certificate], T], default: T) -> T:
         certificate = self._certificate
@@ -94,10 +115,7 @@ class Glimpse:
         return _read(lambda: call(certificate), default)
 
     def _extension(self, kind: type[X]) -> X | None:
-        return self._field(
-            lambda found: found.extensions.get_extension_for_class(kind).value,
-            None,
-        )
+        return self._field(lambda found: reading.extension(found, kind), None)
 
     @cached_property
     def name(self) -> str:
@@ -160,11 +178,23 @@ class Glimpse:
 
     @cached_property
     def unreadable(self) -> str:
-        """Why its extensions can't be read; empty if they can."""
+        """Why an extension can't be read that decides; empty if all can."""
+        for kind in _decisive():
+            complaint = self._unreadable(kind)
+            if complaint:
+                return complaint
+        return ""
+
+    @cached_property
+    def unreadable_names(self) -> str:
+        """Why its names can't be read; empty if they can."""
+        return self._unreadable(x509.SubjectAlternativeName)
+
+    def _unreadable(self, kind: type[x509.ExtensionType]) -> str:
         if self._certificate is None:
             return ""
         try:
-            self._certificate.extensions  # noqa: B018 - parsed on access
+            reading.extension(self._certificate, kind)
         except Exception as error:  # noqa: BLE001 - as in _read()
             return shown(str(error)) or type(error).__name__
         return ""
@@ -222,12 +252,14 @@ class Glimpse:
 
     def issued(self, other: Glimpse) -> bool:
         """Whether it issued *other*: by name and by signature."""
-        issuer, certificate = self._certificate, other.certificate
-        if issuer is None or certificate is None:
+        issuer, subject = self._certificate, other.der
+        if issuer is None or subject is None:
             return False
 
         def check() -> bool:
-            certificate.verify_directly_issued_by(issuer)
+            # What was changed to be readable is signed by nobody.
+            signed = reading.certificate(subject)
+            signed.verify_directly_issued_by(issuer)
             return True
 
         return _read(check, False)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from .der import Element, elements, fields
+from .der import Element, dotted, elements, fields
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 __all__ = [
     "common_names",
     "issuer_oneline",
+    "issuer_text",
     "oneline",
     "subject_oneline",
+    "subject_text",
 ]
 
 _BIT_STRING, _SEQUENCE = 0x03, 0x30
@@ -67,6 +69,25 @@ def subject_oneline(certificate: x509.Certificate) -> bytes:
 def issuer_oneline(certificate: x509.Certificate) -> bytes:
     """Write the issuer of *certificate*, also one that can't be decoded."""
     return _oneline(fields(certificate.tbs_certificate_bytes).issuer.whole)
+
+
+def subject_text(certificate: x509.Certificate) -> str:
+    """Write the subject as RFC 4514 says, also one that can't be decoded.
+
+    Such a one is written as ``subject_oneline`` does.
+    """
+    try:
+        return certificate.subject.rfc4514_string()
+    except (ValueError, TypeError):
+        return subject_oneline(certificate).decode("ascii")
+
+
+def issuer_text(certificate: x509.Certificate) -> str:
+    """Write the issuer in the same way."""
+    try:
+        return certificate.issuer.rfc4514_string()
+    except (ValueError, TypeError):
+        return issuer_oneline(certificate).decode("ascii")
 
 
 def common_names(certificate: x509.Certificate) -> tuple[str, ...]:
@@ -124,20 +145,7 @@ def _attributes(der: bytes) -> Iterator[_Attribute]:
     for place, rdn in enumerate(elements(name.content)):
         for attribute in elements(rdn.content):
             oid, value = elements(attribute.content)
-            yield _Attribute(place, _dotted(oid.content), value)
-
-
-def _dotted(oid: bytes) -> str:
-    arcs = []
-    arc = 0
-    for byte in oid:
-        arc = arc << 7 | byte & 0x7F
-        if not byte & 0x80:
-            arcs.append(arc)
-            arc = 0
-    # The first two arcs share a number (X.690, section 8.19.4).
-    root = min(arcs[0] // 40, 2)
-    return ".".join(map(str, [root, arcs[0] - 40 * root, *arcs[1:]]))
+            yield _Attribute(place, dotted(oid.content), value)
 
 
 def _table(prefix: str, names: str) -> dict[str, str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime
-from typing import Any, Literal, TypedDict, TypeVar, final
+from typing import Any, Literal, TypedDict, final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -19,6 +20,7 @@ from cryptography.x509.oid import SignatureAlgorithmOID
 
 from ...verify.chain import Pin, pin_of
 from ...x509.glimpse import Glimpse, shown, stamp
+from ...x509.reading import extension, serial_number
 from ..data import CertificateData, certificate_data
 
 __all__ = [
@@ -33,8 +35,6 @@ __all__ = [
     "request_object",
     "revocation_object",
 ]
-
-X = TypeVar("X", bound=x509.ExtensionType)
 
 #: So many of a list's revoked certificates are named.
 _MOST_REVOKED = 100
@@ -166,9 +166,11 @@ def certificate_object(
     """
     glimpse = Glimpse(certificate.public_bytes(Encoding.DER))
     basic, usage, problem = None, None, None
+    with suppress(Exception):  # What is wrong with them is told below.
+        basic = extension(certificate, x509.BasicConstraints)
+        usage = extension(certificate, x509.KeyUsage)
     try:
-        basic = _extension(certificate, x509.BasicConstraints)
-        usage = _extension(certificate, x509.KeyUsage)
+        certificate.extensions  # noqa: B018 - parsed on access
     except Exception as error:  # noqa: BLE001 - a parser of strangers' bytes
         problem = f"its extensions are malformed: {shown(str(error))}"
     start = certificate.not_valid_before_utc
@@ -180,7 +182,7 @@ def certificate_object(
         chain=0,
         depth=0,
         issued_by=None,
-        serial=f"{certificate.serial_number:x}",
+        serial=f"{serial_number(certificate):x}",
         validity=_validity(start, end, now),
         days_left=(end - now).days,
         key=_certified_key(certificate),
@@ -192,13 +194,6 @@ def certificate_object(
         sha1=certificate.fingerprint(hashes.SHA1()).hex(),  # noqa: S303
         problem=problem,
     )
-
-
-def _extension(certificate: x509.Certificate, kind: type[X]) -> X | None:
-    try:
-        return certificate.extensions.get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
-        return None
 
 
 def _validity(start: datetime, end: datetime, now: datetime) -> str:
