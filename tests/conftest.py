@@ -50,6 +50,7 @@ LONG = (
     "test_tutorial.py",
     "test_cli_*.py",
     "test_cli.py",
+    "test_acme_orders.py",
     "test_crowd.py",
     "test_examples.py",
     "test_haproxy.py",

@@ -15,6 +15,7 @@ __all__ = ["main"]
 
 DOORS = (
     "tlskit",
+    "tlskit.acme",
     "tlskit.aio",
     "tlskit.errors",
     "tlskit.hashing",

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 import tlskit
-from tlskit import aio, hashing, starttls, testing, trio
+from tlskit import acme, aio, hashing, starttls, testing, trio
 
 # ``tlskit.stdlib`` has the interface of ``ssl``, which is documented there.
-MODULES = (tlskit, aio, hashing, starttls, testing, trio)
+MODULES = (tlskit, acme, aio, hashing, starttls, testing, trio)
 #: Methods that the reference leaves out: they are for the engine.
 INSIDE = {"SessionCache.forget", "SessionCache.keep", "SessionCache.take"}
 #: Arguments that are a time.

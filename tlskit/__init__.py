@@ -10,8 +10,6 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from ._version import __version__
-
 __all__ = [
     "DH4096_PARAMS",
     "Alert",
@@ -76,6 +74,8 @@ __all__ = [
     "supported_client_protocols",
     "supported_server_protocols",
 ]
+
+__version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from . import library

@@ -12,6 +12,7 @@ from typing_extensions import assert_type
 
 import tlskit
 from tlskit import hashing
+from tlskit.acme import AcmeCredentials
 from tlskit.testing import CA, Leaf, memory_pair
 
 
@@ -236,3 +237,23 @@ def driver(client: Client, server: Server) -> None:
         tlskit.Identity.service("_imap.a.example"),
     ):
         tlskit.connect("a.example", identity=identity).close()
+
+
+def acme() -> tlskit.ServerContext:
+    """Have certificates that renew themselves."""
+    credentials = AcmeCredentials(
+        ["www.example"],
+        directory="https://acme.example/directory",
+        storage=Path("acme"),
+        contact=["mailto:us@www.example"],
+        profile="shortlived",
+        trust=tlskit.VerifySource.of("roots.pem"),
+        terms_agreed=True,
+        on_failure=lambda error: error.hint,
+    )
+    assert_type(credentials.obtain(timeout=60), bool)
+    assert_type(credentials.last_error, tlskit.ConfigurationError | None)
+    assert_type(credentials.certificate_chain, tlskit.CertificateChain)
+    context = tlskit.ServerContext()
+    context.load_credentials(credentials)
+    return context

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from ..context.sides import ServerContext, server_context
 from ..errors import TLSError
 from ..ports.engines import new_engine
+from ..server.acme.renewing import Renewal
 from ..server.collecting import Collector, Counting
 from ..server.listening import check_credentials, listening_socket
 from ..server.metrics import ListenerStatistics
-from ..server.tally import Meter, Tally, reason_of
+from ..server.tally import HARMLESS, Meter, Tally, reason_of
 from ..tools.deadline import Deadline
 from .driver import AsyncDriver
 from .opening import port_over, shaken
@@ -73,6 +74,8 @@ class AsyncServer:
         self._closed = False
         self._address = "{}:{}".format(*sock.getsockname()[:2])
         self._tally = Tally(_nothing)
+        self._renewal = Renewal()
+        self._renewal.begin(context)
         #: How many clients failed in their handshake.
         self.failures: int = 0
         self._accepting = asyncio.get_running_loop().create_task(
@@ -146,6 +149,7 @@ class AsyncServer:
                 self._shaking.add(task)
                 task.add_done_callback(partial(self._leave, sock, meter))
         finally:
+            self._renewal.end()
             self._sock.close()
 
     async def _next(self, loop: asyncio.AbstractEventLoop) -> Any:
@@ -168,7 +172,7 @@ class AsyncServer:
         try:
             port = await self._shake(sock, loop, meter)
         except Exception as error:  # noqa: BLE001 - a hook raises anything
-            self.failures += 1
+            self.failures += reason_of(error) not in HARMLESS
             self._tally.refuse(reason_of(error))
             _tell(error, "a client failed", loop)
             return
@@ -236,6 +240,7 @@ class AsyncServer:
         Those that are being served live on.  A second call is harmless.
         """
         self._closed = True
+        self._renewal.end()
         self._accepting.cancel()
         for task in self._shaking:
             task.cancel()

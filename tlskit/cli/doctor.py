@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypedDict
 import click
 from rich.text import Text
 
-from .._version import __version__
+from .. import __version__
 from ..errors import ConfigurationError
 from ..openssl import library
 from ..openssl.gate import is_available, why_unavailable

@@ -7,7 +7,7 @@ from importlib import import_module
 
 import click
 
-from .._version import __version__
+from .. import __version__
 from .console import complain
 from .exit import MEANINGS, ExitCode, exit_code
 

@@ -63,7 +63,7 @@ from ..verify.identity import Identity
 from .build import Built, set_verify, verify_mode
 from .callbacks import Hooks, Record
 from .facts import Facts
-from .hello.asking import Asking, no_client_hello
+from .hello.asking import Asking, challenge_answered, no_client_hello
 from .hello.choosing import Greeting
 from .hello.client_hello import ClientHello
 from .resumption import Resumption
@@ -138,7 +138,9 @@ class Engine(Asking):
         if server_side:
             used = hooks.hooks_in_use
             settings.check_certificate(used)
-            self._greeting = Greeting(waits="choose_for" in used)
+            self._greeting = Greeting(
+                waits="choose_for" in used or bool(settings.answering)
+            )
         self.server_side = server_side
         self.state: State = State.HANDSHAKE
         self.facts: Facts | None = None
@@ -151,6 +153,8 @@ class Engine(Asking):
             insists=insists,
             announced=announced,
         )
+        if self._greeting is not None:
+            self.record.greeting = self._greeting
         self._lock = threading.Lock()
         self._unheard = False  # OpenSSL has got what the hook has not.
         self._last_words = b""  # An alert from before OpenSSL has begun.
@@ -414,6 +418,11 @@ class Engine(Asking):
 
     def _open(self) -> None:
         """Reach OPEN, if the peer is the one that was meant."""
+        if self.record.challenge:
+            # It has seen the certificate; nothing else is to be said (RFC
+            # 8737, section 3).
+            self._connection.shutdown()
+            self._fail(challenge_answered())
         if self._foreseen is None:
             self.facts = self._accepted()
         else:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 from ..errors import ConfigurationError, CredentialError
 from ..openssl.protocols import Protocol as Versions
@@ -55,6 +55,18 @@ class CredentialSource(Renewed, Protocol):
 
     def current(self) -> Pair | None:
         """Give the newest good pair; None while there is none yet."""
+
+
+class ChallengeSource(CredentialSource, Protocol):
+    """One that proves, in a handshake, that a name is ours (RFC 8737)."""
+
+    def answer(self, server_name: str | None, offered: Iterable[str]) -> Any:
+        """Give the ``ServerContext`` that answers a challenge, or None.
+
+        Args:
+            server_name: What the client named.
+            offered: The protocols that it offers.
+        """
 
 
 class Verify(Enum):
@@ -160,6 +172,8 @@ class Settings:
     #: behind it come before *more*.  And sources of further roots.
     credentials: tuple[CredentialSource, ...] = ()
     trust: tuple[ReloadableRoots, ...] = ()
+    #: Those of the sources that answer challenges; they outlive ``reloaded``.
+    answering: tuple[ChallengeSource, ...] = field(default=(), compare=False)
 
     @property
     def root_count(self) -> int:
@@ -215,6 +229,7 @@ class Settings:
                 chain=None if first is None else first.chain,
                 key=None if first is None else first.key,
                 more=(*pairs[1:], *self.more),
+                answering=tuple(filter(_answers, self.credentials)),
             )
         moving = [roots for each in self.trust for roots in each.current()]
         known = {each.source: each for each in (*self.roots, *moving)}
@@ -287,6 +302,10 @@ class Settings:
                 hint="call set_ocsp_response() with one for the new "
                 "certificate",
             )
+
+
+def _answers(source: CredentialSource) -> TypeGuard[ChallengeSource]:
+    return hasattr(source, "answer")
 
 
 def alpn_names(protocols: object) -> tuple[bytes, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import ConfigurationError, TLSError
 from ..ports.port import SSLPort
-from .tally import Tally, reason_of
+from .tally import HARMLESS, Tally, reason_of
 
 __all__ = ["Events"]
 
@@ -22,9 +22,6 @@ _handler = logging.getLogger("tlskit.listener.handler")
 _server = logging.getLogger("tlskit.listener.server")
 
 Peer = tuple[str, int]
-
-#: Refusals that mean nothing.
-_HARMLESS = {"health-check"}
 
 
 class Events:
@@ -74,7 +71,7 @@ class Events:
         reason = reason_of(error)
         self._tally.refuse(reason)
         level = logging.INFO
-        if reason in _HARMLESS:
+        if reason in HARMLESS:
             level = logging.DEBUG
         elif isinstance(error, ConfigurationError) or (
             not isinstance(error, OSError)

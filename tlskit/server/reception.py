@@ -24,6 +24,7 @@ from ..errors import ClosedError
 from ..ports.port import SSLPort
 from ..ports.transport import tune
 from ..tools.deadline import Deadline
+from .acme.renewing import Renewal
 from .events import Events
 from .handshakes import Handshake
 from .local import is_local, place_of
@@ -106,6 +107,7 @@ class Reception:
         self._sources = Sources()
         self._rest = Deadline.now()
         self._lock = threading.Lock()
+        self._renewal = Renewal()
         self._inside: int | None = None  # Which thread takes its turn.
         self.selector = selectors.DefaultSelector()
         self.selector.register(self._bell, selectors.EVENT_READ)
@@ -158,6 +160,7 @@ class Reception:
 
     def _release(self) -> None:
         """Give everything back; a second call is harmless."""
+        self._renewal.end()
         if self._bell.fileno() == -1:
             return
         for each in self.handshakes.values():
@@ -212,6 +215,7 @@ class Reception:
         """
         assert self._lock.locked()
         self.check_open()
+        self._renewal.begin(self._rules.context)
         self._admit()
         pending = False
         for key, _ in self.selector.select(self._next_moment(deadline)):

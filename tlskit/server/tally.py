@@ -13,7 +13,10 @@ from ..errors import TLSError
 from ..ports.transport import SocketTransport
 from .metrics import BOUNDS, ListenerStatistics
 
-__all__ = ["Meter", "MeteredTransport", "Tally", "reason_of"]
+__all__ = ["HARMLESS", "Meter", "MeteredTransport", "Tally", "reason_of"]
+
+#: Refusals that mean nothing.
+HARMLESS = frozenset({"acme-challenge", "health-check"})
 
 
 def reason_of(error: BaseException) -> str:

@@ -13,10 +13,11 @@ from ..context.sides import ServerContext, server_context
 from ..errors import TLSError
 from ..ports.engines import new_engine
 from ..ports.port import endpoints_of
+from ..server.acme.renewing import Renewal
 from ..server.collecting import Collector, Counting
 from ..server.listening import check_credentials, listening_socket
 from ..server.metrics import ListenerStatistics
-from ..server.tally import Meter, Tally, reason_of
+from ..server.tally import HARMLESS, Meter, Tally, reason_of
 from ..tools.deadline import Deadline
 from .carriers import SocketCarrier
 from .opening import port_over, shaken
@@ -73,6 +74,7 @@ class TrioServer:
         self._closed = False
         self._address = "{}:{}".format(*sock.getsockname()[:2])
         self._tally = Tally(_nothing)
+        self._renewal = Renewal()
         self._over = trio.Event()
         #: How many clients failed in their handshake.
         self.failures: int = 0
@@ -135,6 +137,7 @@ class TrioServer:
 
     async def _run(self, started: Callable[[TrioServer], object]) -> None:
         """Serve until closed, and until nobody is served any more."""
+        self._renewal.begin(self._context)
         try:
             async with trio.open_nursery() as nursery:
                 started(self)
@@ -142,6 +145,7 @@ class TrioServer:
                     await self._accept(nursery)
         finally:
             self._closed = True
+            self._renewal.end()
             self._sock.close()
             self._over.set()
 
@@ -190,7 +194,7 @@ class TrioServer:
             try:
                 port = await self._shake(sock, meter)
             except Exception as error:
-                self.failures += 1
+                self.failures += reason_of(error) not in HARMLESS
                 self._tally.refuse(reason_of(error))
                 _tell(error, "a client failed")
             except trio.Cancelled:
@@ -247,6 +251,7 @@ class TrioServer:
         Those that are being served live on.  A second call is harmless.
         """
         self._closed = True
+        self._renewal.end()
         for scope in (self._accepting, *self._shaking):
             scope.cancel()
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 import click
 from rich.text import Text
 
-from ..._version import __version__
+from ... import __version__
 from ...openssl.library import version
 from ...verify.identity import presented_names
 from ..console import open_console, show_json, show_rows

@@ -11,7 +11,7 @@ from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from ..._version import __version__
+from ... import __version__
 from ...ports.port import SSLPort
 from ...tools.deadline import Deadline
 from .journal import Journal, Traffic

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from ...errors import NegotiationError
 from ...errors.codes import Alert
+from .choosing import Greeting
 
 if TYPE_CHECKING:
     from ...openssl.gate import SSL
@@ -32,6 +33,10 @@ class Answers:
         self.settings: Settings = built.settings
         #: The names of the hooks that have something to say.
         self.used: frozenset[str] = built.hooks
+        #: What a client says first.
+        self.greeting = Greeting(waits=False)
+        #: Whether that was an ACME server's question, which was answered.
+        self.challenge: bool = False
         #: What a hook raised, or what refused on its behalf.
         self.error: BaseException | None = None
         # OpenSSL may still call a context after the switch to another; the
@@ -96,6 +101,22 @@ class Answers:
             return None
         return self._switch(connection, chosen)
 
+    def challenged(self, settings: Settings) -> Hooks | None:
+        """Give who answers instead, if the client is an ACME server.
+
+        Args:
+            settings: Of a context that may have what such a server validates.
+        """
+        sources = settings.answering
+        hello = self.greeting.hello if sources else None
+        if hello is None:
+            return None
+        asked = hello.server_name, hello.alpn
+        found = (source.answer(*asked) for source in sources)
+        answer: Hooks | None = next(filter(None, found), None)
+        self.challenge = answer is not None
+        return answer
+
     def adopt(self, chosen: object) -> Built:
         """Go on by the rules of the context that ``choose_for`` has chosen.
 
@@ -108,6 +129,7 @@ class Answers:
                 f"choose_for() returns a ServerContext or None, not {chosen!r}"
             )
         hooks: Hooks = cast("Hooks", chosen)
+        hooks = self.challenged(hooks.prepared().settings) or hooks
         built = hooks.prepared()
         built.settings.check_certificate(hooks.hooks_in_use)
         self._take_on(hooks, built)
@@ -119,6 +141,7 @@ class Answers:
                 "choose_context() returns a ServerContext or None, "
                 f"not {chosen!r}"
             )
+        chosen = self.challenged(chosen.prepared().settings) or chosen
         built = chosen.prepared()
         version = connection.get_protocol_version()
         protocol = built.settings.protocol

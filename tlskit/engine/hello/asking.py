@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .choosing import Greeting
     from .client_hello import ClientHello
 
-__all__ = ["Asking", "no_client_hello"]
+__all__ = ["Asking", "challenge_answered", "no_client_hello"]
 
 
 class Asking:
@@ -78,7 +78,9 @@ class Asking:
     def _ask(self, hello: ClientHello) -> None:
         try:
             with self.record.calling():
-                answer = self.record.hooks.choose_for(hello)
+                answer = self.record.challenged(
+                    self.record.settings
+                ) or self.record.hooks.choose_for(hello)
         except BaseException as error:  # noqa: BLE001 - raised by a step
             self._turn_away(error)
             return
@@ -157,4 +159,12 @@ def no_client_hello() -> HandshakeError:
         "the client's first message is no ClientHello, or malformed",
         code="malformed-client-hello",
         hint="see what the client is; it does not speak TLS as it should",
+    )
+
+
+def challenge_answered() -> HandshakeError:
+    """Say that a connection was nothing but a question (RFC 8737)."""
+    return HandshakeError(
+        "an ACME server has looked whether a name is ours, and was answered",
+        code="acme-challenge",
     )
