@@ -87,7 +87,7 @@ _INSIDE = (
     "Hooks",
     "CredentialSource",
     r"tlskit\.(\w+\.)+_\w+",
-    r"tlskit\.(aio|trio|client|server|stdlib|cli|context|engine|openssl|policy|verify|x509)\.\w+\.\w+",
+    r"tlskit\.(aio|trio|client|server|stdlib|cli|context|engine|openssl|policy|verify|x509)\.(\w+\.)+\w+",
     r"tlskit\.cli\.\w+\.\w+\.\w+",
     r"tlskit\.ports\.(driver\.Driver|coroutines\.Coroutines)",
 )
