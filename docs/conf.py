@@ -74,6 +74,8 @@ _UNIONS = (
     "AnyPath",
     "Bytes",
     "CrlSource",
+    "KeyOf",
+    "KeyOffer",
     "KeySource",
     "KeylogTarget",
     "Password",

@@ -59,6 +59,7 @@ SERVER_MUTATORS = {
     "enable_dhe": (),
     "enable_ecdhe": (),
     "set_ocsp_response": (None,),
+    "set_psk_server": (None,),
     "set_server_name_callback": (None,),
     "set_session_lifetime": (0,),
     "set_server_names": ({},),

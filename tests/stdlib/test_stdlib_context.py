@@ -476,17 +476,6 @@ HARMLESS = {
 }
 
 
-@pytest.mark.parametrize("side", ["client", "server"])
-def test_no_pre_shared_keys(side):
-    """There are none, and who asks for some is told."""
-    adapter = tlskit.ClientContext("auto").as_ssl_context()
-    setter = getattr(adapter, f"set_psk_{side}_callback")
-    setter(None)
-
-    with pytest.raises(tlskit.UnsupportedError, match="pre-shared keys"):
-        setter(lambda *_: b"")
-
-
 def test_nothing_of_the_context_beneath_shows_through():
     """Every public name of ``ssl.SSLContext`` is answered by us."""
     inherited = {

@@ -113,6 +113,19 @@ def contexts(ca: CA, path: Path) -> None:
     server.set_session_lifetime(None)
 
 
+def presharing(
+    client: tlskit.ClientContext, server: tlskit.ServerContext
+) -> None:
+    """Use keys that both sides have."""
+    client.set_psk_client(("me", b"key"), hash="sha384")
+    client.set_psk_client(lambda: None)
+    client.set_ech_grease()
+    server.set_psk_server({"me": b"key"})
+    server.set_psk_server({b"me": b"key"}, hash="sha384")
+    server.set_psk_server(lambda identity: b"key")
+    server.set_psk_server(None)
+
+
 def renewing(path: Path) -> None:
     """Follow files, and keep sessions."""
     credentials = tlskit.ReloadableCredentials(path, path, password="secret")

@@ -87,6 +87,7 @@ class HookMethods(Sealable):
             settings.verify is not Verify.NONE
             or settings.verify_told
             or settings.pins
+            or settings.psk is not None
             or self._warned
             or "verify_peer" in self.hooks_in_use
         ):

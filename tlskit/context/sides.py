@@ -19,6 +19,7 @@ from ..verify.identity import Identity
 from ..verify.stapling import Staple
 from ..x509.paths import path_of
 from .context import Context
+from .presharing import FindsKeys, OffersKeys
 from .verifying import member
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ _SECURE = 16
 
 
 @public
-class ClientContext(Context):
+class ClientContext(OffersKeys, Context):
     """What a client decides: whom it trusts, and who it is.
 
     ``ClientContext()`` is secure: it trusts the default sources, requires a
@@ -187,6 +188,24 @@ class ClientContext(Context):
         with self._unsealed():
             self._change(ocsp=member(Ocsp, policy, "an OCSP policy"))
 
+    def set_ech_grease(self, on: bool = True) -> None:
+        """Let every ClientHello look as if it hid another one.
+
+        An extension with random content stands where Encrypted Client Hello
+        would be, so that who does use it does not stand out.  Nothing is
+        hidden: the server name stays in the clear.
+
+        Args:
+            on: Whether to send it.
+
+        Raises:
+            UnsupportedError: This OpenSSL is older than 4.0.
+            SealedError: The context is sealed.
+
+        Source: RFC 9849, section 6.2.
+        """
+        self._try_out(ech_grease=bool(on))
+
     @classmethod
     def secure(cls, protocol: str = "secure") -> Self:
         """Give the secure context; the same while the default sources are.
@@ -223,7 +242,7 @@ class ClientContext(Context):
 
 
 @public
-class ServerContext(Context):
+class ServerContext(FindsKeys, Context):
     """What a server decides: who it is, and whom it lets in.
 
     It needs a certificate chain and a private key before the first client.

@@ -17,7 +17,8 @@ from ..policy.sessions import policy_of
 from ..policy.settings import Ocsp, Settings, Verify
 from ..x509.gate import ec, hashes, x509
 from . import callbacks
-from .presenting import set_credentials
+from .hello.preshared import set_keys
+from .presenting import on_status_request, set_credentials
 from .refusal.alerts import may_refuse
 from .store import fill_store
 from .trace import on_message
@@ -76,9 +77,10 @@ def build(
     method = SSL.TLS_SERVER_METHOD if server_side else SSL.TLS_CLIENT_METHOD
     context = SSL.Context(method)
     _set_protocol(context, settings)
-    _set_ciphers(context, settings)
+    _set_ciphers(context, settings, server_side)
     _set_signature_algorithms(context, settings)
     set_credentials(context, settings)
+    set_keys(context, settings, hooks, server_side=server_side)
     fill_store(context, settings)
     options = SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE
     if server_side:
@@ -104,7 +106,9 @@ def _set_protocol(context: SSL.Context, settings: Settings) -> None:
         context.set_max_proto_version(protocol.maximum)
 
 
-def _set_ciphers(context: SSL.Context, settings: Settings) -> None:
+def _set_ciphers(
+    context: SSL.Context, settings: Settings, server_side: bool
+) -> None:
     old = settings.protocol.maximum < TLSVersion.TLS_1_2
     spec = settings.ciphers
     if spec is None:
@@ -113,10 +117,13 @@ def _set_ciphers(context: SSL.Context, settings: Settings) -> None:
         spec += ":@SECLEVEL=0"
     with translated(ConfigurationError, f"setting the ciphers {spec!r}"):
         context.set_cipher_list(spec.encode())
-    if settings.ciphersuites is not None:
-        doing = f"setting the cipher suites {settings.ciphersuites!r}"
+    suites = settings.ciphersuites
+    if settings.psk is not None:
+        suites = settings.psk.ciphersuites(suites, server_side=server_side)
+    if suites is not None:
+        doing = f"setting the cipher suites {suites!r}"
         with translated(ConfigurationError, doing):
-            context.set_tls13_ciphersuites(settings.ciphersuites.encode())
+            context.set_tls13_ciphersuites(suites.encode())
     if settings.groups:
         _set_groups(context, settings.groups)
     elif settings.ecdh_curve is not None:
@@ -209,6 +216,8 @@ def _set_client(context: SSL.Context, settings: Settings) -> None:
     """Set up what only clients have."""
     if settings.pairs and native.has("post-handshake-authentication"):
         native.offer_post_handshake_authentication(context)
+    if settings.ech_grease:
+        native.set_ech_grease(context)
     if settings.ocsp is not Ocsp.OFF:
         context.set_ocsp_client_callback(callbacks.on_staple)
 
@@ -239,7 +248,7 @@ def _set_server(
                 callbacks.on_alpn_public  # type: ignore[arg-type]
             )
     if settings.staple is not None:
-        context.set_ocsp_server_callback(callbacks.on_status_request)
+        context.set_ocsp_server_callback(on_status_request)
     return _set_resumption(context, settings, hooks)
 
 
@@ -274,6 +283,8 @@ def _resumption_unsafe(settings: Settings, hooks: Iterable[str]) -> bool:
         # A ticket keeps of the client's chain its own certificate only.
         or settings.strict
         or bool(settings.pins)
+        # Nobody could tell whether a key was proved, or which.
+        or settings.psk is not None
         or not {"choose_context", "verify_certificate"}.isdisjoint(hooks)
     )
 

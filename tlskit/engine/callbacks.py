@@ -21,7 +21,7 @@ from ..verify.evidence import can_be_read, parsed, scene_of
 from ..verify.ocsp import check_staple
 from ..verify.scene import NAME_FAULTS
 from .hello.answering import Answers
-from .presenting import own_pair
+from .hello.preshared import KeyAnswers
 from .refusal.alerts import LastWords
 from .trace import Tracer
 
@@ -45,7 +45,6 @@ __all__ = [
     "on_server_name",
     "on_server_name_public",
     "on_staple",
-    "on_status_request",
     "settings_in_force",
 ]
 
@@ -162,6 +161,8 @@ class Record(Answers):
         self.offered: Session | None = None
         #: ... and the same once the server has resumed it.
         self.earlier: Session | None = None
+        #: What was told of pre-shared keys.
+        self.keys = KeyAnswers()
         #: Who listens to the messages.
         self.tracer: Tracer | None = None
         #: What is wrong with a stapled response, where that is tolerated.
@@ -361,25 +362,6 @@ def on_staple(connection: SSL.Connection, data: bytes, _: object) -> bool:
     except BaseException as error:
         record.refuse(error)
         return False
-
-
-def on_status_request(connection: SSL.Connection, _: object) -> bytes:
-    """Give the response to staple, for a server."""
-    record = _record(connection)
-    try:
-        staple = record.settings.staple
-        pair = own_pair(connection, record.settings)
-        if (
-            staple is None
-            or pair is None
-            or not staple.covers(pair.chain.leaf)
-        ):
-            return b""
-        with record.calling():
-            return staple.current()
-    except BaseException as error:
-        record.refuse(error)
-        return b""
 
 
 def on_key(connection: SSL.Connection, line: bytes) -> None:

@@ -53,6 +53,9 @@ class Facts:
     verified_ders: tuple[bytes, ...] = ()
     #: ``certificate``, in the same way.
     certificate_der: bytes | None = None
+    #: Whose pre-shared key both sides have proved; then there are no
+    #: certificates.
+    psk_identity: str | None = None
 
     @cached_property
     def peer_identities(self) -> tuple[Identity, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import CredentialError, UnsupportedError
 from ..openssl import native
@@ -13,7 +14,10 @@ from ..policy.settings import Settings
 from ..x509.pairs import Pair
 from ..x509.pem import encoded
 
-__all__ = ["own_pair", "set_credentials"]
+if TYPE_CHECKING:
+    from .callbacks import Record
+
+__all__ = ["on_status_request", "own_pair", "set_credentials"]
 
 
 #: The kinds that pyOpenSSL takes by its public interface.
@@ -83,3 +87,22 @@ def own_pair(connection: SSL.Connection, settings: Settings) -> Pair | None:
         return None
     der = crypto.dump_certificate(crypto.FILETYPE_ASN1, chosen)
     return next((each for each in pairs if each.chain.ders[0] == der), None)
+
+
+def on_status_request(connection: SSL.Connection, _: object) -> bytes:
+    """Give the response to staple, for a server."""
+    record: Record = connection.get_app_data()
+    try:
+        staple = record.settings.staple
+        pair = own_pair(connection, record.settings)
+        if (
+            staple is None
+            or pair is None
+            or not staple.covers(pair.chain.leaf)
+        ):
+            return b""
+        with record.calling():
+            return staple.current()
+    except BaseException as error:  # noqa: BLE001 - raised by the engine
+        record.refuse(error)
+        return b""

@@ -65,6 +65,8 @@ class Resumption:
             cache is None
             or dialled is None
             or record.identity is None
+            # With a key, nobody could tell which of the two was resumed.
+            or built.settings.psk is not None
             or "verify_certificate" in record.used
             or not native.has("session-copies")
             or built.policy is None

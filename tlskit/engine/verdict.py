@@ -37,6 +37,7 @@ from ..verify.scene import NAME_FAULTS, refusal
 from ..x509.gate import x509
 from ..x509.reading import readable, unreadable
 from .facts import Facts
+from .hello.preshared import demand_key, identity_proved, keyless
 from .presenting import own_pair
 from .sniff import alert_in_clear, not_tls
 
@@ -92,6 +93,9 @@ def failure_of(
     if "peer did not return a certificate" in reasons:
         return no_certificate(scene_of(connection, record))
     if issubclass(default, HandshakeError):
+        without_key = keyless(record, reasons)
+        if without_key is not None:
+            return without_key
         spoken = not_tls(first)
         if spoken is not None:
             return spoken
@@ -142,23 +146,29 @@ def _settle(connection: SSL.Connection, record: Record) -> Facts:
     leaf = leaf_of(connection)
     certificate = None if leaf is None else readable(leaf)
     path = path_of(connection)
-    resumed = _reused(connection)
+    psk = identity_proved(connection, record)
+    if psk is None:
+        demand_key(record)
+    resumed = psk is None and _reused(connection)
     if leaf is not None and resumed:
         record.earlier = record.offered
         path = _still_good(connection, record, leaf) or path
     if leaf is not None and record.server_side:
         _check_carried(connection, record, leaf)
-    _check_identity(connection, record, certificate, leaf)
-    doubt = _check_policy(connection, record, certificate, path)
+    if psk is None or record.insists:
+        _check_identity(connection, record, certificate, leaf)
+    error: VerificationError | None = None
+    if psk is None:
+        doubt = _check_policy(connection, record, certificate, path)
+        error = (
+            _complaint(connection, record, certificate)
+            or record.staple_error
+            or doubt
+        )
     version = connection.get_protocol_version()
-    error = (
-        _complaint(connection, record, certificate)
-        or record.staple_error
-        or doubt
-    )
     kept = readable_ders(sent_by(connection, record))
     proved = path if error is None else ()
-    own = _own_chain(connection, record)
+    own = None if psk is not None else _own_chain(connection, record)
     return Facts(
         version=version,
         cipher=connection.get_cipher_name(),
@@ -178,6 +188,7 @@ def _settle(connection: SSL.Connection, record: Record) -> Facts:
         peer_ders=kept,
         verified_ders=proved,
         certificate_der=None if own is None else own.ders[0],
+        psk_identity=psk,
     )
 
 

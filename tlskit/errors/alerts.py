@@ -92,7 +92,7 @@ ALERTS: dict[Alert, tuple[str, str]] = {
     ),
     Alert.DECRYPT_ERROR: (
         "a signature or Finished of ours did not verify",
-        "check that our private key belongs to our certificate",
+        "check that private key and certificate, or pre-shared keys, match",
     ),
     Alert.PROTOCOL_VERSION: (
         "it speaks none of our TLS versions",

@@ -250,6 +250,12 @@ CASES: dict[str, Case] = {
         text="no cipher suite is left that this side may use",
         hint="widen set_ciphers(), or allow TLS 1.3",
     ),
+    "binder does not verify": Case(
+        None,
+        "psk-mismatch",
+        "the client has another pre-shared key for its identity than we",
+        "give both sides the same key, and the same hash",
+    ),
     "unknown cipher returned": _BAD_MESSAGE,
     "wrong cipher returned": _BAD_MESSAGE,
     "no suitable key share": _NO_GROUP,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..context.reloading import ReloadableRoots
     from ..verify.chain import Pin
     from ..verify.stapling import Staple
+    from .preshared import PreSharedKeys
     from .sessions import SessionCache
 
 __all__ = [
@@ -160,6 +161,10 @@ class Settings:
     suggested: tuple[bytes, ...] = ()
     dh_parameters: bytes | None = None
     ecdh_curve: str | None = None
+    #: Keys that both sides have beforehand, for TLS 1.3.
+    psk: PreSharedKeys | None = None
+    #: Whether a client's ClientHello looks as if it had hidden another one.
+    ech_grease: bool = False
     keylog: Callable[[str], object] | None = None
     choose: Callable[[str], object] | None = None
     #: Told of each handshake message.
@@ -265,8 +270,10 @@ class Settings:
         Raises:
             CredentialError: It has none, so no client could be served.
         """
-        if not self.pairs and hooks.isdisjoint(
-            ("choose_context", "choose_for")
+        if (
+            not self.pairs
+            and self.psk is None
+            and hooks.isdisjoint(("choose_context", "choose_for"))
         ):
             raise CredentialError(
                 "this server has no certificate, so no client can be served",

@@ -19,6 +19,7 @@ import ssl
 from collections.abc import Callable
 from typing import Any
 
+from ..context.sides import ClientContext, ServerContext
 from ..errors import ConfigurationError, UnsupportedError
 from ..openssl.protocols import Protocol, TLSVersion
 from ..policy.settings import Verify
@@ -106,21 +107,78 @@ class Policy(Material):
         if wanted and self.verify_mode == ssl.CERT_NONE:
             self._tlskit.set_verify()
 
-    def set_psk_client_callback(self, callback: object) -> None:
-        """Refuse: pyOpenSSL has no pre-shared keys; None is none."""
-        self._refuse_psk(callback)
+    def set_psk_client_callback(
+        self, callback: Callable[[str | None], tuple[str | None, bytes]] | None
+    ) -> None:
+        """Offer a pre-shared key, for TLS 1.3 with SHA-256.
+
+        A server that does not prove it has to have a good certificate; with
+        ``CERT_NONE`` it is refused.
+
+        Args:
+            callback: Called with None, as TLS 1.3 has no hints; gives an
+                identity and a key of 16 bytes or more, or no key: ``b""``.
+                None stops it.
+
+        Raises:
+            ssl.SSLError: This is a server's context.
+            SealedError: The tlskit context is sealed.
+        """
+        context = self._tlskit
+        if callback is None and context.server_side:
+            return
+        self._check_unsealed("set_psk_client_callback")
+        if context.server_side:
+            raise ssl.SSLError(
+                "Cannot add PSK client callback to a PROTOCOL_TLS_SERVER "
+                "context"
+            )
+        assert isinstance(context, ClientContext)
+        if callback is None:
+            context.set_psk_client(None)
+            return
+
+        def offer() -> tuple[str, bytes] | None:
+            identity, key = callback(None)
+            return (identity or "", key) if key else None
+
+        context.set_psk_client(offer)
 
     def set_psk_server_callback(
         self,
-        callback: object,
-        identity_hint: str | None = None,  # noqa: ARG002 - the same shape
+        callback: Callable[[str | None], bytes] | None,
+        identity_hint: str | None = None,
     ) -> None:
-        """Refuse: pyOpenSSL has no pre-shared keys; None is none."""
-        self._refuse_psk(callback)
+        """Accept clients that prove a pre-shared key, for TLS 1.3.
 
-    def _refuse_psk(self, callback: object) -> None:
-        if callback is not None:
-            self._refuse("pre-shared keys", "use certificates")
+        Args:
+            callback: Gives the key of an identity; ``b""`` for none.  None
+                stops it.
+            identity_hint: Not used; TLS 1.3 has none.
+
+        Raises:
+            ssl.SSLError: This is a client's context.
+            SealedError: The tlskit context is sealed.
+        """
+        del identity_hint
+        context = self._tlskit
+        if callback is None and not context.server_side:
+            return
+        self._check_unsealed("set_psk_server_callback")
+        if not context.server_side:
+            raise ssl.SSLError(
+                "Cannot add PSK server callback to a PROTOCOL_TLS_CLIENT "
+                "context"
+            )
+        assert isinstance(context, ServerContext)
+        if callback is None:
+            context.set_psk_server(None)
+            return
+
+        def find(identity: str) -> bytes | None:
+            return callback(identity) or None
+
+        context.set_psk_server(find)
 
     @property
     def hostname_checks_common_name(self) -> bool:

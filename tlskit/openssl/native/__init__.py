@@ -17,6 +17,7 @@ from .callbacks import (
 )
 from .direct import DirectIO
 from .keys import set_signature_algorithms, use_private_key
+from .preshared import set_psk_client_function, set_psk_server_function
 from .probing import capabilities, has, library_handle, without
 from .roots import RootStore
 from .sessions import (
@@ -33,6 +34,7 @@ from .settings import (
     offer_post_handshake_authentication,
     request_client_certificate,
     set_dh_parameters,
+    set_ech_grease,
     set_groups,
     set_purpose,
 )
@@ -56,8 +58,11 @@ __all__ = [
     "session_reused",
     "set_alpn_function",
     "set_dh_parameters",
+    "set_ech_grease",
     "set_groups",
     "set_message_function",
+    "set_psk_client_function",
+    "set_psk_server_function",
     "set_purpose",
     "set_server_name_function",
     "set_signature_algorithms",

@@ -51,6 +51,7 @@ _NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "SSL_set_bio",
             "SSL_write",
         ),
+        "ech-grease": ("OpenSSL_version_num",),
         "extended-master-secret": ("SSL_get_extms_support",),
         "groups": ("SSL_CTX_set1_curves_list",),
         "messages": ("SSL_CTX_set_msg_callback",),
@@ -63,6 +64,16 @@ _NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "post-handshake-authentication": (
             "SSL_CTX_set_post_handshake_auth",
             "SSL_verify_client_post_handshake",
+        ),
+        "pre-shared-keys": (
+            "Cryptography_SSL_SESSION_new",
+            "SSL_CIPHER_find",
+            "SSL_CTX_set_psk_find_session_callback",
+            "SSL_CTX_set_psk_use_session_callback",
+            "SSL_SESSION_set1_master_key",
+            "SSL_SESSION_set_cipher",
+            "SSL_SESSION_set_protocol_version",
+            "SSL_session_reused",
         ),
         "session-copies": (
             "SSL_SESSION_free",
@@ -94,6 +105,9 @@ _NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 
+# What no function stands for: the version of OpenSSL that brought it.
+_SINCE = MappingProxyType({"ech-grease": 0x40000000})
+
 _switched_off: set[str] = set()
 
 
@@ -122,8 +136,10 @@ def has(capability: str) -> bool:
 @functools.cache
 def _is_bound(capability: str) -> bool:
     handle = library_handle()
-    return handle is not None and all(
-        hasattr(handle, name) for name in _NEEDS[capability]
+    return (
+        handle is not None
+        and all(hasattr(handle, name) for name in _NEEDS[capability])
+        and handle.OpenSSL_version_num() >= _SINCE.get(capability, 0)
     )
 
 

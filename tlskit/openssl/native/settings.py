@@ -17,9 +17,13 @@ __all__ = [
     "offer_post_handshake_authentication",
     "request_client_certificate",
     "set_dh_parameters",
+    "set_ech_grease",
     "set_groups",
     "set_purpose",
 ]
+
+#: pyOpenSSL has no name for it.
+_OP_ECH_GREASE = 1 << 37
 
 
 def set_groups(context: Context, groups: str) -> None:
@@ -50,6 +54,12 @@ def set_purpose(store: X509Store, purpose: str) -> None:
     """
     lib, _ = require("verify-purpose", "demand a purpose")
     lib.X509_STORE_set_purpose(store._store, getattr(lib, purpose))
+
+
+def set_ech_grease(context: Context) -> None:
+    """Have ClientHellos look as if they hid another one."""
+    lib, _ = require("ech-grease", "send GREASE for Encrypted Client Hello")
+    lib.SSL_CTX_set_options(context._context, _OP_ECH_GREASE)
 
 
 def offer_post_handshake_authentication(context: Context) -> None:
