@@ -8,18 +8,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigurationError, CredentialError
+from ..errors import CredentialError
 from ..openssl.dh import DH4096_PARAMS
 from ..policy.sessions import SessionCache
 from ..policy.settings import Ocsp
 from ..tools.forks import ForkLock
 from ..tools.public import public
 from ..trust import default_verify_sources
-from ..verify.identity import Identity
 from ..verify.stapling import Staple
 from ..x509.paths import path_of
 from .context import Context
 from .presharing import FindsKeys, OffersKeys
+from .server_names import NameTable
 from .verifying import member
 
 if TYPE_CHECKING:
@@ -381,7 +381,13 @@ class ServerContext(FindsKeys, Context):
         Source: RFC 6066, section 3.
         """
         with self._unsealed():
-            self.set_server_name_callback(_NameTable(names, default))
+            for name, context in names.items():
+                if not isinstance(context, ServerContext):
+                    raise TypeError(
+                        f"{name!r} leads to a ServerContext, not to "
+                        f"{context!r}"
+                    )
+            self.set_server_name_callback(NameTable(names, default))
 
     def seal(self) -> None:
         """Allow no more changes; a second call is harmless.
@@ -405,39 +411,6 @@ class ServerContext(FindsKeys, Context):
                 each.seal()
 
 
-class _NameTable:
-    """Finds a context by exact name, then by wildcard."""
-
-    def __init__(
-        self,
-        names: Mapping[str, ServerContext],
-        default: ServerContext | None,
-    ) -> None:
-        self._exact: dict[str, ServerContext] = {}
-        self._below: dict[str, ServerContext] = {}
-        self._default = default
-        for name, context in names.items():
-            if not isinstance(context, ServerContext):
-                raise TypeError(
-                    f"{name!r} leads to a ServerContext, not to {context!r}"
-                )
-            wildcard = name.startswith("*.")
-            table = self._below if wildcard else self._exact
-            table[_canonical(name[2:] if wildcard else name)] = context
-
-    @property
-    def contexts(self) -> list[ServerContext]:
-        """All that it leads to."""
-        more = [] if self._default is None else [self._default]
-        return [*self._exact.values(), *self._below.values(), *more]
-
-    def __call__(self, server_name: str) -> ServerContext | None:
-        name = server_name.lower().rstrip(".")
-        if name in self._exact:
-            return self._exact[name]
-        return self._below.get(name.partition(".")[2], self._default)
-
-
 def contexts_of(context: ServerContext) -> tuple[ServerContext, ...]:
     """Give *context* and those that a table of names leads to.
 
@@ -449,19 +422,10 @@ def contexts_of(context: ServerContext) -> tuple[ServerContext, ...]:
         each = waiting.pop()
         if id(each) not in known:
             known[id(each)] = each
-            choose = each.settings.choose
-            if isinstance(choose, _NameTable):
+            choose: object = each.settings.choose
+            if isinstance(choose, NameTable):
                 waiting += choose.contexts
     return tuple(known.values())
-
-
-def _canonical(name: str) -> str:
-    identity = Identity.parse(name)
-    if identity.sni is None:
-        raise ConfigurationError(
-            f"clients send no server name for an address: {name!r}"
-        )
-    return identity.sni.decode("ascii")
 
 
 def _read(source: str | os.PathLike[str]) -> bytes:
