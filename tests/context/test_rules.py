@@ -311,15 +311,6 @@ def test_strict_with_a_directory(tmp_path: Path) -> None:
     refuses(rule, CA("tlskit other CA").issue(HOST), root=None)
 
 
-def test_strict_servers_do_not_resume() -> None:
-    """A ticket has no chain, so each client is looked at as a whole."""
-    for rule in (strict, lambda each: each.set_pins([pin()])):
-        theirs = demanding(rule)
-        options = theirs.prepared().options
-
-        assert options & 0x4000  # SSL_OP_NO_TICKET
-
-
 def pin() -> str:
     """Give a pin of the root's."""
     return pin_of(ROOT.certificate)

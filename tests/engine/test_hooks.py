@@ -9,7 +9,8 @@ from tlskit.engine.callbacks import Record
 from tlskit.openssl import native
 from tlskit.testing import CA, memory_pair
 
-from ..engines import authority, client_context, server_context
+from ..engines import authority, client_context, server_context, server_engine
+from .test_client_hello import hello, records, sni
 
 _CA = authority()
 VERSIONS = ("tls12", "tls13")
@@ -172,12 +173,7 @@ def test_name_hook_that_raises(capfd):
 
     assert isinstance(error, LookupError)
     assert "localhost" == error.args[0]
-    wanted = (
-        tlskit.Alert.UNRECOGNIZED_NAME
-        if native.has("server-name-refusal")
-        else tlskit.Alert.HANDSHAKE_FAILURE
-    )
-    assert wanted is error.heard.alert
+    assert tlskit.Alert.UNRECOGNIZED_NAME is error.heard.alert
     assert ("", "") == capfd.readouterr()
 
 
@@ -201,14 +197,30 @@ def test_name_hook_is_not_called_without_a_name():
         assert server.server_name is None
 
 
-def test_name_that_is_not_ascii(monkeypatch):
+def turned_away(name: bytes) -> tuple[BaseException, bytes]:
+    """Give what a server raises for this name, and what it sends."""
+    server = server_engine(Refusing_with_certificate())
+    server.receive(records(hello(sni(name)), 16384))
+    with pytest.raises(tlskit.HandshakeError) as caught:
+        server.handshake()
+    return caught.value, bytes(server.outgoing())
+
+
+def test_name_that_is_not_ascii():
     """RFC 6066 has ASCII names only; a hook never sees another one."""
-    monkeypatch.setattr(
-        "OpenSSL.SSL.Connection.get_servername", lambda _: b"stra\xdfe"
-    )
-    error = refused_by(Refusing_with_certificate())
+    error, sent = turned_away(b"stra\xdfe")
 
     assert isinstance(error, tlskit.NegotiationError)
+    assert "'stra\\xdfe'" in str(error)
+    assert tlskit.Alert.UNRECOGNIZED_NAME == sent[-1]
+
+
+@pytest.mark.parametrize("name", [b"a\0b", b"a" * 300])
+def test_name_that_openssl_refuses(name):
+    """No hook sees it, since it can lead to nobody."""
+    error, _ = turned_away(name)
+
+    assert not isinstance(error, LookupError)
 
 
 def Refusing_with_certificate():  # noqa: N802 - reads as the class does
@@ -267,6 +279,16 @@ class Asked:
 
     def __init__(self) -> None:
         self.name = b"a.example"
+        self.version = 0x0304
+        self.options = 0
+
+    def get_protocol_version(self) -> int:
+        """Give the version that was chosen."""
+        return self.version
+
+    def set_options(self, options: int) -> None:
+        """Take options."""
+        self.options |= options
 
     def get_servername(self) -> bytes:
         """Give the name of the present ClientHello."""
@@ -286,9 +308,22 @@ def test_second_client_hello_with_another_name():
     assert record.name_arrived(hello) is None
     assert record.name_arrived(hello) is None
 
+    assert not hello.options
     hello.name = b"b.example"
     assert tlskit.Alert.ILLEGAL_PARAMETER == record.name_arrived(hello)
     assert isinstance(record.error, tlskit.NegotiationError)
+
+
+def test_tls_1_2_has_one_client_hello():
+    """There, OpenSSL tells the name of the session that is resumed."""
+    hooks = server_context()
+    record = Record(hooks, hooks.prepared(), None, server_side=True)
+    hello = Asked()
+    hello.version = 0x0303
+    assert record.name_arrived(hello) is None
+    hello.name = b"b.example"
+    assert record.name_arrived(hello) is None
+    assert record.error is None
 
 
 def test_second_client_hello_with_other_protocols():

@@ -15,14 +15,27 @@ from typing import NamedTuple
 import pytest
 
 import tlskit
+from tlskit.verify.chain import pin_of
 
 from ..peers import HOST, PATIENCE, VERSIONS, Task, Vault
 
 #: Rules of a context, and those that a port sets before its handshake.
 CONTEXTS = ("none", "try", "optional", "demand")
+#: With more than OpenSSL knows of.
+MORE = (
+    "none strict",
+    "try strict",
+    "demand strict",
+    "none pinned",
+    "try pinned",
+    "demand pinned",
+    "demand named",
+)
 PORTS = ("as the context", "try", "demand", "try later", "demand later")
-#: What the client shows.
+#: What the client shows.  In whom there are doubts, OpenSSL finds nothing
+#: wrong; the second verifier does, and its key is not pinned.
 CLIENTS = ("good", "foreign", "nothing")
+DOUBTS = "doubtful"
 
 
 class Seen(NamedTuple):
@@ -46,12 +59,22 @@ def server(vault: Vault, rule: str) -> tlskit.ServerContext:
         certificate_chain=files.chain, private_key=files.key
     )
     context.load_verify_root_certificates(vault.roots)
-    if rule == "try":
+    verify, _, more = rule.partition(" ")
+    if verify == "try":
         context.try_verify()
-    elif rule == "optional":
+    elif verify == "optional":
         context.set_verify_optional()
-    elif rule == "demand":
+    elif verify == "demand":
         context.set_verify()
+    if more == "strict":
+        context.set_strict()
+    elif more == "pinned":
+        good = vault.leaf("client.example").leaf.certificate
+        context.set_pins([pin_of(good)])
+    elif more == "named":
+        front = server(vault, "none")
+        front.set_server_names({HOST: context})
+        return front
     return context
 
 
@@ -62,6 +85,9 @@ def client(vault: Vault, version: str, shown: str) -> ssl.SSLContext:
     context.post_handshake_auth = True
     if shown == "good":
         own = vault.leaf("client.example")
+        context.load_cert_chain(own.chain, own.key)
+    elif shown == DOUBTS:
+        own = vault.files(vault.ca.issue("c.example", with_san=False))
         context.load_cert_chain(own.chain, own.key)
     elif shown == "foreign":
         own = vault.leaf("admin.example", ca=vault.stranger)
@@ -116,6 +142,7 @@ def ask(
 
 def rules(context: str, port: str) -> set[str]:
     """The rules that count, in the handshake and later."""
+    context = context.partition(" ")[0]
     if port.endswith("later"):
         return {context, port.split(maxsplit=1)[0]}
     return {context if port == "as the context" else port}
@@ -154,9 +181,48 @@ def test_what_a_ticket_is_worth(
             assert "optional" not in rules(rule, second), cell
 
 
-def test_good_clients_do_resume(vault: Vault) -> None:
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("shown", ["good", DOUBTS])
+@pytest.mark.parametrize("rule", MORE)
+def test_what_a_ticket_is_worth_to_others(
+    vault: Vault, version: str, shown: str, rule: str
+) -> None:
+    """What pins, second verifiers and names decide outlives no ticket."""
+    context = server(vault, rule)
+    asking = client(vault, version, shown)
+    ports = ("as the context", "demand")
+    if (
+        version == "tls12"
+        or tlskit.capabilities()["post-handshake-authentication"]
+    ):
+        ports += ("try later", "demand later")
+    more = rule.partition(" ")[2]
+    for first, second in itertools.product(ports, ports):
+        session, seen = None, None
+        with tlskit.listen(hostname="127.0.0.1", context=context) as listener:
+            for port in (first, second):
+                task = Task(serve, listener, port)
+                session = ask(asking, listener.port, session)
+                seen = task.result()
+        cell = (rule, first, second, version, shown, seen)
+        asked = rules(rule, second) - {"none"}
+        refused = (more == "strict" and "demand" in asked) or (
+            more == "pinned" and bool(asked)
+        )
+        if shown == "good" or more == "named":
+            assert seen is not None, cell
+            assert seen.verified or not asked, cell
+        elif refused:
+            assert seen is None, cell
+        else:
+            assert seen is not None, cell
+            assert not seen.verified, cell
+
+
+@pytest.mark.parametrize("rule", ["demand", *MORE])
+def test_good_clients_do_resume(vault: Vault, rule: str) -> None:
     """The matrix is not empty: a verified client comes back by its ticket."""
-    context = server(vault, "demand")
+    context = server(vault, rule)
     asking = client(vault, "tls13", "good")
     session, seen = None, []
     with tlskit.listen(hostname="127.0.0.1", context=context) as listener:
@@ -166,8 +232,13 @@ def test_good_clients_do_resume(vault: Vault) -> None:
             seen.append(task.result())
 
     powers = tlskit.capabilities()
-    resumes = powers["session-verdicts"] and powers["session-reused"]
+    resumes = powers["session-reused"] and (
+        rule.startswith("none") or powers["session-verdicts"]
+    )
+    resumes = resumes and rule != "try strict"
+    verified = not rule.startswith("none")
+    error = None
     assert [
-        Seen(verified=True, reused=False, error=None),
-        Seen(verified=True, reused=resumes, error=None),
+        Seen(verified=verified, reused=False, error=error),
+        Seen(verified=verified, reused=resumes, error=error),
     ] == seen

@@ -34,7 +34,6 @@ pytestmark = needs("openssl")
 TRIES, FEW = 50, 5
 # What pyOpenSSL's public interface can't say, and what it says instead.
 INSTEAD = {
-    "unrecognized_name": ("server-name-refusal", "handshake_failure"),
     "bad_certificate": ("verify-error", "internal_error"),
 }
 AT_ONCE = 3

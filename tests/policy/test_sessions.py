@@ -23,6 +23,7 @@ from tlskit.openssl.protocols import protocol
 from tlskit.policy.sessions import Session, SessionKey, policy_of
 from tlskit.policy.settings import Settings, Verify
 from tlskit.testing import CA
+from tlskit.verify.chain import pin_of
 from tlskit.verify.identity import Identity
 
 from ..engines import (
@@ -505,14 +506,19 @@ def test_a_server_sees_a_client_expire(version: str, monkeypatch):
 # -- which servers resume ---------------------------------------------------
 
 
+def tolerant_and_strict(context: tlskit.ServerContext) -> None:
+    """Tolerate what a second verifier finds, of which no ticket tells."""
+    context.try_verify()
+    context.set_strict()
+
+
 @pytest.mark.parametrize(
     "change",
     [
-        lambda context: context.try_verify(),
+        tolerant_and_strict,
         lambda context: context.set_certificate_verifier(
             lambda _depth, ok, _certificate: ok
         ),
-        lambda context: context.set_server_name_callback(lambda _name: None),
         lambda context: context.set_session_lifetime(0),
     ],
 )
@@ -526,6 +532,47 @@ def test_servers_that_must_not_resume(version: str, change: Any):
 
     assert not resumes(client, server)
     assert not resumes(client, server)
+    if version == "tls13":
+        assert 0 == len(client.session_cache), "it has sent a ticket"
+
+
+@pytest.mark.native
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda context: context.try_verify(),
+        lambda context: context.set_verify(),
+        lambda context: context.set_verify_optional(),
+        lambda context: context.set_server_name_callback(lambda _name: None),
+        lambda context: context.set_server_names(
+            {"localhost": demanding(), "other.example": server_context()}
+        ),
+        lambda context: (context.set_verify(), context.set_strict()),
+        lambda context: (
+            context.set_verify(),
+            context.set_pins([pin_of(authority().certificate)]),
+        ),
+    ],
+)
+def test_servers_that_resume(version: str, change: Any):
+    """The verdict comes with the ticket, by the same rule."""
+    server = server_context()
+    authority().trust(server)
+    change(server)
+    client = caching(version)
+    authority().issue("client.example").apply(client)
+
+    assert not resumes(client, server)
+    assert resumes(client, server)
+    assert resumes(client, server)
+
+
+def demanding() -> tlskit.ServerContext:
+    """Make a server that demands certificates."""
+    server = server_context()
+    authority().trust(server)
+    server.set_verify()
+    return server
 
 
 @pytest.mark.native

@@ -32,8 +32,6 @@ _DHE_CIPHERS = "DHE+AESGCM:DHE+CHACHA20"
 _OLD_CIPHERS = "ECDHE+AES:DHE+AES:@SECLEVEL=0"
 
 _PARTIAL_WRITE = 0x1
-# A server that can't trust a resumed session's old verdict must not resume.
-_NO_RESUMPTION = 0x4000  # SSL_OP_NO_TICKET
 
 
 @dataclass(frozen=True)
@@ -43,8 +41,8 @@ class Built:
     #: Private: whoever has it can still change its store of roots.
     _pyopenssl: SSL.Context
     settings: Settings
-    mode: int
-    options: int
+    #: Whether a server may resume, and so sends tickets.
+    resumes: bool = True
     #: The names of the hooks that have something to say.
     hooks: frozenset[str] = frozenset()
 
@@ -52,11 +50,6 @@ class Built:
     def policy(self) -> bytes | None:
         """The settings as a digest; None if they have none."""
         return policy_of(self.settings)
-
-    def apply_policy(self, connection: SSL.Connection) -> None:
-        """Give *connection* what a switch of contexts leaves behind."""
-        set_verify(connection, self.mode)
-        connection.set_options(self.options)
 
 
 def build(
@@ -82,21 +75,22 @@ def build(
     set_credentials(context, settings)
     set_keys(context, settings, hooks, server_side=server_side)
     fill_store(context, settings)
-    options = SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE
+    resumes = True
     if server_side:
-        options |= _set_server(context, settings, hooks)
+        resumes = _set_server(context, settings, hooks)
     else:
         _set_client(context, settings)
     if "log_key" in hooks or (server_side and may_refuse(settings, hooks)):
         context.set_keylog_callback(callbacks.on_key)
     if settings.trace is not None:
         native.set_message_function(context, on_message)
-    context.set_options(options)
+    context.set_options(
+        SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE
+    )
     context.clear_mode(_PARTIAL_WRITE)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
-    mode = verify_mode(settings, server_side)
-    set_verify(context, mode)
-    return Built(context, settings, mode, options, hooks)
+    set_verify(context, verify_mode(settings, server_side))
+    return Built(context, settings, resumes, hooks)
 
 
 def _set_protocol(context: SSL.Context, settings: Settings) -> None:
@@ -227,19 +221,16 @@ def _set_client(context: SSL.Context, settings: Settings) -> None:
 
 def _set_server(
     context: SSL.Context, settings: Settings, hooks: frozenset[str]
-) -> int:
-    """Set up what only servers have; return the options it needs."""
+) -> bool:
+    """Set up what only servers have; say whether it may resume."""
     for der in settings.suggested:
         context.add_client_ca(x509.load_der_x509_certificate(der))
     if settings.dh_parameters is not None:
         _set_dh_parameters(context, settings.dh_parameters)
-    if "choose_context" in hooks:
-        if native.has("server-name-refusal"):
-            native.set_server_name_function(context, callbacks.on_server_name)
-        else:
-            context.set_tlsext_servername_callback(
-                callbacks.on_server_name_public
-            )
+    if native.has("server-name-refusal"):
+        native.set_server_name_function(context, callbacks.on_server_name)
+    else:
+        context.set_tlsext_servername_callback(callbacks.on_server_name_public)
     if settings.alpn or "select_alpn" in hooks:
         if native.has("alpn-refusal"):
             native.set_alpn_function(context, callbacks.on_alpn)
@@ -254,38 +245,48 @@ def _set_server(
 
 def _set_resumption(
     context: SSL.Context, settings: Settings, hooks: frozenset[str]
-) -> int:
-    """Say what may be resumed; return the options that it needs."""
+) -> bool:
+    """Set up what may be resumed; say whether anything may."""
     context.set_session_id(_session_id(settings))
     if settings.session_lifetime is not None:
         context.set_timeout(settings.session_lifetime)
     if settings.session_lifetime == 0 or _resumption_unsafe(settings, hooks):
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-        return _NO_RESUMPTION
-    if not native.has("session-verdicts"):
-        # Nobody could tell what a session in OpenSSL's cache is worth.
+        return False
+    if settings.strict or not native.has("session-verdicts"):
+        # Nobody could tell what a session in OpenSSL's cache is worth; it
+        # would know nothing of what the second verifier has tolerated.
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-    return 0
+    return True
 
 
 def _resumption_unsafe(settings: Settings, hooks: Iterable[str]) -> bool:
     """Tell whether a resumed session could evade what a full one checks.
 
-    A ticket carries the verdict of the handshake that made it.  It knows
-    nothing of a context that the server name chooses later, of a tolerated
-    fault (OpenSSL writes "ok" when a callback accepts), or of a hook.
+    A ticket carries the verdict of the handshake that made it, as far as
+    OpenSSL was told of it.  A handshake that is refused sends none, whoever
+    has refused; so what pins and a second verifier have found good once, by
+    the very rule that a ticket is bound to, need not be asked again.  What
+    they have merely tolerated is not in the ticket, and a hook's opinion
+    neither.
     """
     return (
-        settings.verify is Verify.TRY
-        # What a session carries can't be asked there, so it counts as bad.
-        or (settings.verify.refuses_bad and not native.has("session-verdicts"))
+        # Without these nobody knows what a session carries: OpenSSL writes
+        # "ok" when a callback accepts, and that can't be asked for.
+        (
+            settings.verify is not Verify.NONE
+            and not all(
+                map(
+                    native.has,
+                    ("session-reused", "session-verdicts", "verify-error"),
+                )
+            )
+        )
+        or (settings.verify is Verify.TRY and settings.strict)
         or settings.verifier is not None
-        # A ticket keeps of the client's chain its own certificate only.
-        or settings.strict
-        or bool(settings.pins)
         # Nobody could tell whether a key was proved, or which.
         or settings.psk is not None
-        or not {"choose_context", "verify_certificate"}.isdisjoint(hooks)
+        or "verify_certificate" in hooks
     )
 
 
@@ -303,6 +304,7 @@ def _session_id(settings: Settings) -> bytes:
         *map(
             str,
             (
+                settings.strict,
                 settings.partial_chain,
                 settings.purpose,
                 settings.verification_time,

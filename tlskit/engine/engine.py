@@ -63,6 +63,7 @@ from ..verify.identity import Identity
 from .build import Built, set_verify, verify_mode
 from .callbacks import Hooks, Record
 from .facts import Facts
+from .hello.answering import NO_TICKET
 from .hello.asking import Asking, challenge_answered, no_client_hello
 from .hello.choosing import Greeting
 from .hello.client_hello import ClientHello
@@ -139,7 +140,8 @@ class Engine(Asking):
             used = hooks.hooks_in_use
             settings.check_certificate(used)
             self._greeting = Greeting(
-                waits="choose_for" in used or bool(settings.answering)
+                waits=bool(settings.answering)
+                or not used.isdisjoint({"choose_for", "choose_context"})
             )
         self.server_side = server_side
         self.state: State = State.HANDSHAKE
@@ -460,17 +462,18 @@ class Engine(Asking):
         self.owes = True
 
     def _judge_again(self) -> None:
-        """Judge a server that has renegotiated, as in the first handshake.
+        """Judge a peer that has come with another chain, in mid-session.
 
         Until its Finished has come, data are those of the earlier session.
-        A server asks for a renegotiation itself, and judges the answer in
-        ``reauthenticated``; clients that ask for one are refused.
+        A server has asked for it, and ``reauthenticated`` waits; but OpenSSL
+        has made new tickets, which must not leave for whom we refuse.
         """
-        if self.server_side or not self._answered():
+        if not self._answered():
             return
         self._resumption = None  # What it keeps is the earlier session's.
         self.facts = self._accepted()
-        self._old_finished = self._connection.get_peer_finished()
+        if not self.server_side:
+            self._old_finished = self._connection.get_peer_finished()
 
     def read_into(self, buffer: bytearray | memoryview) -> int | None:
         """Decrypt into *buffer* as much as is there and fits.
@@ -679,8 +682,8 @@ class Engine(Asking):
             self._judge_by(verify)
             if self.server_side:
                 # By a ticket a client may come without the certificate that
-                # is asked for now: SSL_OP_NO_TICKET.
-                self._connection.set_options(0x4000)
+                # is asked for now.
+                self._connection.set_options(NO_TICKET)
 
     def _check_weakening(self, verify: Verify) -> None:
         record = self.record
@@ -700,6 +703,10 @@ class Engine(Asking):
     def _judge_by(self, verify: Verify) -> None:
         settings = replace(self.record.settings, verify=verify)
         self.record.settings = settings
+        if self.server_side and settings.strict and not verify.refuses_bad:
+            # What the second verifier tolerates is in no ticket; and without
+            # tickets there is only OpenSSL's cache, which is off then.
+            self._connection.set_options(NO_TICKET)
         set_verify(self._connection, verify_mode(settings, self.server_side))
 
     def reauthenticate(self, verify: Verify) -> None:
@@ -719,6 +726,7 @@ class Engine(Asking):
             self._what("write")
             assert self.facts is not None
             self.record.renew()
+            self.record.settled = False
             self._judge_by(verify)
             # It changes when the peer has answered, and at no other time.
             self._old_finished = self._connection.get_peer_finished()
@@ -776,7 +784,8 @@ class Engine(Asking):
                     self._fail(_talks_instead())
             if not self._answered():
                 return None
-            self.facts = self._accepted()
+            if not self.record.settled:  # By nobody who has read meanwhile.
+                self.facts = self._accepted()
             return True
 
     # -- facts --------------------------------------------------------------
@@ -978,6 +987,15 @@ class Engine(Asking):
             )
         return self._closed_by_peer(default)
 
+    def _may_owe_tickets(self) -> bool:
+        """Whether OpenSSL has made some for whom nobody has judged."""
+        return (
+            self.server_side
+            and self.facts is not None
+            and not self.record.settled
+            and self._answered()
+        )
+
     def _fail(
         self, error: BaseException, cause: BaseException | None = None
     ) -> NoReturn:
@@ -987,6 +1005,8 @@ class Engine(Asking):
             error, TruncatedError
         ):
             self._resumption.failed()
+        if self._may_owe_tickets():
+            self._drain()
         self.state = State.FAILED
         self.failure = error
         self.hungry = False

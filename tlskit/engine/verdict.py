@@ -230,8 +230,9 @@ def _still_good(
         for depth, each in enumerate(path)
         if outdated(readable(each), scene.now.timestamp())
     )
-    if faults:
+    if faults and record.settings.verify.refuses_bad:
         raise explain_faults(faults, scene)
+    record.faults += faults
     return () if earlier is None else path
 
 
@@ -249,7 +250,7 @@ def _check_carried(
     if record.chain:
         return
     code: int = VerifyReason.CERT_REJECTED
-    if native.has("session-verdicts"):
+    if native.has("session-verdicts") and native.has("verify-error"):
         code = native.verify_result(connection)
     if code == 0:
         return
@@ -293,6 +294,15 @@ def _check_policy(
     """
     settings = record.settings
     more = bool(settings.pins) or settings.strict
+    if (
+        certificate is not None
+        and record.server_side
+        and not record.chain
+        and _reused(connection)
+    ):
+        # These two had agreed before there was a ticket, which holds no more
+        # than the client's own certificate.
+        return None
     if certificate is None:
         # OpenSSL verifies nothing in a suite without certificates.
         if settings.verify is Verify.REQUIRE or (

@@ -15,7 +15,7 @@ from ..ports.port import SSLPort
 from ..tools.deadline import Deadline
 from ..tools.public import public
 from .collecting import Collector
-from .listening import check_credentials, listening_socket
+from .listening import check_credentials, listening_socket, prepare
 from .local import NoFile, is_local, local_socket, place_of
 from .metrics import ListenerStatistics
 from .processes.children import Parent
@@ -265,6 +265,7 @@ class Listener(Rules):
             ):
                 self._serve(service)
 
+        prepare(self._context)
         events = self._reception.events
         return Crew(work, events, self._address, processes=processes)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import socket
 
-from ..context.sides import ServerContext
+from ..context.sides import ServerContext, contexts_of
 
-__all__ = ["check_credentials", "listening_socket"]
+__all__ = ["check_credentials", "listening_socket", "prepare"]
 
 
 def check_credentials(context: ServerContext) -> None:
@@ -16,6 +16,12 @@ def check_credentials(context: ServerContext) -> None:
         CredentialError: *context* has no certificate.
     """
     context.prepared().settings.check_certificate(context.hooks_in_use)
+
+
+def prepare(context: ServerContext) -> None:
+    """Build all that *context* leads to, for processes to share the keys."""
+    for each in contexts_of(context):
+        each.prepared()
 
 
 def listening_socket(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
 from ...errors import NegotiationError
@@ -14,7 +15,11 @@ if TYPE_CHECKING:
     from ..build import Built
     from ..callbacks import Hooks
 
-__all__ = ["Answers"]
+__all__ = ["NO_TICKET", "Answers"]
+
+_TLS_1_3 = 0x0304
+#: SSL_OP_NO_TICKET.
+NO_TICKET = 0x4000
 
 
 class Answers:
@@ -31,6 +36,8 @@ class Answers:
     def __init__(self, hooks: Hooks, built: Built) -> None:
         self.hooks: Hooks = hooks
         self.settings: Settings = built.settings
+        #: Whether a server may resume, and so sends tickets.
+        self.resumes: bool = built.resumes
         #: The names of the hooks that have something to say.
         self.used: frozenset[str] = built.hooks
         #: What a client says first.
@@ -42,8 +49,9 @@ class Answers:
         # OpenSSL may still call a context after the switch to another; the
         # last reference to it must not go before the connection does.
         self._kept: list[object] = [built]
-        # Beside each answer, the question that it was given to.
-        self._name_answer: tuple[bytes | None, int | None] | None = None
+        # The name that the first ClientHello asks for; and beside the answer
+        # to its protocols, the question that it was given to.
+        self._asked: tuple[bytes | None] | None = None
         self._alpn_answer: tuple[list[bytes], bytes | int | None] | None = None
 
     def refuse(self, error: BaseException) -> None:
@@ -59,18 +67,25 @@ class Answers:
         self.keep(built)
         self.hooks, self.settings = hooks, built.settings
         self.used = built.hooks
+        self.resumes = built.resumes
 
     def name_arrived(self, connection: SSL.Connection) -> int | None:
-        """Choose the context; None goes on, a number is the alert."""
-        # A second ClientHello (HelloRetryRequest) must get the same answer,
-        # and so has to ask the same (RFC 8446, section 4.1.2).
+        """Look at the name that OpenSSL has read; a number is the alert.
+
+        The context was chosen before, by the first ClientHello.  A second one
+        (HelloRetryRequest) must ask the same (RFC 8446, section 4.1.2).
+        """
+        if not self.resumes:
+            # Set here, and not before, it keeps OpenSSL from sending any.
+            connection.set_options(NO_TICKET)
         name = connection.get_servername()
-        if self._name_answer is None:
-            self._name_answer = (name, self._choose(connection))
-        asked, answer = self._name_answer
-        if name != asked:
+        if self._asked is None:
+            self._asked = (name,)
+        (asked,) = self._asked
+        # On TLS 1.2 the name of a session that is resumed is its first one.
+        if name != asked and connection.get_protocol_version() >= _TLS_1_3:
             return self._changed("server name", asked, name)
-        return answer
+        return None
 
     def _changed(self, what: str, first: object, second: object) -> int:
         self.refuse(
@@ -82,24 +97,46 @@ class Answers:
         )
         return Alert.ILLEGAL_PARAMETER
 
-    def _choose(self, connection: SSL.Connection) -> int | None:
-        wire = connection.get_servername()
-        if wire is None:
-            return None
-        try:
-            name = wire.decode("ascii")
-        except UnicodeDecodeError:
-            self.refuse(
-                NegotiationError(
-                    f"the client asked for the server name {wire!r}; "
-                    "RFC 6066 wants ASCII"
-                )
+    def choose_by_name(self, name: str, versions: Iterable[int]) -> object:
+        """Ask the hook ``choose_context``; None goes on with this one.
+
+        Args:
+            name: As the client sent it.
+            versions: The versions of TLS that it offers.
+
+        Raises:
+            NegotiationError: The name is not ASCII, or what was chosen does
+                not speak the version that this context would have chosen.
+            TypeError: It is no context.
+            Exception: Whatever the hook raises.
+        """
+        if "\\" in name:
+            raise NegotiationError(
+                f"the client asked for the server name '{name}'; "
+                "RFC 6066 wants ASCII"
             )
-            return Alert.UNRECOGNIZED_NAME
+        self._asked = (name.encode("ascii"),)
         chosen = self.hooks.choose_context(name)
         if chosen is None or chosen is self.hooks:
             return None
-        return self._switch(connection, chosen)
+        if not hasattr(chosen, "prepared"):
+            raise TypeError(
+                "choose_context() returns a ServerContext or None, "
+                f"not {chosen!r}"
+            )
+        ours = self.settings.protocol
+        theirs = chosen.prepared().settings.protocol
+        common = [v for v in versions if ours.minimum <= v <= ours.maximum]
+        version = max(common, default=theirs.minimum)
+        if not theirs.minimum <= version <= theirs.maximum:
+            error = NegotiationError(
+                "the context chosen for this server name speaks "
+                f"{theirs.name}, but the client {version:#06x}",
+                hint="give all contexts of one listener the same versions",
+            )
+            setattr(error, "alert", Alert.PROTOCOL_VERSION)  # noqa: B010
+            raise error
+        return chosen
 
     def challenged(self, settings: Settings) -> Hooks | None:
         """Give who answers instead, if the client is an ACME server.
@@ -118,7 +155,7 @@ class Answers:
         return answer
 
     def adopt(self, chosen: object) -> Built:
-        """Go on by the rules of the context that ``choose_for`` has chosen.
+        """Go on by the rules of the context that was chosen.
 
         Raises:
             TypeError: It is no server's context.
@@ -126,7 +163,8 @@ class Answers:
         """
         if not getattr(chosen, "server_side", False):
             raise TypeError(
-                f"choose_for() returns a ServerContext or None, not {chosen!r}"
+                "choose_for() and choose_context() return a ServerContext or "
+                f"None, not {chosen!r}"
             )
         hooks: Hooks = cast("Hooks", chosen)
         hooks = self.challenged(hooks.prepared().settings) or hooks
@@ -134,32 +172,6 @@ class Answers:
         built.settings.check_certificate(hooks.hooks_in_use)
         self._take_on(hooks, built)
         return built
-
-    def _switch(self, connection: SSL.Connection, chosen: Hooks) -> int | None:
-        if not hasattr(chosen, "prepared"):
-            raise TypeError(
-                "choose_context() returns a ServerContext or None, "
-                f"not {chosen!r}"
-            )
-        chosen = self.challenged(chosen.prepared().settings) or chosen
-        built = chosen.prepared()
-        version = connection.get_protocol_version()
-        protocol = built.settings.protocol
-        if not protocol.minimum <= version <= protocol.maximum:
-            self.refuse(
-                NegotiationError(
-                    "the context chosen for this server name speaks "
-                    f"{protocol.name}, but the client {version:#06x}",
-                    hint="give all contexts of one listener the same versions",
-                )
-            )
-            return Alert.PROTOCOL_VERSION
-        self._take_on(chosen, built)
-        # set_context moves certificate, roots, ALPN and TLS 1.2 ciphers; the
-        # rest of the policy has to be carried over.
-        connection.set_context(built._pyopenssl)
-        built.apply_policy(connection)
-        return None
 
     def alpn_arrived(self, offered: list[bytes]) -> bytes | int | None:
         """Choose the protocol; a number refuses, None selects nothing."""

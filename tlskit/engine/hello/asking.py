@@ -22,9 +22,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Asking", "challenge_answered", "no_client_hello"]
 
+_LONGEST_NAME = 255
+
 
 class Asking:
-    """The part of an engine that lets the hook ``choose_for`` answer."""
+    """The part of an engine that lets hooks choose the context.
+
+    OpenSSL looks at what a client wants to resume before it tells of the
+    server's name.  So the context that is chosen makes the session from the
+    beginning, with keys of its own for tickets.
+    """
 
     state: State
     failure: BaseException | None
@@ -51,7 +58,7 @@ class Asking:
     def _feed(self, data: bytes | bytearray | memoryview) -> None: ...
 
     def _greeted(self) -> bool:
-        """Have the hook ``choose_for`` answer, if there is one, first.
+        """Have the hooks that choose a context answer first.
 
         Returns:
             False to wait: for more of the ClientHello, or for ``choose``.
@@ -67,10 +74,14 @@ class Asking:
             self._unheard = not self._ended
             self._let_go()
             return True
-        if greeting.hello is None:
+        record = self.record
+        wanted = "choose_for" in record.used or bool(record.settings.answering)
+        if greeting.asked is None or (wanted and greeting.hello is None):
             self._turn_away(no_client_hello(), Alert.DECODE_ERROR)
-        else:
+        elif greeting.hello is not None and wanted:
             self._ask(greeting.hello)
+        else:
+            self._choose(None)
         if self.failure is not None:
             raise self.failure
         return self.choice is None
@@ -125,14 +136,38 @@ class Asking:
             self._turn_away(error)
 
     def _choose(self, answer: object) -> None:
-        if answer is not None and answer is not self.record.hooks:
-            try:
+        built = None
+        try:
+            if answer is not None and answer is not self.record.hooks:
                 built = self.record.adopt(answer)
-            except BaseException as error:  # noqa: BLE001 - the same
-                self._turn_away(error)
-                return
+        except BaseException as error:  # noqa: BLE001 - the same
+            self._turn_away(error)
+            return
+        try:
+            built = self._by_name() or built
+        except BaseException as error:  # noqa: BLE001 - the same
+            self._turn_away(
+                error, wanted_alert(error, Alert.UNRECOGNIZED_NAME)
+            )
+            return
+        if built is not None:
             self._connect(built)
         self._let_go()
+
+    def _by_name(self) -> Built | None:
+        """Have the hook ``choose_context`` answer, if it is to be asked."""
+        record, greeting = self.record, self._greeting
+        assert greeting is not None
+        asked = greeting.asked
+        assert asked is not None
+        name = asked.server_name
+        if name is None or "choose_context" not in record.used:
+            return None
+        if "\0" in name or len(name) > _LONGEST_NAME:
+            return None  # OpenSSL refuses it.
+        with record.calling():
+            chosen = record.choose_by_name(name, asked.versions)
+        return None if chosen is None else record.adopt(chosen)
 
     def _let_go(self) -> None:
         """Give OpenSSL what came in so far."""

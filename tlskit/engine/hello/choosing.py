@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from .client_hello import MOST, ClientHello
+from .client_hello import MOST, Asked, ClientHello, asked_by
 
 __all__ = ["Greeting"]
 
@@ -76,6 +76,16 @@ class Greeting:
         self.waits = False
         held, self._held = bytes(self._held), bytearray()
         return held
+
+    @cached_property
+    def asked(self) -> Asked | None:
+        """What decides who answers; None as for ``hello``."""
+        if self.raw is None:
+            return None
+        try:
+            return asked_by(self.raw)
+        except ValueError:
+            return None
 
     @cached_property
     def hello(self) -> ClientHello | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ...openssl.protocols import TLSVersion
 from ...tools.public import public
 from .registry import cipher_suite_name, group_name, is_grease, scheme_name
 
-__all__ = ["MOST", "ClientHello"]
+__all__ = ["MOST", "Asked", "ClientHello", "asked_by"]
 
 #: The longest message that is taken, in bytes; OpenSSL's limit is the same.
 MOST = 131396
@@ -144,6 +145,25 @@ class _Body:
         found = reader.vector(length_size).numbers(size)
         reader.end()
         return found
+
+
+class Asked(NamedTuple):
+    """What a client asks for, as far as that decides who answers."""
+
+    #: As ``ClientHello.server_name``.
+    server_name: str | None
+    versions: tuple[int, ...]
+
+
+def asked_by(message: bytes) -> Asked:
+    """Read a little of a ClientHello's message.
+
+    Raises:
+        ValueError: It is none, or malformed.
+    """
+    body = _body(message)
+    offered = body.list_of_numbers(_VERSIONS, 1)
+    return Asked(_server_name(body), offered or (body.legacy_version,))
 
 
 def _parse(message: bytes) -> ClientHello:
