@@ -464,7 +464,7 @@ def test_other_blocks_are_named(put, leaf):
 
 def test_an_rsa_public_key_of_old(put):
     """PKCS#1 has a block of its own, which may be broken, too."""
-    key = testing.CA(key_type="rsa").key.public_key()
+    key = testing.testing.CA(key_type="rsa").key.public_key()
     pem = key.public_bytes(PEM, serialization.PublicFormat.PKCS1)
     broken = pem.replace(b"M", b"!", 1)
 
@@ -1082,3 +1082,59 @@ def test_unpack_says_where(root):
     """Messages name the source, not the bytes."""
     with pytest.raises(unpack.CredentialError, match="the thing is empty"):
         unpack.unpack(b"", "the thing", None)
+
+
+@pytest.mark.parametrize("kind", ["rsa-pss", "explicit curve"])
+def test_a_pair_that_certifies_its_key_in_other_words(put, tmp_path, kind):
+    """The key belongs to a certificate that describes it at more length."""
+    if kind == "rsa-pss":
+        ca = testing.CA(key_type=kind)
+        key = put(
+            "key.pem",
+            ca.key.private_bytes(
+                PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            ),
+        )
+        certificate = put("c.pem", ca.pem)
+    else:
+        key, certificate = tmp_path / "key.pem", tmp_path / "c.pem"
+        openssl(
+            "req",
+            "-x509",
+            "-nodes",
+            "-days",
+            "9",
+            "-subj",
+            "/CN=explicit",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-pkeyopt",
+            "ec_param_enc:explicit",
+            "-keyout",
+            key,
+            "-out",
+            certificate,
+        )
+    data = inspect_json(str(certificate), str(key))
+
+    assert [0] == data["objects"][1]["fits"]
+
+
+def test_a_key_for_pss_does_not_fit_a_stranger(put):
+    """Another certificate of that kind is another one."""
+    one, other = testing.CA(key_type="rsa-pss"), testing.CA(key_type="rsa-pss")
+    key = put(
+        "key.pem",
+        one.key.private_bytes(
+            PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        ),
+    )
+    data = inspect_json(put("c.pem", other.pem), key, status=1)
+
+    assert [] == data["objects"][1]["fits"]

@@ -238,7 +238,7 @@ def test_unreadable_extension():
     error = refused("a.example", issue(san=b"\x30\x05\x82"))
 
     assert "unreadable-san" == error.code
-    assert "malformed: 'ValueError: " in str(error)
+    assert "malformed: 'it is no valid DER: " in str(error)
     assert isinstance(error.__cause__, Exception)
 
 

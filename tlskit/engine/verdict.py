@@ -35,7 +35,7 @@ from ..verify.evidence import (
 from ..verify.ocsp import malformed_staple
 from ..verify.scene import NAME_FAULTS, refusal
 from ..x509.gate import x509
-from ..x509.reading import readable, unreadable
+from ..x509.reading import complaint_of, readable, unreadable
 from .facts import Facts
 from .hello.preshared import demand_key, identity_proved, keyless
 from .presenting import own_pair
@@ -137,7 +137,7 @@ def settle(connection: SSL.Connection, record: Record) -> Facts:
         raise refusal(
             VerifyReason.CERT_REJECTED,
             _MALFORMED,
-            f"a certificate of the peer's is malformed: {error}",
+            f"a certificate of the peer's is malformed: {complaint_of(error)}",
             scene_of(connection, record),
         ) from error
 

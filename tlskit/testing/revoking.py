@@ -7,10 +7,12 @@ from datetime import datetime, timezone
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from ..x509.der import element, elements
 from .leaf import Leaf
 from .making import DAY, Key, authority, digest, pss_padding
 
@@ -71,7 +73,38 @@ def make_ocsp_response(
     if responder.certificate != pair[1]:
         builder = builder.certificates([responder.certificate])
     signed = builder.sign(responder.key, digest(responder.key))
+    padded = pss_padding(responder.certificate)
+    if padded is not None:
+        return _signed_by_pss(signed, responder.key, padded)
     return signed.public_bytes(Encoding.DER)
+
+
+#: RSASSA-PSS with SHA-256, MGF1 of it, and 32 bytes of salt (RFC 4055).
+_PSS = bytes.fromhex(
+    "304106092a864886f70d01010a3034a00f300d06096086480165030402010500a11c301a"
+    "06092a864886f70d010108300d06096086480165030402010500a203020120"
+)
+
+
+def _signed_by_pss(
+    response: ocsp.OCSPResponse, key: Key, padded: padding.PSS
+) -> bytes:
+    """Sign again, by a key that is for RSASSA-PSS only."""
+    assert isinstance(key, rsa.RSAPrivateKey)
+    signed = response.tbs_response_bytes
+    signature = key.sign(signed, padded, hashes.SHA256())
+    (whole,) = elements(response.public_bytes(Encoding.DER))
+    status, tagged = elements(whole.content)
+    (outer,) = elements(tagged.content)
+    kind, packed = elements(outer.content)
+    (basic,) = elements(packed.content)
+    _, _, _, *more = elements(basic.content)
+    parts = [signed, _PSS, element(0x03, b"\0" + signature)]
+    content = element(
+        basic.tag, b"".join([*parts, *(each.whole for each in more)])
+    )
+    content = element(outer.tag, kind.whole + element(packed.tag, content))
+    return element(whole.tag, status.whole + element(tagged.tag, content))
 
 
 _STATUSES = {

@@ -19,7 +19,7 @@ from ..x509.glimpse import Glimpse, shown, stamp
 from .hostname import parse_host
 from .interceptors import inspector_among
 from .mismatch import mismatch_hint
-from .revocation import revocation_of
+from .revocation import revocation_of, signer_of
 from .scene import VerificationScene
 
 if TYPE_CHECKING:
@@ -338,8 +338,30 @@ def _revoked(case: Case) -> Story:
     return case.story._replace(text=f"{case.story.text} {entry}")
 
 
+def _of_another_key(case: Case) -> bool:
+    """Say whether each list of the CA's name was signed by another key."""
+    identifier = case.glimpse.authority_key
+    signers = [
+        signer_of(crl)
+        for crl in case.scene.crls
+        if case.glimpse.issuer_is(crl.issuer)
+    ]
+    return bool(identifier and signers) and all(
+        signer and signer != identifier for signer in signers
+    )
+
+
 def _revocation_list(case: Case) -> Story:
     issuer = case.glimpse.issuer
+    if case.reason is R.UNABLE_TO_GET_CRL and _of_another_key(case):
+        return case.story._replace(
+            text=f"{case.story.text}: a list of its CA {issuer!r} is loaded, "
+            "but another key of that name has signed it (its authority key "
+            "identifier is not the certificate's)",
+            hint="load the list that the CA publishes for the key that "
+            "issued this certificate, or have the CA correct the authority "
+            "key identifier of its list",
+        )
     text = f"{case.story.text}; its CA is {issuer!r}"
     ends = [
         crl.next_update_utc

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..errors import VerificationError
 from ..errors.codes import VerifyReason
 from ..openssl.gate import SSL, crypto
-from ..x509.reading import readable, unreadable
+from ..x509.reading import complaint_of, readable, unreadable
 from .chain import VerificationScene
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def readable_ders(ders: tuple[bytes, ...]) -> tuple[bytes, ...]:
             _log.info(
                 "certificate number %d that the peer sent is left out, since "
                 "it can't be read: %s",
-                *(number, error),
+                *(number, complaint_of(error)),
             )
         else:
             kept.append(der)
@@ -116,7 +116,7 @@ def parsed(der: bytes) -> x509.Certificate:
         return readable(der)
     except unreadable() as error:
         raise VerificationError(
-            f"the peer's certificate is malformed: {error}",
+            f"the peer's certificate is malformed: {complaint_of(error)}",
             code="malformed-certificate",
             reason=VerifyReason.CERT_REJECTED,
             hint="have it reissued by a CA that follows RFC 5280",

@@ -9,19 +9,11 @@ from typing import NamedTuple
 from ..errors import VerificationError
 from ..errors.codes import VerifyReason as R
 from ..errors.verify_reasons import verification_story
-from ..x509.gate import (
-    ec,
-    ed448,
-    ed25519,
-    exceptions,
-    ocsp,
-    oid,
-    padding,
-    rsa,
-    x509,
-)
+from ..x509.der import Element, elements
+from ..x509.gate import Encoding, exceptions, ocsp, oid, x509
 from ..x509.glimpse import Glimpse, shown, stamp
-from ..x509.reading import extension, readable
+from ..x509.reading import complaint_of, extension, readable, unreadable
+from ..x509.signatures import WeakSignatureError, check_signature
 from .revocation import Revocation
 from .scene import VerificationScene, refusal
 
@@ -36,7 +28,6 @@ __all__ = [
 _SKEW = timedelta(minutes=5)
 # How long a response without an end is news (RFC 6960, section 2.4).
 _NEWS = timedelta(days=1)
-_WEAK = ("md5", "sha1")
 
 
 class _UnfitError(Exception):
@@ -79,7 +70,7 @@ def check_staple(
     except _UnfitError as error:
         raise _refused(error, scene) from None
     except Exception as error:  # A parser of strangers' bytes.
-        words = shown(str(error), 200) or type(error).__name__
+        words = shown(complaint_of(error), 200)
         raise malformed_staple(words, scene) from error
 
 
@@ -268,19 +259,15 @@ def _may_answer(
 ) -> bool:
     try:
         delegate.verify_directly_issued_by(issuer)
-        usages = delegate.extensions.get_extension_for_class(
-            x509.ExtendedKeyUsage
-        ).value
-    except (
-        ValueError,
-        TypeError,
-        exceptions.InvalidSignature,
-        x509.ExtensionNotFound,
-    ):
+        usages = extension(delegate, x509.ExtendedKeyUsage)
+    except exceptions.InvalidSignature:
+        return False
+    except unreadable():
         return False
     begins, ends = delegate.not_valid_before_utc, delegate.not_valid_after_utc
     return (
-        oid.ExtendedKeyUsageOID.OCSP_SIGNING in usages
+        usages is not None
+        and oid.ExtendedKeyUsageOID.OCSP_SIGNING in usages
         and begins <= now <= ends
     )
 
@@ -289,26 +276,34 @@ def _check_signature(
     response: ocsp.OCSPResponse, signer: x509.Certificate
 ) -> None:
     """Verify; ``cryptography`` has no call for it."""
-    key, digest = signer.public_key(), response.signature_hash_algorithm
-    signature, signed = response.signature, response.tbs_response_bytes
-    if digest is not None and digest.name in _WEAK:
+    try:
+        check_signature(
+            signer,
+            response.tbs_response_bytes,
+            *_signature_of(response.public_bytes(Encoding.DER)),
+        )
+    except WeakSignatureError as error:
         raise _UnfitError(
             R.OCSP_SIGNATURE_FAILURE,
-            f"came with an OCSP response that is signed with {digest.name}, "
+            f"came with an OCSP response that is signed with {error}, "
             "which is too weak",
-        )
-    try:
-        if isinstance(key, rsa.RSAPublicKey) and digest is not None:
-            key.verify(signature, signed, padding.PKCS1v15(), digest)
-        elif isinstance(key, ec.EllipticCurvePublicKey) and digest is not None:
-            key.verify(signature, signed, ec.ECDSA(digest))
-        elif isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
-            key.verify(signature, signed)
-        else:
-            raise _UnfitError(
-                R.OCSP_SIGNATURE_FAILURE,
-                "came with an OCSP response whose kind of signature is "
-                "unknown here",
-            )
+        ) from None
+    except exceptions.UnsupportedAlgorithm:
+        raise _UnfitError(
+            R.OCSP_SIGNATURE_FAILURE,
+            "came with an OCSP response whose kind of signature is unknown "
+            "here",
+        ) from None
     except exceptions.InvalidSignature:
         raise _UnfitError(R.OCSP_SIGNATURE_FAILURE) from None
+
+
+def _signature_of(der: bytes) -> tuple[Element, Element]:
+    """Give algorithm and signature of a response (RFC 6960, 4.2.1)."""
+    (whole,) = elements(der)
+    _, tagged = elements(whole.content)
+    (response_bytes,) = elements(tagged.content)
+    _, packed = elements(response_bytes.content)
+    (basic,) = elements(packed.content)
+    _, algorithm, signature, *_ = elements(basic.content)
+    return algorithm, signature

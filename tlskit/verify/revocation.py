@@ -9,14 +9,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from ..errors import TrustSourceError
+from ..tools.quiet import quiet
 from ..x509 import pem
 from ..x509.gate import x509
+from ..x509.glimpse import Glimpse
 from ..x509.paths import path_of
+from ..x509.reading import complaint_of, extension, serial_number, unreadable
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-__all__ = ["CrlSource", "Revocation", "load_crls", "renewed", "revocation_of"]
+__all__ = [
+    "CrlSource",
+    "Revocation",
+    "load_crls",
+    "renewed",
+    "revocation_of",
+    "signer_of",
+]
 
 Crl: TypeAlias = "x509.CertificateRevocationList"
 CrlSource: TypeAlias = "str | os.PathLike[str] | bytes | Crl | Iterable[Crl]"
@@ -105,19 +115,26 @@ def _parsed(data: bytes, name: str) -> tuple[Crl, ...]:
 
 
 def _crl(der: bytes, complaint: str) -> Crl:
+    quiet()
     try:
         return _usable(x509.load_der_x509_crl(der), complaint)
-    except (ValueError, TypeError, x509.InvalidVersion) as error:
-        raise TrustSourceError(f"{complaint}: {error}", hint=_HINT) from error
+    except unreadable() as error:
+        raise TrustSourceError(
+            f"{complaint}: {complaint_of(error)}", hint=_HINT
+        ) from error
 
 
 def _usable(crl: Crl, complaint: str) -> Crl:
-    """Refuse what OpenSSL could make nothing of."""
+    """Refuse what we, or OpenSSL, could make nothing of."""
     try:
-        extensions = crl.extensions
-    except ValueError as error:
-        raise TrustSourceError(f"{complaint}: {error}", hint=_HINT) from error
-    if any(each.oid == x509.DeltaCRLIndicator.oid for each in extensions):
+        _scope(crl)
+        _number(crl)
+        delta = extension(crl, x509.DeltaCRLIndicator)
+    except unreadable() as error:
+        raise TrustSourceError(
+            f"{complaint}: {complaint_of(error)}", hint=_HINT
+        ) from error
+    if delta is not None:
         raise TrustSourceError(
             f"{complaint}: it is a delta, which tells only what is new since "
             "another one",
@@ -149,36 +166,27 @@ def _is_newer(one: Crl, other: Crl) -> bool:
 
 
 def _number(crl: Crl) -> int | None:
-    try:
-        found = crl.extensions.get_extension_for_class(x509.CRLNumber)
-    except x509.ExtensionNotFound:
-        return None
-    return found.value.crl_number
+    found = extension(crl, x509.CRLNumber)
+    return None if found is None else found.crl_number
 
 
-def _signer(crl: Crl) -> bytes:
+def signer_of(crl: Crl) -> bytes:
     """Give the identifier of the key that signed *crl*, empty if not told.
 
     A CA with a new key under its old name has a list for each.
     """
-    try:
-        found = crl.extensions.get_extension_for_class(
-            x509.AuthorityKeyIdentifier
-        )
-    except x509.ExtensionNotFound:
-        return b""
-    return found.value.key_identifier or b""
+    found = extension(crl, x509.AuthorityKeyIdentifier)
+    return b"" if found is None else found.key_identifier or b""
 
 
 def _scope(crl: Crl) -> tuple[bytes, bytes, bytes]:
     """Tell what *crl* covers: its CA and key, and the part of their issue."""
-    try:
-        part = crl.extensions.get_extension_for_class(
-            x509.IssuingDistributionPoint
-        ).value.public_bytes()
-    except x509.ExtensionNotFound:
-        part = b""
-    return crl.issuer.public_bytes(), _signer(crl), part
+    part = extension(crl, x509.IssuingDistributionPoint)
+    return (
+        crl.issuer.public_bytes(),
+        signer_of(crl),
+        b"" if part is None else part.public_bytes(),
+    )
 
 
 def revocation_of(
@@ -191,10 +199,10 @@ def revocation_of(
     if certificate is None:
         return None
     for crl in crls:
-        if crl.issuer != certificate.issuer:
+        if not Glimpse.of(certificate).issuer_is(crl.issuer):
             continue
         entry = crl.get_revoked_certificate_by_serial_number(
-            certificate.serial_number
+            serial_number(certificate)
         )
         if entry is not None:
             return Revocation(entry.revocation_date_utc, _reason(entry))
@@ -204,6 +212,8 @@ def revocation_of(
 def _reason(entry: x509.RevokedCertificate) -> str:
     try:
         flag = entry.extensions.get_extension_for_class(x509.CRLReason)
-    except (x509.ExtensionNotFound, ValueError):
+    except x509.ExtensionNotFound:
+        return ""
+    except unreadable():
         return ""
     return str(flag.value.reason.value)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .der import elements
 from .gate import x509
 from .names import common_names
-from .reading import extension
+from .reading import complaint_of, extension
 
 __all__ = [
     "Names",
@@ -81,7 +81,7 @@ def read_names(certificate: x509.Certificate) -> Names | None:
     except Exception as error:
         # A parser may have any complaint about a stranger's bytes:
         # ValueError, TypeError and several classes of its own have been seen.
-        raise UnreadableError(f"{type(error).__name__}: {error}") from error
+        raise UnreadableError(complaint_of(error)) from error
     if found is None:
         return None
     others = map(_service, found.get_values_for_type(x509.OtherName) or ())

@@ -20,7 +20,7 @@ from . import gate, pem
 from .gate import Encoding, dsa, ec, exceptions, rsa, serialization, x509
 from .names import subject_text
 from .paths import path_of
-from .reading import readable, unreadable
+from .reading import complaint_of, readable, unreadable
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -315,7 +315,7 @@ def _checked(der: bytes, complaint: str) -> x509.Certificate:
         certificate.public_key()
     except unreadable() as error:
         raise CredentialError(
-            f"{complaint}: {error}",
+            f"{complaint}: {complaint_of(error)}",
             code="malformed-certificate",
             hint="look at it with: openssl x509 -text -in FILE",
         ) from error

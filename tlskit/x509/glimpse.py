@@ -196,7 +196,7 @@ class Glimpse:
         try:
             reading.extension(self._certificate, kind)
         except Exception as error:  # noqa: BLE001 - as in _read()
-            return shown(str(error)) or type(error).__name__
+            return shown(reading.complaint_of(error))
         return ""
 
     @cached_property
@@ -232,6 +232,12 @@ class Glimpse:
         """Whether it says that it is a CA's."""
         constraints = self._extension(x509.BasicConstraints)
         return constraints is not None and constraints.ca
+
+    @cached_property
+    def authority_key(self) -> bytes:
+        """The identifier of the key that issued it; empty if not told."""
+        found = self._extension(x509.AuthorityKeyIdentifier)
+        return b"" if found is None else found.key_identifier or b""
 
     @cached_property
     def key(self) -> str:

@@ -8,6 +8,7 @@ that their kind of string does not have.
 
 from __future__ import annotations
 
+import re
 import string
 from typing import TypeVar
 
@@ -17,6 +18,7 @@ from .gate import Encoding, exceptions, x509
 
 __all__ = [
     "certificate",
+    "complaint_of",
     "extension",
     "readable",
     "serial_number",
@@ -26,11 +28,26 @@ __all__ = [
 E = TypeVar("E", bound="x509.ExtensionType")
 
 _UTF8_STRING, _PRINTABLE_STRING, _TELETEX_STRING = 0x0C, 0x13, 0x14
-_EXTENSIONS = 0xA3
 #: X.680, section 41.4.
 _PRINTABLE = frozenset(
     f"{string.ascii_letters}{string.digits} '()+,-./:=?".encode()
 )
+
+
+#: How the parser of ``cryptography`` puts it, which is written in Rust.
+_PARSE_ERROR = re.compile(r"ParseError \{ kind: (?P<kind>\w+)(?P<rest>.*)")
+_FIELD = re.compile(r'"(?:\w+::)?(\w+)"')
+_KINDS = {
+    "EncodedDefault": "a default value that is written out",
+    "ExtraData": "bytes behind its end",
+    "IntegerOverflow": "a number that is too large",
+    "InvalidLength": "a length that does not fit",
+    "InvalidSetOrdering": "a set that is out of order",
+    "InvalidTag": "an impossible tag",
+    "InvalidValue": "a value that is not allowed",
+    "ShortData": "an end before its time",
+    "UnexpectedTag": "something of another type",
+}
 
 
 def unreadable() -> tuple[type[Exception], ...]:
@@ -44,6 +61,21 @@ def unreadable() -> tuple[type[Exception], ...]:
         x509.UnsupportedGeneralNameType,
         Warning,  # Where warnings are errors.
     )
+
+
+def complaint_of(error: BaseException) -> str:
+    """Put a parser's complaint into words that people know.
+
+    What is shown of it is no secret: where it stumbled, and over what.
+    """
+    found = _PARSE_ERROR.search(str(error))
+    if found is None:
+        return str(error) or type(error).__name__
+    kind = _KINDS.get(found["kind"], found["kind"])
+    names = _FIELD.findall(found["rest"])
+    if not names:
+        return f"it is no valid DER: {kind}"
+    return f"it is no valid DER: {kind} in {names[-1].replace('_', ' ')}"
 
 
 def certificate(der: bytes) -> x509.Certificate:
@@ -132,11 +164,13 @@ def serial_number(found: x509.Certificate) -> int:
     return int.from_bytes(number.content, "big", signed=True)
 
 
-def extension(found: x509.Certificate, kind: type[E]) -> E | None:
+def extension(
+    found: x509.Certificate | x509.CertificateRevocationList, kind: type[E]
+) -> E | None:
     """Read one extension, whatever is the matter with the others.
 
     Args:
-        found: The certificate.
+        found: The certificate, or the list.
         kind: The class of the extension.
 
     Returns:
@@ -156,22 +190,26 @@ def extension(found: x509.Certificate, kind: type[E]) -> E | None:
         return None
 
 
-def _with_only(found: x509.Certificate, kind: type[E]) -> x509.Certificate:
+def _with_only(
+    found: x509.Certificate | x509.CertificateRevocationList, kind: type[E]
+) -> x509.Certificate | x509.CertificateRevocationList:
     """Leave out all extensions but those of one kind."""
     tbs, *rest = elements(_content(found.public_bytes(Encoding.DER)))
-    *others, last = elements(tbs.content)
-    assert last.tag == _EXTENSIONS  # Else there was nothing to fail.
+    *others, last = elements(tbs.content)  # They are the last field of both.
     kept = b"".join(
         each.whole
         for each in elements(_content(last.content))
         if _oid(each) == kind.oid.dotted_string
     )
     if kept:
-        kept = element(_EXTENSIONS, element(0x30, kept))
+        kept = element(last.tag, element(0x30, kept))
     body = b"".join(each.whole for each in others) + kept
-    return certificate(
-        element(0x30, element(0x30, body) + b"".join(e.whole for e in rest))
+    der = element(
+        0x30, element(0x30, body) + b"".join(each.whole for each in rest)
     )
+    if isinstance(found, x509.CertificateRevocationList):
+        return x509.load_der_x509_crl(der)
+    return certificate(der)
 
 
 def _oid(extension: Element) -> str:

@@ -190,7 +190,7 @@ def inspected(
         *pile.keys,
         *pile.others,
     ]
-    _match(pile.keys, objects)
+    _match(pile.keys, objects, [_numbers(each) for each, _ in certificates])
     faults = list(_faults(objects))
     return Inspection(
         InspectData(
@@ -226,8 +226,30 @@ def _arranged(
     return [found[index] for index in order], disorder
 
 
-def _match(keys: Iterable[KeyObject], objects: list[Described]) -> None:
-    """Note which certificates and requests have which key."""
+def _numbers(certificate: x509.Certificate) -> str | None:
+    """Give the pin of the certified key as it would be by itself.
+
+    A certificate may say that it is for RSASSA-PSS only, or write the
+    parameters of its curve out; the key is the same.
+    """
+    try:
+        return key_data(certificate.public_key())["pin"]
+    except Exception:  # noqa: BLE001 - a kind that the library does not know
+        return None
+
+
+def _match(
+    keys: Iterable[KeyObject],
+    objects: list[Described],
+    certified: list[str | None],
+) -> None:
+    """Note which certificates and requests have which key.
+
+    Args:
+        keys: Whose partners are looked for.
+        objects: Everything; certificates come first.
+        certified: The numbers of the certificates' keys.
+    """
     pins = {
         index: each["key"]["pin"]
         for index, each in enumerate(objects)
@@ -236,7 +258,11 @@ def _match(keys: Iterable[KeyObject], objects: list[Described]) -> None:
     for each in keys:
         if each["key"] is not None:
             pin = each["key"]["pin"]
-            each["fits"] = [i for i, other in pins.items() if other == pin]
+            each["fits"] = [
+                index
+                for index, other in pins.items()
+                if pin in (other, *certified[index : index + 1])
+            ]
 
 
 def _faults(objects: list[Described]) -> Iterator[str]:
