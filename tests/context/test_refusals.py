@@ -929,6 +929,7 @@ MUTATORS: dict[str, tuple[Any, ...]] = {
     "load_certificate_chain": ("/absent.pem",),
     "load_private_key": ("/absent.pem",),
     "load_pkcs12": ("/absent.p12",),
+    "load_intermediates": ("/absent.pem",),
     "load_credentials": (None,),
     "add_credentials": ("/absent.pem", "/absent.pem"),
     "load_verify_source": (tlskit.VerifySource.file("/absent.pem"),),

@@ -50,6 +50,7 @@ MUTATORS = {
     "set_strict": (),
     "set_certificate_verifier": (False,),
     "load_crls": (_CA.crl(),),
+    "load_intermediates": (_CA.pem,),
     "set_verification_time": (None,),
     "set_verify_depth": (1,),
     "set_partial_chain": (),

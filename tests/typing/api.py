@@ -87,6 +87,8 @@ def contexts(ca: CA, path: Path) -> None:
     client.set_verification_time(datetime.now(timezone.utc))
     client.set_verify_depth(2)
     client.set_partial_chain()
+    client.load_intermediates(path)
+    client.load_intermediates(b"PEM")
     client.set_purpose("any")
     client.set_groups(["X25519"])
     client.set_certificate_verifier(lambda depth, ok, certificate: ok)

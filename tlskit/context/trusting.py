@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import TrustSourceError, UnsupportedError
 from ..trust import Roots, VerifySource, load_default_roots
-from ..x509.credentials import load_certificates
+from ..x509.credentials import CertificateChain, load_certificates
+from ..x509.names import is_self_issued
 from .reloading import ReloadableRoots
 from .sealing import Sealable
 
@@ -98,6 +99,37 @@ class TrustedRoots(Sealable):
                 self.load_verify_source(VerifySource.file(path))
             if directory is not None:
                 self.load_verify_source(VerifySource.directory(directory))
+
+    def load_intermediates(self, source: Source) -> None:
+        """Use these certificates where a peer forgot to send them.
+
+        They help to build a path to a trusted root, for servers and clients
+        that send their own certificate only.  They are never trusted
+        themselves, not even with ``set_partial_chain()``; so one that issued
+        itself can't help, and is left out.  Further calls add to them.
+
+        Args:
+            source: Their certificates, in any order; as for
+                ``load_certificate_chain``.
+
+        Raises:
+            SealedError: The context is sealed.
+            CredentialError: There is no certificate in *source*, or one is
+                malformed.
+
+        Source: RFC 5280, section 6.1; ``X509_STORE_CTX_set0_untrusted``.
+        """
+        with self._unsealed():
+            chain = CertificateChain.load(source)
+            found = (
+                der
+                for each, der in zip(
+                    chain.certificates, chain.ders, strict=True
+                )
+                if not is_self_issued(each)
+            )
+            known = self._settings.intermediates
+            self._change(intermediates=tuple(dict.fromkeys((*known, *found))))
 
     def load_suggested_certificate_authorities(self, source: Source) -> None:
         """Name these authorities when asking clients for a certificate.

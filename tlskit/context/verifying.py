@@ -156,21 +156,11 @@ class VerificationRules(Sealable):
         if at is not None:
             _check_zone(at)
         settings = self._settings.reloaded()
-        purpose = settings.purpose
-        if purpose is None:
-            purpose = Purpose.CLIENT if self.server_side else Purpose.SERVER
-        policy = Policy(
-            settings.roots,
+        policy = Policy.of(
+            settings,
             None if hostname is None else Identity.parse(hostname),
-            strict=settings.strict,
-            partial=settings.partial_chain,
-            at=at or settings.verification_time,
-            crls=settings.crls,
-            check=settings.revocation_check.value,
-            depth=settings.verify_depth,
-            purpose=purpose.value,
-            pins=settings.pins,
             server_side=self.server_side,
+            at=at,
         )
         return certificates_of(judge_ders(load_ders(chain), policy))
 

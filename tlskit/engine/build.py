@@ -293,7 +293,7 @@ def _resumption_unsafe(settings: Settings, hooks: Iterable[str]) -> bool:
 def _session_id(settings: Settings) -> bytes:
     """Name the policy, so that a session resumes only under the same one."""
     digest = hashlib.sha256(settings.verify.value.encode())
-    for der in settings.root_ders:
+    for der in (*settings.root_ders, b"", *settings.intermediates):
         digest.update(hashlib.sha256(der).digest())
     for crl in settings.crls:
         digest.update(crl.fingerprint(hashes.SHA256()))

@@ -35,10 +35,16 @@ def fill_store(context: SSL.Context, settings: Settings) -> None:
     """
     flags = _flags(settings)
     ruled = flags or settings.verification_time or settings.purpose
-    if not ruled:
+    if not (ruled or settings.intermediates):
         _trust(context, settings)
         return
     store = _own_store(context, settings)
+    # Whatever is in a store, OpenSSL ends a path only in what has issued
+    # itself, which none of these has; or, with PARTIAL_CHAIN, in any of them:
+    # see ``verdict``.
+    for der in settings.intermediates:
+        with translated(ConfigurationError, "adding an intermediate"):
+            store.add_cert(crypto.load_certificate(crypto.FILETYPE_ASN1, der))
     if settings.verification_time is not None:
         moment = settings.verification_time.astimezone(timezone.utc)
         store.set_time(moment)

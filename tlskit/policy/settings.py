@@ -147,6 +147,8 @@ class Settings:
     #: How many CAs may stand between the peer and its root.
     verify_depth: int | None = None
     partial_chain: bool = False
+    #: What may help to build a path, DER, and is never trusted.
+    intermediates: tuple[bytes, ...] = ()
     #: None for that of the peer's side.
     purpose: Purpose | None = None
     allow_truncation: bool = False
@@ -196,6 +198,11 @@ class Settings:
         return tuple(
             dict.fromkeys(der for roots in self.roots for der in roots.ders)
         )
+
+    @property
+    def strangers(self) -> frozenset[bytes]:
+        """The intermediates that are not trusted besides."""
+        return frozenset(self.intermediates).difference(self.root_ders)
 
     @property
     def root_directories(self) -> tuple[str, ...]:

@@ -27,6 +27,8 @@ from .scene import Fault, VerificationScene
 if TYPE_CHECKING:
     from typing import TypeAlias
 
+    from ..policy.settings import Settings
+
 __all__ = ["Policy", "judge", "judge_ders"]
 
 Chain: TypeAlias = "tuple[x509.Certificate, ...]"
@@ -56,6 +58,8 @@ class Policy:
     identity: Identity | None
     #: Certificates that are trusted besides.
     also: Chain = ()
+    #: What may help to build a path, DER, and is not trusted.
+    others: tuple[bytes, ...] = ()
     #: Whether a second verifier must accept, too; see ``set_strict()``.
     strict: bool = False
     #: Whether a trusted certificate need not be a root.
@@ -76,6 +80,43 @@ class Policy:
     pins: tuple[Pin, ...] = ()
     #: We are the server, the peer is a client.
     server_side: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        identity: Identity | None,
+        *,
+        server_side: bool,
+        at: datetime | None = None,
+    ) -> Policy:
+        """Take the rules of a context.
+
+        Args:
+            settings: The context's, with what its sources hold now.
+            identity: Whom we mean; None for anybody.
+            server_side: We are the server, the peer is a client.
+            at: The moment that counts; None for the context's own, else now.
+        """
+        purpose = settings.purpose
+        if purpose is None:
+            words = "client" if server_side else "server"
+        else:
+            words = purpose.value
+        return cls(
+            settings.roots,
+            identity,
+            others=settings.intermediates,
+            strict=settings.strict,
+            partial=settings.partial_chain,
+            at=at or settings.verification_time,
+            crls=settings.crls,
+            check=settings.revocation_check.value,
+            depth=settings.verify_depth,
+            purpose=words,
+            pins=settings.pins,
+            server_side=server_side,
+        )
 
     @property
     def ders(self) -> tuple[bytes, ...]:
@@ -123,7 +164,7 @@ def judge_ders(chain: tuple[bytes, ...], policy: Policy) -> tuple[bytes, ...]:
     if policy.strict:
         identity = policy.identity
         second_opinion(
-            scene.presented,
+            (*scene.presented, *policy.others),
             policy.ders,
             name=None
             if identity is None or identity.dns is None
@@ -147,7 +188,7 @@ def _build(
         with translated(VerificationError, "looking for a path"):
             leaf, *others = (
                 crypto.load_certificate(crypto.FILETYPE_ASN1, each)
-                for each in chain
+                for each in (*chain, *policy.others)
             )
             context = crypto.X509StoreContext(store, leaf, others)
             found = context.get_verified_chain()

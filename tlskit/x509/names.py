@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "common_names",
+    "is_self_issued",
     "issuer_oneline",
     "issuer_text",
     "oneline",
@@ -88,6 +89,27 @@ def issuer_text(certificate: x509.Certificate) -> str:
         return certificate.issuer.rfc4514_string()
     except (ValueError, TypeError):
         return issuer_oneline(certificate).decode("ascii")
+
+
+def is_self_issued(certificate: x509.Certificate) -> bool:
+    """Say whether subject and issuer may be the same name to OpenSSL.
+
+    It compares without case, and without regard to white space and to kinds
+    of strings (RFC 5280, section 7.1).  A name that can't be decoded may be
+    anybody's.
+    """
+    try:
+        names = [
+            [
+                {(each.oid, " ".join(str(each.value).lower().split()))}
+                for rdn in name.rdns
+                for each in rdn
+            ]
+            for name in (certificate.subject, certificate.issuer)
+        ]
+    except (ValueError, TypeError):
+        return True
+    return names[0] == names[1]
 
 
 def common_names(certificate: x509.Certificate) -> tuple[str, ...]:
