@@ -8,8 +8,8 @@
 # certificate says.  asn1crypto takes each URL apart and puts it together again
 # as text for people, and that isn't the same URL: without brackets the port of
 # an IPv6 address can't be told from the address; "ldap:///CN=..." is how
-# Windows CAs write where their CRL is in the directory; "%2F" comes back as
-# "%2f".  The changed text is what the fields for people and for fetching give,
+# Windows CAs write where their CRL is in the directory, and with one slash it
+# is no URL for the library itself any more; "%2F" comes back as "%2f".  The changed text is what the fields for people and for fetching give,
 # and what is encoded when the certificate is: its signature then doesn't fit,
 # or, with the address, there is an error about the port.
 #
@@ -32,16 +32,20 @@ timeout 600 env/bin/python -m pip install --quiet \
 cat >recorded <<'END'
 asn1crypto 1.5.1, cryptography 50.0.2
 in the certificate: http://[2001:db8::1]:8080/ca.crl
-  read as the URL:  http://2001:db8::1:8080/ca.crl
+  read as the name: http://2001:db8::1:8080/ca.crl
+  the point's URL:  http://2001:db8::1:8080/ca.crl
   encoded anew: ValueError
 in the certificate: ldap:///CN=CA,DC=example?certificateRevocationList
-  read as the URL:  ldap:/CN=CA,DC=example?certificateRevocationList
+  read as the name: ldap:/CN=CA,DC=example?certificateRevocationList
+  the point's URL:  None
   encoded anew: another value, no error
 in the certificate: http://ca.example/a%2Fb.crl
-  read as the URL:  http://ca.example/a%2fb.crl
+  read as the name: http://ca.example/a%2fb.crl
+  the point's URL:  http://ca.example/a%2fb.crl
   encoded anew: another value, no error
 in the certificate: http://ca.example:8080/ca.crl
-  read as the URL:  http://ca.example:8080/ca.crl
+  read as the name: http://ca.example:8080/ca.crl
+  the point's URL:  http://ca.example:8080/ca.crl
   encoded anew: the same
 END
 
@@ -95,7 +99,9 @@ for url in (
     print("in the certificate:", points[0].full_name[0].value)
     encoded = made.public_bytes(pki.Encoding.DER)
     read = asn1crypto.x509.Certificate.load(encoded)
-    print("  read as the URL: ", read.crl_distribution_points[0].url)
+    point = read.crl_distribution_points[0]
+    print("  read as the name:", point["distribution_point"].native[0])
+    print("  the point's URL: ", point.url)
     read.native  # Now every value has been read once.
     try:
         same = read.dump(force=True) == encoded
