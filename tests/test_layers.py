@@ -64,7 +64,7 @@ DOORS: dict[str, set[str]] = {
         "facts",
         "sniff",
     },
-    "errors": {"", "codes", "stack", "verify_reasons"},
+    "errors": {"", "codes", "stack", "verify_reasons", "whereabouts"},
     "openssl": {
         "dh",
         "gate",

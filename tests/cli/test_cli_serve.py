@@ -580,7 +580,7 @@ def test_text_of_every_event(monkeypatch):
     monkeypatch.setattr(sys, "stdout", stream)
     journal = _journal.Journal(as_json=False)
     error = HandshakeError("it broke", hint="mend it")
-    error.peer = ("192.0.2.1", 1)
+    error.peer, error._names_peer = "192.0.2.1:1", True
     journal.refused(("192.0.2.1", 1), error)
     journal.refused(("192.0.2.1", 2), ConnectionResetError("reset"))
     journal.left(

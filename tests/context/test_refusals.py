@@ -127,8 +127,9 @@ def refused_client(
     assert "ALERT" in words(heard)
     assert isinstance(error, tlskit.TLSError)
     assert error.peer is not None
-    assert "127.0.0.1" == error.peer[0]
-    assert f"(peer 127.0.0.1:{error.peer[1]})" in str(error)
+    assert error.peer.startswith("127.0.0.1:")
+    assert "handshake" == error.phase
+    assert f"(peer {error.peer})" in str(error)
     return error
 
 

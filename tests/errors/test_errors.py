@@ -107,7 +107,7 @@ def full(kind: type[TLSError]) -> TLSError:
             advice=("also this",),
         )
     error = kind("what happened", **data)  # type: ignore[arg-type]
-    error.peer = ("192.0.2.1", 1234)
+    error.peer, error.phase = "192.0.2.1:1234", "read"
     return error
 
 
@@ -172,9 +172,9 @@ def test_str_is_never_empty(kind: type[TLSError]) -> None:
 def test_str_names_the_peer() -> None:
     """A listener's errors tell which client it was."""
     error = HandshakeError("no good")
-    error.peer = ("::1", 4433)
+    error.peer, error._names_peer = "[::1]:4433", True
 
-    assert str(error) == "no good (peer ::1:4433)"
+    assert str(error) == "no good (peer [::1]:4433)"
 
 
 def test_defaults() -> None:
@@ -184,6 +184,7 @@ def test_defaults() -> None:
     assert error.hint == ""
     assert error.library_errors == ()
     assert error.peer is None
+    assert error.phase is None
     assert error.errno is None
     assert error.filename is None
     assert AlertError("x").alert is None

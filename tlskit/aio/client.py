@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from ..client.opening import OPENING, Route
 from ..context.sides import ClientContext
+from ..errors.whereabouts import located
 from ..ports.engines import new_engine
 from ..verify.identity import Identity
 from .dialling import opened
@@ -102,7 +103,8 @@ async def open_connection(
         identity=route.identity,
     )
     driver = AsyncDriver(engine)
-    transport = await opened(route, driver)
+    with located(route.peer, route.phase("connect")):
+        transport = await opened(route, driver)
     made = port_over(
         driver,
         transport,
@@ -110,4 +112,5 @@ async def open_connection(
         timeout=route.timeout,
         shutdown_on_close=shutdown_on_close,
     )
+    made._called = route.peer
     return await shaken(made, route.deadline) if handshake else made

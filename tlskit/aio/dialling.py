@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..client.opening import Address, Race, Route
 from ..client.proxies import Proxy
 from ..context.sides import ClientContext
+from ..errors.whereabouts import located
 from ..ports.engines import new_engine
 from .driver import AsyncDriver
 from .nested import PortTransport
@@ -34,8 +35,9 @@ async def opened(route: Route, driver: AsyncDriver) -> asyncio.Transport:
                 lambda: driver, route.path
             )
         return transport
-    with within(route.deadline, route.doing):
-        found = await _look_up(route)
+    with located(route.peer, route.phase("resolve")):
+        with within(route.deadline, route.doing):
+            found = await _look_up(route)
     race = Race(route, found)
     with within(route.deadline, lambda: race.doing):
         sock = await _dialled(route, race)

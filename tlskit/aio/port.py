@@ -84,7 +84,11 @@ class AsyncSSLPort(Coroutines):
             StreamError: The handshake is not done, or the session broke.
             OSError: The transport broke.
         """
-        self._driver.write(data)
+        try:
+            self._driver.write(data)
+        except Exception as error:
+            self._locate(error, "write")
+            raise
 
     def flush(self) -> None:
         """Send now what was written, as far as there is room; never waits.
@@ -92,8 +96,9 @@ class AsyncSSLPort(Coroutines):
         Raises:
             OSError: As ``write``.
         """
-        self._driver.check_open()
-        self._driver.flush()
+        with self._during("write"):
+            self._driver.check_open()
+            self._driver.flush()
 
     async def drain(self, *, timeout: float | None = None) -> None:
         """Wait while the peer takes no more.
@@ -107,7 +112,8 @@ class AsyncSSLPort(Coroutines):
             TimeoutError: The time is over; what was written is still sent.
             OSError: What was written can't be sent, as ``write``.
         """
-        await self._driver.drain(self._deadline(timeout))
+        with self._during("write"):
+            await self._driver.drain(self._deadline(timeout))
 
     def can_write_eof(self) -> bool:
         """Say yes: TLS can close one direction."""
@@ -121,8 +127,9 @@ class AsyncSSLPort(Coroutines):
         Raises:
             OSError: As ``write``.
         """
-        self._driver.check_open()
-        self._driver.write_eof()
+        with self._during("close"):
+            self._driver.check_open()
+            self._driver.write_eof()
 
     # -- the end ------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..context.sides import ServerContext, server_context
-from ..errors import TLSError
+from ..errors.whereabouts import place_of, told
 from ..ports.engines import new_engine
 from ..server.acme.renewing import Renewal
 from ..server.collecting import Collector, Counting
@@ -186,7 +186,7 @@ class AsyncServer:
                 await self._handler(port)
             except Exception as error:  # noqa: BLE001 - the handler's own
                 self._tally.count("failed_handlers")
-                _tell(error, "a client was lost", loop)
+                _tell(error, "a client was lost", loop, port.peer)
 
     def _forget_handshake(self, task: asyncio.Task[None]) -> None:
         if task in self._shaking:
@@ -208,7 +208,6 @@ class AsyncServer:
         self, sock: Any, loop: asyncio.AbstractEventLoop, meter: Meter
     ) -> AsyncSSLPort:
         try:
-            address = sock.getpeername()[:2]
             engine = new_engine(
                 self._context, server_side=True, hostname=None, alpn=()
             )
@@ -226,11 +225,7 @@ class AsyncServer:
             timeout=self._timeout,
             shutdown_on_close=self._notify,
         )
-        try:
-            return await shaken(port, Deadline.after(self._patience))
-        except TLSError as error:
-            error.peer = address
-            raise
+        return await shaken(port, Deadline.after(self._patience))
 
     # -- the end ------------------------------------------------------------
 
@@ -299,13 +294,19 @@ def _nothing() -> None:
 
 
 def _tell(
-    error: Exception, what: str, loop: asyncio.AbstractEventLoop
+    error: Exception,
+    what: str,
+    loop: asyncio.AbstractEventLoop,
+    peer: tuple[str, int] | None = None,
 ) -> None:
     """Log what clients do, and have the loop tell what is our fault."""
+    words = told(error, None if peer is None else place_of(peer))
     if isinstance(error, OSError):
-        _log.info("%s: %s", what, error)
+        _log.info("%s: %s", what, words)
     else:
-        loop.call_exception_handler({"message": what, "exception": error})
+        loop.call_exception_handler(
+            {"message": f"{what}: {words}", "exception": error}
+        )
 
 
 async def start_server(

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from ..context.sides import ClientContext
+from ..errors.whereabouts import located
 from ..ports.port import SSLPort, endpoints_of, open_port
 from ..ports.transport import SocketTransport, Transport, tune
 from ..verify.identity import Identity
@@ -102,7 +103,8 @@ def connect(
     )
     sock = _dial(route)
     try:
-        transport = _through(route, sock)
+        with located(route.peer, "proxy"):
+            transport = _through(route, sock)
         made = open_port(
             route.context,
             transport,
@@ -118,9 +120,11 @@ def connect(
     except BaseException:
         sock.close()
         raise
+    made._called = route.peer
     if handshake:
         try:
-            made._driver.handshake(route.deadline)
+            with made._during("handshake"):
+                made._driver.handshake(route.deadline)
         except BaseException:
             made.close()
             raise
@@ -150,9 +154,15 @@ def _through(route: Route, sock: socket.socket) -> Transport:
 
 def _dial(route: Route) -> socket.socket:
     """Try the addresses until one answers."""
-    if route.path is not None:
-        return _dial_path(route, route.path)
-    race = Race(route, _look_up(route))
+    with located(route.peer, route.phase("connect")):
+        if route.path is not None:
+            return _dial_path(route, route.path)
+        with located(route.peer, route.phase("resolve")):
+            found = _look_up(route)
+        return _raced(route, Race(route, found))
+
+
+def _raced(route: Route, race: Race) -> socket.socket:
     attempts: dict[socket.socket, Address] = {}
     won: socket.socket | None = None
     with selectors.DefaultSelector() as selector:

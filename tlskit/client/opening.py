@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from ..context.sides import ClientContext, client_context
 from ..errors import UnsupportedError
+from ..errors.whereabouts import place_of
 from ..policy.settings import alpn_names
 from ..tools.deadline import Deadline
 from ..verify.identity import Identity, checked_identity
@@ -150,6 +151,15 @@ class Route:
     def where(self) -> str:
         """The server, for messages."""
         return self.path or "{}:{}".format(*self.dialled)
+
+    @property
+    def peer(self) -> str:
+        """The server, for errors: ``"host:port"``, or a path."""
+        return self.path or place_of(self.dialled)
+
+    def phase(self, name: str) -> str:
+        """Name a phase before the handshake: with a proxy, all are its."""
+        return name if self.proxy is None else "proxy"
 
     @property
     def contact(self) -> tuple[str, int]:

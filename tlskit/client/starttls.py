@@ -155,8 +155,10 @@ def connect(
         identity=identity,
     )
     try:
-        talk(made._driver.transport, dialogue, deadline)
-        made._driver.handshake(deadline)
+        with made._during("preface"):
+            talk(made._driver.transport, dialogue, deadline)
+        with made._during("handshake"):
+            made._driver.handshake(deadline)
     except BaseException:
         made.close()
         raise

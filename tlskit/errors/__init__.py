@@ -23,6 +23,9 @@
 ``TLSError`` is an ``OSError``, as ``ssl.SSLError`` is.  Failures of the
 transport stay plain ``OSError`` and time-outs ``TimeoutError``; so catch
 ``TLSError`` first.
+
+Whatever leaves a connection or a listener has the attributes ``peer`` and
+``phase``, time-outs and failures of the transport as well.
 """
 
 from __future__ import annotations
@@ -96,6 +99,15 @@ class TLSError(OSError):
     code: str = "error"
     status: str | None = None
     hint: str = ""
+    #: To whom it happened: ``"host:port"``, a path, or None.
+    peer: str | None = None
+    #: When it happened: ``"resolve"``, ``"connect"``, ``"proxy"``,
+    #: ``"accept"``, ``"preface"``, ``"handshake"``, ``"read"``, ``"write"``,
+    #: ``"close"``, or None.
+    phase: str | None = None
+    #: Whether the message names the peer, as a listener's errors do.
+    _names_peer = False
+    _further: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -119,8 +131,6 @@ class TLSError(OSError):
         if hint is not None:
             self.hint = hint
         self.library_errors = library_errors
-        #: ``(host, port)`` of the peer, where a listener adds it.
-        self.peer: tuple[str, int] | None = None
         if errno is not None:
             self.errno: int | None = errno
         if filename is not None:
@@ -129,9 +139,35 @@ class TLSError(OSError):
     def __str__(self) -> str:
         """Give the message; the class's own words if there is none."""
         words = self.message or f"{type(self).__name__} ({self.code})"
-        if self.peer is None:
-            return words
-        return "{} (peer {}:{})".format(words, *self.peer)
+        if self._names_peer and self.peer is not None:
+            return f"{words} (peer {self.peer})"
+        return words
+
+    @property
+    def __notes__(self) -> list[str]:
+        """What a traceback shows below the message (PEP 678).
+
+        The hint, to whom it happened and when, and what ``add_note`` added.
+        """
+        told = (("peer", self.peer), ("phase", self.phase))
+        place = ", ".join(f"{name}: {text}" for name, text in told if text)
+        return [each for each in (self.hint, place) if each] + list(
+            self._further
+        )
+
+    @__notes__.setter
+    def __notes__(self, notes: list[str]) -> None:
+        self._further = tuple(notes)
+
+    def add_note(self, note: str) -> None:
+        """Add a line to what a traceback shows.
+
+        Args:
+            note: The line.
+        """
+        if not isinstance(note, str):
+            raise TypeError(f"a note is a str, not {note!r}")
+        self._further += (note,)
 
     def explain(self) -> str:
         """Tell the whole story: what happened, and what to do about it."""

@@ -60,8 +60,9 @@ class Coroutines(SessionView):
             TimeoutError: The time is over; call again to go on.
             OSError: The transport broke.
         """
-        self._driver.check_open()
-        await self._driver.handshake(self._deadline(timeout))
+        with self._during("handshake"):
+            self._driver.check_open()
+            await self._driver.handshake(self._deadline(timeout))
 
     async def set_verify(
         self, on: bool = True, *, timeout: float | None = None
@@ -79,9 +80,10 @@ class Coroutines(SessionView):
                 client's context demands.
             TimeoutError: The time is over.
         """
-        await self._ask(Verify.REQUIRE if on else Verify.NONE, timeout)
-        if on and self._facts is not None:
-            self._insist()
+        with self._during("handshake"):
+            await self._ask(Verify.REQUIRE if on else Verify.NONE, timeout)
+            if on and self._facts is not None:
+                self._insist()
 
     async def try_verify(
         self, on: bool = True, *, timeout: float | None = None
@@ -96,7 +98,8 @@ class Coroutines(SessionView):
             UnsupportedError: This peer can't be asked now.
             TimeoutError: The time is over.
         """
-        await self._ask(Verify.TRY if on else Verify.NONE, timeout)
+        with self._during("handshake"):
+            await self._ask(Verify.TRY if on else Verify.NONE, timeout)
 
     async def _ask(self, verify: Verify, timeout: float | None) -> None:
         self._driver.check_open()
@@ -123,13 +126,17 @@ class Coroutines(SessionView):
             RuntimeError: Another coroutine is reading.
             OSError: The transport broke.
         """
-        self._driver.check_reader()
-        if n < 0:
-            return await self._read_all(self._deadline(timeout))
-        if self._ahead or n == 0:
-            return self._take(n)
-        view = scratch()[: max(n, _RECORD)]
-        size = await self._driver.read_into(view, self._deadline(timeout))
+        try:
+            self._driver.check_reader()
+            if n < 0:
+                return await self._read_all(self._deadline(timeout))
+            if self._ahead or n == 0:
+                return self._take(n)
+            view = scratch()[: max(n, _RECORD)]
+            size = await self._driver.read_into(view, self._deadline(timeout))
+        except Exception as error:
+            self._locate(error, "read")
+            raise
         if size > n:
             self._ahead += view[n:size]
             size = n
@@ -149,13 +156,19 @@ class Coroutines(SessionView):
         Raises:
             OSError: As ``read``.
         """
-        self._driver.check_reader()
-        view = memoryview(buffer).cast("B")
-        if self._ahead or not len(view):
-            taken = self._take(len(view))
-            view[: len(taken)] = taken
-            return len(taken)
-        size: int = await self._driver.read_into(view, self._deadline(timeout))
+        try:
+            self._driver.check_reader()
+            view = memoryview(buffer).cast("B")
+            if self._ahead or not len(view):
+                taken = self._take(len(view))
+                view[: len(taken)] = taken
+                return len(taken)
+            size: int = await self._driver.read_into(
+                view, self._deadline(timeout)
+            )
+        except Exception as error:
+            self._locate(error, "read")
+            raise
         return size
 
     async def readexactly(
@@ -176,11 +189,12 @@ class Coroutines(SessionView):
         """
         if n < 0:
             raise ValueError(f"n is a number of bytes, not {n!r}")
-        self._driver.check_reader()
-        deadline = self._deadline(timeout)
-        while len(self._ahead) < n:
-            if not await self._more(deadline):
-                raise self._incomplete(self._take(n), n)
+        with self._during("read"):
+            self._driver.check_reader()
+            deadline = self._deadline(timeout)
+            while len(self._ahead) < n:
+                if not await self._more(deadline):
+                    raise self._incomplete(self._take(n), n)
         return self._take(n)
 
     async def readline(
@@ -198,7 +212,8 @@ class Coroutines(SessionView):
             Exception: As ``readuntil`` for a line that is longer.
             OSError: As ``read``.
         """
-        line, _ = await self._until(b"\n", limit, timeout)
+        with self._during("read"):
+            line, _ = await self._until(b"\n", limit, timeout)
         return line
 
     async def readuntil(
@@ -225,9 +240,10 @@ class Coroutines(SessionView):
         """
         if not separator:
             raise ValueError("a separator has at least a byte")
-        found, complete = await self._until(separator, limit, timeout)
-        if not complete:
-            raise self._incomplete(found, None)
+        with self._during("read"):
+            found, complete = await self._until(separator, limit, timeout)
+            if not complete:
+                raise self._incomplete(found, None)
         return found
 
     async def _until(

@@ -149,7 +149,8 @@ class SSLPort(SessionView):
 
         Source: ``tls-client-handshake``, ``tls-server-handshake``.
         """
-        self._driver.handshake(self._deadline())
+        with self._during("handshake"):
+            self._driver.handshake(self._deadline())
 
     def set_verify(self, on: bool = True) -> None:
         """Demand the peer's certificate now, in mid-session.
@@ -169,9 +170,10 @@ class SSLPort(SessionView):
 
         Source: ``ssl-set-verify!`` on a port.
         """
-        self._ask(Verify.REQUIRE if on else Verify.NONE)
-        if on and self._facts is not None:
-            self._insist()
+        with self._during("handshake"):
+            self._ask(Verify.REQUIRE if on else Verify.NONE)
+            if on and self._facts is not None:
+                self._insist()
 
     def try_verify(self, on: bool = True) -> None:
         """Ask for the peer's certificate now; tolerate what is wrong.
@@ -187,7 +189,8 @@ class SSLPort(SessionView):
 
         Source: ``ssl-try-verify!`` on a port.
         """
-        self._ask(Verify.TRY if on else Verify.NONE)
+        with self._during("handshake"):
+            self._ask(Verify.TRY if on else Verify.NONE)
 
     def _ask(self, verify: Verify) -> None:
         if self.closed:
@@ -269,11 +272,15 @@ class SSLPort(SessionView):
         """
         if self._output is not None:
             self._output.flush_if_idle()
-        if self._driver.closed:
-            raise ClosedError("this port was closed")
-        if not len(buffer):
-            return 0
-        return self._driver.read_into(buffer, self._deadline())
+        try:
+            if self._driver.closed:
+                self._driver._check_open()
+            if not len(buffer):
+                return 0
+            return self._driver.read_into(buffer, self._deadline())
+        except Exception as error:
+            self._locate(error, "read")
+            raise
 
     def pending(self) -> int:
         """Say how many bytes can be read without waiting for the peer.
@@ -359,11 +366,15 @@ class SSLPort(SessionView):
             ClosedError: The port was closed.
             OSError: As ``send``.
         """
-        if self._driver.closed:
-            raise ClosedError("this port was closed")
-        if self._timeout == 0 and not self._closing:
-            return self._driver.write_some(data)
-        return self._driver.write(data, self._deadline(), kept=kept)
+        try:
+            if self._driver.closed:
+                self._driver._check_open()
+            if self._timeout == 0 and not self._closing:
+                return self._driver.write_some(data)
+            return self._driver.write(data, self._deadline(), kept=kept)
+        except Exception as error:
+            self._locate(error, "write")
+            raise
 
     # -- the files ----------------------------------------------------------
 
@@ -537,7 +548,14 @@ class SSLPort(SessionView):
         transport = self._driver.transport
         if not isinstance(transport, SocketTransport):
             raise UnsupportedError("this port does not run over a socket")
-        self._end_output()
+        with self._during("close"):
+            self._end_output()
+            self._await_end()
+        self._driver.release()
+        return transport.give_back(self._timeout)
+
+    def _await_end(self) -> None:
+        """Wait for the peer's close_notify, with nothing behind it."""
         rest = memoryview(bytearray(16384))
         deadline = self._deadline()
         while self._driver.read_into(rest, deadline):
@@ -550,8 +568,6 @@ class SSLPort(SessionView):
                 hint="have the peer wait for our close_notify, or use "
                 "as_ssl_context(), whose unwrap() loses nothing",
             )
-        self._driver.release()
-        return transport.give_back(self._timeout)
 
     def detach(self) -> int:
         """Close without closing the socket, and give its descriptor.
@@ -569,8 +585,9 @@ class SSLPort(SessionView):
         return transport.detach()
 
     def _end_output(self) -> None:
-        self._send_gathered()
-        self._driver.finish(self._deadline())
+        with self._during("close"):
+            self._send_gathered()
+            self._driver.finish(self._deadline())
 
     def _send_gathered(self) -> None:
         if self._output is not None:
@@ -578,7 +595,8 @@ class SSLPort(SessionView):
 
     def _check_not_closing(self) -> None:
         if self.closed or self._closing:
-            raise ClosedError("this port was closed")
+            with self._during("write"):
+                raise ClosedError("this port was closed")
 
     def _keep_quiet(self) -> None:
         self._notify = False
@@ -588,10 +606,11 @@ class SSLPort(SessionView):
         if self.closed or self._closing:
             return
         if half == "output":
-            if self._notify:
-                self._driver.finish(self._deadline())
-            else:
-                self._engine.abandon()
+            with self._during("close"):
+                if self._notify:
+                    self._driver.finish(self._deadline())
+                else:
+                    self._engine.abandon()
         if not self._halves:
             self.close()
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..engine import bindings
 from ..engine.engine import Engine
 from ..engine.facts import Facts
 from ..errors import StreamError, UnsupportedError, VerificationError
+from ..errors.whereabouts import locate, place_of
 from ..openssl.protocols import TLSVersion
 from ..verify.identity import (
     Identity,
@@ -56,6 +59,25 @@ class SessionView:
     _driver: Any  # Each kind of port has its own; all say "closed".
     _engine: Engine
     _endpoints: Endpoints | None
+    #: The peer as whoever opened the connection called it, for errors.
+    _called: str | None = None
+
+    def _locate(self, error: BaseException, phase: str) -> None:
+        """Have *error* say to whom and when it happened."""
+        called, ends = self._called, self._endpoints
+        if called is None and ends is not None:
+            host, number = ends.remote
+            called = place_of((ends.hostname or host, number))
+        locate(error, called, phase)
+
+    @contextmanager
+    def _during(self, phase: str) -> Iterator[None]:
+        """Have whatever is raised say to whom and when it happened."""
+        try:
+            yield
+        except Exception as error:
+            self._locate(error, phase)
+            raise
 
     def __repr__(self) -> str:
         """Tell side, peer, version and state; no secret."""

@@ -10,6 +10,7 @@ import logging
 from typing import Any
 
 from ..errors import ConfigurationError, TLSError
+from ..errors.whereabouts import place_of, told
 from ..ports.port import SSLPort
 from .tally import HARMLESS, Tally, reason_of
 
@@ -80,7 +81,7 @@ class Events:
         _refused.log(
             level,
             "a client failed: %s",
-            error,
+            told(error),
             extra=self._about(
                 peer,
                 reason=reason,
@@ -185,4 +186,4 @@ class Events:
 
 
 def _shown(peer: Peer | None) -> str:
-    return "a client" if peer is None else "{}:{}".format(*peer)
+    return "a client" if peer is None else place_of(peer)

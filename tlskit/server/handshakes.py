@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..errors import TLSError, WantReadError, WantWriteError
+from ..errors.whereabouts import locate, place_of
 from ..ports.port import SSLPort, endpoints_of, open_port
 from ..ports.view import Endpoints
 from ..tools.deadline import Deadline
@@ -123,6 +124,7 @@ class Handshake:
             server_side=True,
             endpoints=self._endpoints(self._preface),
         )
+        port._called = place_of(self.peer)
         if self._preface.rest:
             port._engine.receive(self._preface.rest)
         return port
@@ -199,8 +201,10 @@ class Handshake:
         ):
             # HAProxy ends its checks by a reset, at whatever point.
             error = health_check()
-        if isinstance(error, (TLSError, OSError)):
-            setattr(error, "peer", self.peer)  # noqa: B010 - an OSError's
+        phase = "preface" if self._port is None else "handshake"
+        locate(error, place_of(self.peer), phase)
+        if isinstance(error, TLSError):
+            error._names_peer = True
         return error
 
     def _refuse(self, error: BaseException) -> None:

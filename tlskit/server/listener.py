@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..context.sides import ServerContext, server_context
 from ..errors import ClosedError, ConfigurationError
+from ..errors.whereabouts import located
 from ..ports.port import SSLPort
 from ..tools.deadline import Deadline
 from ..tools.public import public
@@ -96,14 +97,15 @@ class Listener(Rules):
         Source: ``ssl-accept``, ``tls-socket-accept``.
         """
         deadline = Deadline.after(timeout)
-        self._check_credentials()
-        self._check_free()
-        with self._reception.entered(deadline):
-            while True:
-                found = self._next(raise_error=raise_error)
-                if found is not None:
-                    return found
-                self._reception.turn(deadline, shake=handshake)
+        with located(None, "accept"):
+            self._check_credentials()
+            self._check_free()
+            with self._reception.entered(deadline):
+                while True:
+                    found = self._next(raise_error=raise_error)
+                    if found is not None:
+                        return found
+                    self._reception.turn(deadline, shake=handshake)
 
     def _next(self, *, raise_error: bool) -> SSLPort | None:
         while (outcome := self._reception.pop()) is not None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from ..client.opening import OPENING, Route
 from ..context.sides import ClientContext
+from ..errors.whereabouts import located
 from ..ports.engines import new_engine
 from ..ports.port import endpoints_of
 from ..verify.identity import Identity
@@ -101,10 +102,12 @@ async def open_connection(
         dialled=route.dialled,
         identity=route.identity,
     )
-    sock = await dialled(route)
+    with located(route.peer, route.phase("connect")):
+        sock = await dialled(route)
     try:
         endpoints = endpoints_of(sock, host)
-        carrier = await joined(route, sock)
+        with located(route.peer, "proxy"):
+            carrier = await joined(route, sock)
     except BaseException:
         sock.close()
         raise
@@ -115,4 +118,5 @@ async def open_connection(
         timeout=route.timeout,
         shutdown_on_close=shutdown_on_close,
     )
+    made._called = route.peer
     return await shaken(made, route.deadline) if handshake else made

@@ -13,6 +13,7 @@ import trio
 from ..client.opening import Address, Race, Route
 from ..client.proxies import Proxy
 from ..context.sides import ClientContext
+from ..errors.whereabouts import located
 from ..ports.engines import new_engine
 from .carriers import Carrier, PortCarrier, SocketCarrier
 from .opening import port_over, shaken
@@ -39,8 +40,9 @@ async def dialled(route: Route) -> socket.socket:
     if route.path is not None:
         with within(route.deadline, route.doing):
             return await _to_path(route, route.path)
-    with within(route.deadline, route.doing):
-        found = await _look_up(route)
+    with located(route.peer, route.phase("resolve")):
+        with within(route.deadline, route.doing):
+            found = await _look_up(route)
     race = Race(route, found)
     with within(route.deadline, lambda: race.doing):
         return await _raced(route, race)

@@ -36,7 +36,8 @@ def port_over(
 async def shaken(port: TrioSSLPort, deadline: Deadline) -> TrioSSLPort:
     """Shake hands; a port that fails is closed, and its alert sent."""
     try:
-        await port._driver.handshake(deadline)
+        with port._during("handshake"):
+            await port._driver.handshake(deadline)
     except Exception:
         await port.aclose()
         raise

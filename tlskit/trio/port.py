@@ -108,7 +108,8 @@ class TrioSSLPort(Coroutines, trio.abc.HalfCloseableStream):
             StreamError: The handshake is not done, or the session broke.
             OSError: The transport broke.
         """
-        self._driver.write(data)
+        with self._during("write"):
+            self._driver.write(data)
 
     def flush(self) -> None:
         """Send now what was written, as far as there is room; never waits.
@@ -116,8 +117,9 @@ class TrioSSLPort(Coroutines, trio.abc.HalfCloseableStream):
         Raises:
             OSError: As ``write``.
         """
-        self._driver.check_open()
-        self._driver.push()
+        with self._during("write"):
+            self._driver.check_open()
+            self._driver.push()
 
     async def drain(self, *, timeout: float | None = None) -> None:
         """Send all that was written.
@@ -130,8 +132,9 @@ class TrioSSLPort(Coroutines, trio.abc.HalfCloseableStream):
                 with the next call.
             OSError: What was written can't be sent, as ``write``.
         """
-        self._driver.check_open()
-        await self._driver.drain(self._deadline(timeout))
+        with self._during("write"):
+            self._driver.check_open()
+            await self._driver.drain(self._deadline(timeout))
 
     def can_write_eof(self) -> bool:
         """Say yes: TLS can close one direction."""
@@ -148,8 +151,9 @@ class TrioSSLPort(Coroutines, trio.abc.HalfCloseableStream):
         Raises:
             OSError: As ``drain``.
         """
-        self._driver.check_open()
-        await self._driver.write_eof(self._deadline(timeout))
+        with self._during("close"):
+            self._driver.check_open()
+            await self._driver.write_eof(self._deadline(timeout))
 
     # -- a stream of trio's -------------------------------------------------
 
@@ -216,7 +220,7 @@ class TrioSSLPort(Coroutines, trio.abc.HalfCloseableStream):
                 raise TypeError(f"max_bytes is a number, not {max_bytes!r}")
             if max_bytes < 1:
                 raise ValueError(f"max_bytes is 1 or more, not {max_bytes!r}")
-        with _trios():
+        with self._trios("read"):
             if self._ahead:
                 await trio.lowlevel.checkpoint()
                 self._driver.check_open()
@@ -231,10 +235,24 @@ class TrioSSLPort(Coroutines, trio.abc.HalfCloseableStream):
             )
         self._sending = True
         try:
-            with _trios():
+            with self._trios("write"):
                 yield
         finally:
             self._sending = False
+
+    @contextmanager
+    def _trios(self, phase: str) -> Iterator[None]:
+        """Raise what trio wants, because of what tlskit has raised."""
+        with self._during(phase):
+            try:
+                with self._during(phase):
+                    yield
+            except ClosedError as error:
+                raise trio.ClosedResourceError(str(error)) from error
+            except TimeoutError:
+                raise
+            except OSError as error:
+                raise trio.BrokenResourceError(str(error)) from error
 
     # -- the end ------------------------------------------------------------
 
@@ -272,16 +290,3 @@ class TrioSSLPort(Coroutines, trio.abc.HalfCloseableStream):
             self.abort()
             return
         await self.aclose()
-
-
-@contextmanager
-def _trios() -> Iterator[None]:
-    """Raise what trio wants, because of what tlskit has raised."""
-    try:
-        yield
-    except ClosedError as error:
-        raise trio.ClosedResourceError(str(error)) from error
-    except TimeoutError:
-        raise
-    except OSError as error:
-        raise trio.BrokenResourceError(str(error)) from error

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from ..context.sides import ServerContext, server_context
-from ..errors import TLSError
+from ..errors.whereabouts import place_of, told
 from ..ports.engines import new_engine
 from ..ports.port import endpoints_of
 from ..server.acme.renewing import Renewal
@@ -216,7 +216,7 @@ class TrioServer:
                     await self._handler(port)
             except Exception as error:
                 self._tally.count("failed_handlers")
-                _tell(error, "a client was lost")
+                _tell(error, "a client was lost", port.peer)
             finally:
                 self._serving.discard(scope)
 
@@ -237,11 +237,7 @@ class TrioServer:
             timeout=self._timeout,
             shutdown_on_close=self._notify,
         )
-        try:
-            return await shaken(port, Deadline.after(self._patience))
-        except TLSError as error:
-            error.peer = port.peer
-            raise
+        return await shaken(port, Deadline.after(self._patience))
 
     # -- the end ------------------------------------------------------------
 
@@ -299,13 +295,16 @@ def _nothing() -> None:
     """Have no bell to ring: nobody waits for room here."""
 
 
-def _tell(error: Exception, what: str) -> None:
+def _tell(
+    error: Exception, what: str, peer: tuple[str, int] | None = None
+) -> None:
     """Log what clients do, and what is our fault with its traceback."""
+    words = told(error, None if peer is None else place_of(peer))
     expected = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
     if isinstance(error, expected):
-        _log.info("%s: %s", what, error)
+        _log.info("%s: %s", what, words)
     else:
-        _log.error("%s: %r", what, error, exc_info=error)
+        _log.error("%s: %s", what, words, exc_info=error)
 
 
 async def serve(

@@ -330,5 +330,5 @@ def _explained(error: BaseException, data: ErrorData) -> str:
     """Give the whole story, without the address that stands before it."""
     words = data["explanation"]
     if isinstance(error, TLSError) and error.peer is not None:
-        words = words.replace(" (peer {}:{})".format(*error.peer), "", 1)
+        words = words.replace(f" (peer {error.peer})", "", 1)
     return words
