@@ -399,7 +399,7 @@ def test_refusals_are_told(caplog):
     assert ["plain-http"] * 2 == [error.code for error in heard]
     told = ["{}:{}".format(*name) for name in names]
     assert told == [error.peer for error in heard]
-    assert {"preface"} == {error.phase for error in heard}
+    assert {"handshake"} == {error.phase for error in heard}
     (record,) = (
         record
         for record in caplog.records

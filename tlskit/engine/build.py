@@ -212,6 +212,8 @@ def _set_client(context: SSL.Context, settings: Settings) -> None:
         native.offer_post_handshake_authentication(context)
     if settings.ech_grease:
         native.set_ech_grease(context)
+    if not settings.pairs and native.has("certificate-requests"):
+        native.set_request_function(context, callbacks.on_certificate_request)
     if settings.ocsp is not Ocsp.OFF:
         context.set_ocsp_client_callback(callbacks.on_staple)
 

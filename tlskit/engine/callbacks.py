@@ -41,6 +41,7 @@ __all__ = [
     "on_alpn_public",
     "on_certificate",
     "on_certificate_public",
+    "on_certificate_request",
     "on_key",
     "on_server_name",
     "on_server_name_public",
@@ -163,6 +164,9 @@ class Record(Answers):
         self.earlier: Session | None = None
         #: What was told of pre-shared keys.
         self.keys = KeyAnswers()
+        #: Whether the server has asked for a certificate of ours, got none,
+        #: and sent nothing since.
+        self.unanswered: bool = False
         #: Who listens to the messages.
         self.tracer: Tracer | None = None
         #: What is wrong with a stapled response, where that is tolerated.
@@ -351,6 +355,11 @@ def on_alpn_public(connection: SSL.Connection, offered: list[bytes]) -> object:
     if isinstance(answer, int):
         raise HandshakeError("no application protocol in common")
     return SSL.NO_OVERLAPPING_PROTOCOLS if answer is None else answer
+
+
+def on_certificate_request(connection: SSL.Connection) -> None:
+    """Note that a server asks for a certificate, and that we have none."""
+    _record(connection).unanswered = True
 
 
 def on_staple(connection: SSL.Connection, data: bytes, _: object) -> bool:

@@ -67,6 +67,7 @@ from .hello.answering import NO_TICKET
 from .hello.asking import Asking, challenge_answered, no_client_hello
 from .hello.choosing import Greeting
 from .hello.client_hello import ClientHello
+from .refusal.unanswered import name_first
 from .resumption import Resumption
 from .schemes import scheme_in_use
 from .sniff import SNIFF_BYTES, not_tls
@@ -551,6 +552,8 @@ class Engine(Asking):
                 size = self._read_publicly(buffer, size)
         if not self.record.settled:
             self._judge_again()
+        if size:
+            self.record.unanswered = False
         if self._resumption is not None:
             self._resumption.look(self._connection)
         return size
@@ -874,6 +877,14 @@ class Engine(Asking):
             what is Do.REPEAT or (what is Do.END and not self._end_told)
         )
 
+    def name_first(self, error: BaseException) -> None:
+        """Have *error* name a missing certificate first, if that may be why.
+
+        Args:
+            error: What ended the session; also of the transport's.
+        """
+        name_first(error, self.record)
+
     # -- the one place where OpenSSL is called ------------------------------
 
     def _step(self) -> threading.Lock:
@@ -1010,6 +1021,7 @@ class Engine(Asking):
         self.state = State.FAILED
         self.failure = error
         self.hungry = False
+        self.name_first(error)
         if cause is None or cause is error:
             raise error
         raise error from cause

@@ -64,6 +64,7 @@ class SessionView:
 
     def _locate(self, error: BaseException, phase: str) -> None:
         """Have *error* say to whom and when it happened."""
+        self._engine.name_first(error)
         called, ends = self._called, self._endpoints
         if called is None and ends is not None:
             host, number = ends.remote

@@ -8,6 +8,7 @@ standard library's own two classes, with all their habits.
 
 from __future__ import annotations
 
+import logging
 import ssl
 import weakref
 from collections.abc import Callable, Iterator
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..engine.bindings import TYPES, channel_binding
 from ..engine.engine import Engine, State
-from ..errors import TLSError, UnsupportedError
+from ..errors import ConfigurationError, TLSError, UnsupportedError
+from ..errors.whereabouts import told
 from ..openssl.records import Records
 from ..policy.settings import Verify
 from .certificate import certificate_dict
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["MemorySession", "Session"]
 
 T = TypeVar("T")
+
+_log = logging.getLogger("tlskit.stdlib")
 
 _VERSIONS = {
     0x0301: "TLSv1",
@@ -61,6 +65,7 @@ class Session:
         # Their owner holds them: a cycle would keep sockets open.
         self._owner = None if owner is None else weakref.ref(owner)
         self.server_hostname = server_hostname
+        self._told = False  # That the client was refused.
 
     @contextmanager
     def _in_ssl_terms(self) -> Iterator[None]:
@@ -71,9 +76,42 @@ class Session:
         try:
             yield
         except Exception as error:
+            self._tell(error)
+            self.engine.name_first(error)
             if isinstance(error, TLSError) or error is self.engine.failure:
                 raise as_ssl_error(error) from error
             raise
+
+    def _tell(self, error: Exception) -> None:
+        """Log, on a server, that a client was refused; once.
+
+        What serves by way of an adapter often says nothing of it.
+        """
+        engine = self.engine
+        if (
+            self._told
+            or not engine.server_side
+            or engine.facts is not None
+            or error is not engine.failure
+        ):
+            return
+        self._told = True
+        level = logging.INFO
+        if isinstance(error, ConfigurationError) or (
+            not isinstance(error, OSError)
+        ):
+            level = logging.WARNING  # Ours to mend.
+        hint = error.hint if isinstance(error, TLSError) else ""
+        _log.log(
+            level,
+            "a client failed: %s",
+            told(error, self._peer()),
+            extra={"reason": getattr(error, "code", ""), "hint": hint},
+        )
+
+    def _peer(self) -> str | None:
+        """Give the other end, where that is known, as ``"host:port"``."""
+        return None
 
     # -- what it is ---------------------------------------------------------
 

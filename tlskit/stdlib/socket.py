@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..engine.engine import Engine, State
 from ..errors import TruncatedError
+from ..errors.whereabouts import place_of
 from ..openssl.records import Records
 from ..policy.settings import Verify
 from ..ports.driver import Driver
@@ -369,6 +370,13 @@ class SocketSession(Session):
         """Shake hands first, where the application left that to us."""
         if self.engine.state is State.HANDSHAKE:
             self._driver.handshake(self._deadline())
+
+    def _peer(self) -> str | None:
+        try:
+            address = socket.socket.getpeername(self._wire.sock)
+        except OSError:
+            return None
+        return place_of(address[:2]) if isinstance(address, tuple) else None
 
     def _begin(self) -> None:
         self._wire.sock._begin_tls()

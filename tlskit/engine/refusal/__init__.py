@@ -1,1 +1,1 @@
-"""How a peer is told that it is refused."""
+"""How a peer is told that it is refused, and how we are."""

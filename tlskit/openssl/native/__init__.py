@@ -12,6 +12,7 @@ capabilities.  Other folders use what is named here.
 from .callbacks import (
     ALERT,
     set_alpn_function,
+    set_request_function,
     set_server_name_function,
     set_verify,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "set_psk_client_function",
     "set_psk_server_function",
     "set_purpose",
+    "set_request_function",
     "set_server_name_function",
     "set_signature_algorithms",
     "set_verify",

@@ -16,6 +16,7 @@ __all__ = [
     "connection_of",
     "der_of",
     "set_alpn_function",
+    "set_request_function",
     "set_server_name_function",
     "set_verify",
 ]
@@ -98,6 +99,24 @@ def set_server_name_function(context: Context, function: NameFunction) -> None:
     handle = ffi.callback("int (*)(SSL *, int *, void *)", callback, error=2)
     lib.SSL_CTX_set_tlsext_servername_callback(context._context, handle)
     context._tlsext_servername_callback = handle
+
+
+def set_request_function(
+    context: Context, function: Callable[[Connection], None]
+) -> None:
+    """Call *function* when a server asks a client for a certificate."""
+    lib, ffi = require("certificate-requests", "tell of certificate requests")
+
+    def callback(ssl: Any, _argument: Any) -> int:
+        found = connection_of(ssl)
+        if found is not None:  # pragma: no branch - OpenSSL has no others
+            function(found)
+        return 1
+
+    handle = ffi.callback("int (*)(SSL *, void *)", callback, error=1)
+    lib.SSL_CTX_set_cert_cb(context._context, handle, ffi.NULL)
+    # It lives as long as the context, to which each connection holds on.
+    vars(context)["_request_callback"] = handle
 
 
 def set_alpn_function(context: Context, function: AlpnFunction) -> None:

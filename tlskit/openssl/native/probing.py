@@ -30,6 +30,7 @@ _NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "SSL_CTX_use_PrivateKey",
             "d2i_PrivateKey_bio",
         ),
+        "certificate-requests": ("SSL_CTX_set_cert_cb",),
         "dh-parameters-from-memory": (
             "BIO_new_mem_buf",
             "PEM_read_bio_DHparams",
