@@ -101,11 +101,9 @@ class Listener(Rules):
             self._check_credentials()
             self._check_free()
             with self._reception.entered(deadline):
-                while True:
-                    found = self._next(raise_error=raise_error)
-                    if found is not None:
-                        return found
+                while (found := self._next(raise_error=raise_error)) is None:
                     self._reception.turn(deadline, shake=handshake)
+                return found
 
     def _next(self, *, raise_error: bool) -> SSLPort | None:
         while (outcome := self._reception.pop()) is not None:
