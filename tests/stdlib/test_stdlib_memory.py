@@ -435,11 +435,12 @@ def test_a_context_that_can_not_be_built_says_so():
 def test_a_session_of_another_context_is_refused():
     """None is fine; anything else is not one of ours."""
     one, two = both()
-    one.tls.session = None
-    assert one.tls.session is None
-    with pytest.raises(ValueError, match="different SSLContext"):
+    with pytest.raises(TypeError, match="not a SSLSession"):
         one.tls.session = object()
-    with pytest.raises(ValueError, match="different SSLContext"):
+    assert two.tls.session is None
+    with pytest.raises(ValueError, match="server-side"):
+        two.tls.session = None
+    with pytest.raises(TypeError, match="not a SSLSession"):
         client().as_ssl_context().wrap_bio(
             *(ssl.MemoryBIO(), ssl.MemoryBIO()),
             server_hostname="localhost",

@@ -33,6 +33,7 @@ async def start_tls(
     timeout: float | None = None,
     shutdown_on_close: bool = True,
     pending: bytes = b"",
+    session_of: object = None,
 ) -> AsyncSSLPort:
     """Upgrade a stream in place.
 
@@ -57,6 +58,7 @@ async def start_tls(
             port's time-out later.
         shutdown_on_close: Whether closing sends a close_notify.
         pending: Bytes of the handshake that were read from a transport.
+        session_of: As for ``open_connection()``.
 
     Returns:
         The port, with its handshake done.
@@ -87,6 +89,7 @@ async def start_tls(
             hostname=hostname,
             alpn=names,
             identity=identity,
+            session_of=session_of,
         )
     except BaseException:
         transport.close()

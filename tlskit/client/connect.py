@@ -37,6 +37,7 @@ def connect(
     proxy: str | None = None,
     happy_eyeballs_delay: float | None = 0.25,
     identity: Identity | None = None,
+    session_of: object = None,
 ) -> SSLPort:
     """Connect to a TLS server.
 
@@ -71,6 +72,11 @@ def connect(
             ``Identity.uri("spiffe://...")`` and the like.  *hostname* is then
             the server name to announce, and nothing else; without it a URI
             or a service announces none.
+        session_of: Another client's port, as the control connection of
+            FTPS: its session is resumed, whatever the TCP port, if it came
+            about by the same rules: settings of the context, name to check,
+            protocols offered.  If not, or if the server does not want to,
+            the handshake is a full one.
 
     Returns:
         The port, with its handshake done.
@@ -85,6 +91,7 @@ def connect(
         ConfigurationError: *host* or *hostname* can be no host name.
         UnsupportedError: A SOCKS proxy needs a package that is missing.
         ValueError: An argument is empty or out of its range.
+        TypeError: *session_of* is no client's port.
 
     Source: ``ssl-connect``, ``ssl-connect/enable-break``,
     ``make-client-tls-socket``.
@@ -101,6 +108,33 @@ def connect(
         happy_eyeballs_delay=happy_eyeballs_delay,
         identity=identity,
     )
+    made = _open(route, shutdown_on_close, session_of)
+    if not handshake:
+        return made
+    try:
+        with made._during("handshake"):
+            made._driver.handshake(route.deadline)
+    except BaseException as error:
+        made.close()
+        if not made._engine.resumed_in_vain(error):
+            raise
+    else:
+        return made
+    # Nothing was sent, and no session will be offered now.
+    made = _open(route, shutdown_on_close, None)
+    try:
+        with made._during("handshake"):
+            made._driver.handshake(route.deadline)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def _open(
+    route: Route, shutdown_on_close: bool, session_of: object
+) -> SSLPort:
+    """Open TCP, and a port over it."""
     sock = _dial(route)
     try:
         with located(route.peer, "proxy"):
@@ -113,21 +147,15 @@ def connect(
             alpn=route.alpn,
             timeout=route.timeout,
             shutdown_on_close=shutdown_on_close,
-            endpoints=endpoints_of(sock, host),
+            endpoints=endpoints_of(sock, route.dialled[0]),
             dialled=route.dialled,
             identity=route.identity,
+            session_of=session_of,
         )
     except BaseException:
         sock.close()
         raise
     made._called = route.peer
-    if handshake:
-        try:
-            with made._during("handshake"):
-                made._driver.handshake(route.deadline)
-        except BaseException:
-            made.close()
-            raise
     return made
 
 

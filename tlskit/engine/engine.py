@@ -68,7 +68,7 @@ from .hello.asking import Asking, challenge_answered, no_client_hello
 from .hello.choosing import Greeting
 from .hello.client_hello import ClientHello
 from .refusal.unanswered import name_first
-from .resumption import Resumption
+from .resumption import Kept, Resumption
 from .schemes import scheme_in_use
 from .sniff import SNIFF_BYTES, not_tls
 from .states import ENDED, FINISHED, TABLE, Do, State
@@ -102,6 +102,8 @@ class Engine(Asking):
         alpn: Protocols to offer instead of the context's own.
         dialled: Host and port of the server, under which a client keeps
             sessions; without them it resumes none.
+        given: The session to resume instead, if it came about by the same
+            rule.
 
     Raises:
         ConfigurationError: The context checks host names, and there is none;
@@ -119,6 +121,7 @@ class Engine(Asking):
         insists: bool = False,
         alpn: tuple[bytes, ...] = (),
         dialled: tuple[str, int] | None = None,
+        given: Kept | None = None,
     ) -> None:
         built = hooks.prepared()
         settings = built.settings
@@ -182,7 +185,7 @@ class Engine(Asking):
             offered = alpn or settings.alpn
             self._announce(offered)
             self._resumption = Resumption.of(
-                built, self.record, dialled, offered
+                built, self.record, offered, dialled, given
             )
 
     def _connect(self, built: Built) -> None:
@@ -418,6 +421,47 @@ class Engine(Asking):
             and self._connection.get_protocol_version() < _TLS_1_3
         ):
             self._foreseen = self._accepted()
+
+    def resumable(self) -> Kept | None:
+        """Give the session for another connection.
+
+        Returns:
+            What ``resume()`` takes; None if there is nothing to resume.
+        """
+        with self._step():
+            broken = self.state is State.FAILED and not isinstance(
+                self.failure, TruncatedError
+            )
+            if self._resumption is None or broken:
+                return None
+            return self._resumption.kept(self._connection)
+
+    def resume(self, kept: Kept) -> bool:
+        """Offer another connection's session, if its rule is ours.
+
+        Args:
+            kept: What its ``resumable()`` gave.
+
+        Returns:
+            False if the handshake has begun already.
+        """
+        with self._step():
+            if self._begun:
+                return False
+            if self._resumption is not None:
+                self._resumption.given = kept
+            return True
+
+    def resumed_in_vain(self, error: BaseException) -> bool:
+        """Say whether *error* is what came of an offer to resume.
+
+        Args:
+            error: What the handshake has raised.
+
+        Returns:
+            True once more to try; no session will be offered then.
+        """
+        return self._resumption is not None and self._resumption.failed(error)
 
     def _open(self) -> None:
         """Reach OPEN, if the peer is the one that was meant."""
@@ -1015,7 +1059,7 @@ class Engine(Asking):
         if self._resumption is not None and not isinstance(
             error, TruncatedError
         ):
-            self._resumption.failed()
+            self._resumption.failed(error)
         if self._may_owe_tickets():
             self._drain()
         self.state = State.FAILED

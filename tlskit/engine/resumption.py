@@ -1,12 +1,19 @@
-"""One client connection's dealings with the cache of sessions."""
+"""One client connection's dealings with sessions: to keep, and to resume."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
+from ..errors import AlertError, TLSError
 from ..openssl import native
-from ..policy.sessions import Session, SessionCache, SessionKey
+from ..policy.sessions import (
+    LONGEST_AGE,
+    Session,
+    SessionCache,
+    SessionKey,
+)
 from .callbacks import Record
 
 if TYPE_CHECKING:
@@ -14,15 +21,35 @@ if TYPE_CHECKING:
     from .build import Built
     from .facts import Facts
 
-__all__ = ["Resumption"]
+__all__ = ["Kept", "Resumption"]
 
 _TLS_1_3 = 0x0304
+_HINT = (
+    "an earlier session was offered to this server; for ten minutes none "
+    "will be, so try again"
+)
+
+
+class Rule(NamedTuple):
+    """All that a verdict depends on, but for where the server is."""
+
+    policy: bytes
+    meant: str
+    alpn: tuple[bytes, ...]
+
+
+class Kept(NamedTuple):
+    """A connection's session, and the rule that its peer was judged by."""
+
+    rule: Rule
+    session: Session
 
 
 def _meant(record: Record) -> str:
     """Say whom a session is for: whom it must prove, and whom it was asked."""
     identity = record.identity
-    assert identity is not None
+    if identity is None:
+        return ""
     if not record.insists:
         return identity.text
     asked = (record.sni or b"").decode("ascii")
@@ -33,17 +60,36 @@ class Resumption:
     """Offers a session at the start, and keeps those that the server gives.
 
     Args:
-        cache: Where sessions come from and go to.
-        key: What they are kept under.
+        built: What the context was built to.
         record: Told of the verdict that a session offered carries.
+        alpn: The protocols offered.
+        dialled: Where the server is; None keeps none in the context's cache.
+        given: The session to offer, if it is one by the same rule; None
+            leaves it to the cache.
     """
 
     def __init__(
-        self, cache: SessionCache, key: SessionKey, record: Record
+        self,
+        built: Built,
+        record: Record,
+        alpn: tuple[bytes, ...],
+        dialled: tuple[str, int] | None,
+        given: Kept | None,
     ) -> None:
-        self._cache = cache
-        self._key = key
+        self._built = built
         self._record = record
+        self._alpn = alpn
+        self.given = given
+        self._cache: SessionCache | None = None
+        self._key: SessionKey | None = None
+        cache = built.settings.sessions
+        if cache is not None and dialled is not None and record.identity:
+            rule = self._rule()
+            if rule is not None:
+                self._cache = cache
+                self._key = SessionKey(
+                    rule.policy, *dialled, rule.meant, rule.alpn
+                )
         self._facts: Facts | None = None
         self._verified_at = 0.0
         self._last: object = None
@@ -53,31 +99,38 @@ class Resumption:
         cls,
         built: Built,
         record: Record,
-        dialled: tuple[str, int] | None,
         alpn: tuple[bytes, ...],
+        dialled: tuple[str, int] | None,
+        given: Kept | None,
     ) -> Resumption | None:
         """Say how this connection may resume; None if it must not.
 
         A function that judges certificates would not be asked again.
         """
-        cache = built.settings.sessions
         if (
-            cache is None
-            or dialled is None
-            or record.identity is None
+            "verify_certificate" in record.used
             # With a key, nobody could tell which of the two was resumed.
             or built.settings.psk is not None
-            or "verify_certificate" in record.used
             or not native.has("session-copies")
-            or built.policy is None
         ):
             return None
-        key = SessionKey(built.policy, *dialled, _meant(record), alpn)
-        return cls(cache, key, record)
+        return cls(built, record, alpn, dialled, given)
+
+    def _rule(self) -> Rule | None:
+        policy = self._built.policy
+        if policy is None:
+            return None
+        return Rule(policy, _meant(self._record), self._alpn)
 
     def offer(self, connection: SSL.Connection) -> None:
         """Have the ClientHello offer a session, if there is a fit one."""
-        session = self._cache.take(self._key)
+        session = None
+        if self.given is not None:
+            kept, self.given = self.given, None
+            if kept.rule == self._rule() and kept.session.usable(LONGEST_AGE):
+                session = kept.session
+        elif self._cache is not None and self._key is not None:
+            session = self._cache.take(self._key)
         if session is not None and native.offer_session(
             connection, session.der
         ):
@@ -85,8 +138,6 @@ class Resumption:
 
     def opened(self, connection: SSL.Connection, facts: Facts) -> None:
         """Keep the session of a handshake that was accepted."""
-        if not facts.peer_verified:
-            return
         earlier = self._record.earlier
         # However often it is resumed, a verdict is as old as its signature
         # checks.
@@ -94,6 +145,8 @@ class Resumption:
             time.time() if earlier is None else earlier.verified_at
         )
         self._facts = facts
+        if self._cache is None or not facts.peer_verified:
+            return
         if facts.version < _TLS_1_3:
             self._keep(connection)
         else:
@@ -108,20 +161,57 @@ class Resumption:
         self._last = native.held_session(connection)
         self._keep(connection)
 
-    def failed(self) -> None:
-        """Don't offer again what did not lead to a session."""
+    def failed(self, error: BaseException) -> bool:
+        """Don't offer again what did not lead to a session.
+
+        Returns:
+            Whether the server has broken off when it was to resume.  Some
+            give tickets and then can't (OpenSSL's with client certificates
+            and no session id context), so it is left alone for a while.
+        """
+        if self._cache is None or self._key is None:
+            return False
         self._cache.forget(self._key)
+        in_vain = (
+            self._facts is None
+            and self._record.offered is not None
+            and (
+                isinstance(error, (AlertError, ConnectionError))
+                or getattr(error, "code", "") == "closed-in-handshake"
+            )
+        )
+        if in_vain:
+            self._cache.shun(self._key)
+            if isinstance(error, TLSError) and _HINT not in error.hint:
+                error.hint = f"{error.hint}; {_HINT}" if error.hint else _HINT
+        return in_vain
+
+    def kept(self, connection: SSL.Connection) -> Kept | None:
+        """Give the present session to another connection, by the same rule.
+
+        What was found wrong and tolerated goes with it.
+        """
+        facts, rule, faults = self._facts, self._rule(), self._record.faults
+        if facts is None or rule is None:
+            return None
+        if not facts.peer_verified and not (
+            faults and not self._record.settings.verify.refuses_bad
+        ):
+            return None  # Nobody could tell what was wrong with it.
+        session = self._session(connection, facts)
+        return Kept(rule, replace(session, faults=tuple(faults)))
 
     def _keep(self, connection: SSL.Connection) -> None:
-        facts = self._facts
-        assert facts is not None
-        self._cache.keep(
-            self._key,
-            Session(
-                native.copied_session(connection),
-                facts.version,
-                self._verified_at,
-                facts.peer_ders,
-                facts.verified_ders,
-            ),
+        assert self._facts is not None
+        assert self._cache is not None
+        assert self._key is not None
+        self._cache.keep(self._key, self._session(connection, self._facts))
+
+    def _session(self, connection: SSL.Connection, facts: Facts) -> Session:
+        return Session(
+            native.copied_session(connection),
+            facts.version,
+            self._verified_at,
+            facts.peer_ders,
+            facts.verified_ders,
         )

@@ -227,6 +227,7 @@ def _still_good(
             fault = Fault(VerifyReason.CERT_REJECTED, 0, der)
             raise explain_faults((fault,), scene_of(connection, record))
         path = earlier.verified_chain
+        record.faults += earlier.faults
     scene = scene_of(connection, record)
     faults = tuple(
         Fault(VerifyReason.CERT_HAS_EXPIRED, depth, each)

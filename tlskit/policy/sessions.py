@@ -19,15 +19,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..tools.deadline import Deadline
 from ..tools.forks import ForkLock, tell_child
 from ..tools.public import public
 from ..x509.credentials import PrivateKey
 from ..x509.gate import Encoding, x509
 from ..x509.reading import readable
 
+if TYPE_CHECKING:
+    from ..verify.chain import Fault
+
 __all__ = [
+    "LONGEST_AGE",
     "Session",
     "SessionCache",
     "SessionKey",
@@ -41,7 +46,9 @@ _TLS_1_3 = 0x0304
 #: Connections to one server that may be opened at once, each with a ticket.
 _PER_SERVER = 4
 #: Seconds; RFC 8446, section 4.6.1, allows a ticket no more.
-_WEEK = 604800.0
+LONGEST_AGE = 604800.0
+#: How long, in seconds, a server is left alone that can't resume.
+_REST = 600.0
 #: What a dump begins with; the number goes up with the format.
 _MAGIC = b"tlskit sessions 1\n"
 #: What reading something else than a dump may raise.
@@ -79,6 +86,8 @@ class Session:
     peer_chain: tuple[bytes, ...] = field(repr=False)
     #: DER, up to the root.
     verified_chain: tuple[bytes, ...] = field(repr=False)
+    #: What was wrong with it, and tolerated; no cache keeps such a one.
+    faults: tuple[Fault, ...] = ()
 
     def usable(self, max_age: float) -> bool:
         """Say whether the verdict still holds."""
@@ -105,7 +114,8 @@ class SessionCache:
     share it: none finds what another one's settings let in.  Only sessions
     whose peer was verified without complaint are kept, and no verdict
     outlives one of the certificates that it was made from.  A TLS 1.3 ticket
-    is used once (RFC 8446, appendix C.4).  A forked child begins with an
+    is used once (RFC 8446, appendix C.4).  A server that breaks off when it
+    is to resume is left alone for ten minutes.  A forked child begins with an
     empty cache, since its parent uses the tickets.
 
     Args:
@@ -121,19 +131,21 @@ class SessionCache:
     def __init__(self, size: int = 256, *, max_age: float = 7200.0) -> None:
         if size < 1:
             raise ValueError(f"size is at least 1, not {size!r}")
-        if not 0 < max_age <= _WEEK:
+        if not 0 < max_age <= LONGEST_AGE:
             raise ValueError(
-                f"max_age is above 0 and at most {_WEEK:.0f} seconds, "
+                f"max_age is above 0 and at most {LONGEST_AGE:.0f} seconds, "
                 f"not {max_age!r}"
             )
         self.size = size
         self.max_age = max_age
         self._kept: OrderedDict[SessionKey, list[Session]] = OrderedDict()
+        self._shunned: OrderedDict[SessionKey, Deadline] = OrderedDict()
         self._lock = ForkLock()
         tell_child(self)
 
     def _after_fork(self) -> None:
         self._kept = OrderedDict()
+        self._shunned = OrderedDict()
 
     def __len__(self) -> int:
         """Count the sessions."""
@@ -149,13 +161,16 @@ class SessionCache:
         return f"<{type(self).__name__} {len(self)} sessions>"
 
     def clear(self) -> None:
-        """Forget every session."""
+        """Forget every session, and who could not resume."""
         with self._lock:
             self._kept.clear()
+            self._shunned.clear()
 
     def keep(self, key: SessionKey, session: Session) -> None:
         """Remember *session* for whoever has the same key."""
         with self._lock:
+            if self._is_shunned(key):
+                return
             kept = self._kept.setdefault(key, [])
             if session.version < _TLS_1_3:
                 kept.clear()  # One serves all connections.
@@ -182,6 +197,27 @@ class SessionCache:
                     return session
             self._kept.pop(key, None)
             return None
+
+    def shun(self, key: SessionKey) -> None:
+        """Keep nothing for a while where resuming fails.
+
+        Args:
+            key: What nothing is kept under.
+        """
+        with self._lock:
+            self._kept.pop(key, None)
+            self._shunned[key] = Deadline.after(_REST)
+            while len(self._shunned) > self.size:
+                self._shunned.popitem(last=False)
+
+    def _is_shunned(self, key: SessionKey) -> bool:
+        until = self._shunned.get(key)
+        if until is None:
+            return False
+        if until.left() == 0.0:
+            del self._shunned[key]
+            return False
+        return True
 
     def forget(self, key: SessionKey) -> None:
         """Drop what is kept under *key*; it has failed."""

@@ -10,6 +10,7 @@ from ..verify.identity import Identity, checked_identity
 
 if TYPE_CHECKING:
     from ..engine.callbacks import Hooks
+    from ..engine.resumption import Kept
 
 __all__ = ["new_engine"]
 
@@ -22,6 +23,7 @@ def new_engine(
     alpn: tuple[bytes, ...],
     dialled: tuple[str, int] | None = None,
     identity: Identity | None = None,
+    session_of: object = None,
 ) -> Engine:
     """Make an engine, if *context* is for its side.
 
@@ -30,7 +32,7 @@ def new_engine(
             host names and there is none; or it verifies nothing, and there
             is an *identity* to prove.
         ValueError: *hostname* is empty.
-        TypeError: *identity* is none.
+        TypeError: *identity* is none, or *session_of* no client's port.
     """
     named = None if hostname is None else Identity.parse(hostname)
     if getattr(context, "server_side", None) is not server_side:
@@ -46,4 +48,16 @@ def new_engine(
         insists=identity is not None,
         alpn=alpn,
         dialled=dialled,
+        given=_kept_of(session_of, server_side),
     )
+
+
+def _kept_of(port: object, server_side: bool) -> Kept | None:
+    if port is None:
+        return None
+    engine = getattr(port, "_engine", None)
+    if not isinstance(engine, Engine) or engine.server_side or server_side:
+        raise TypeError(
+            f"session_of is a client's port, for a client; not {port!r}"
+        )
+    return engine.resumable()

@@ -89,6 +89,7 @@ class SSLPort(SessionView):
         hostname: str | None = None,
         identity: Identity | None = None,
         pending: bytes = b"",
+        session_of: object = None,
     ) -> SSLPort:
         """Upgrade a plain socket in place (STARTTLS).
 
@@ -105,6 +106,7 @@ class SSLPort(SessionView):
                 *hostname*, which is then announced only.  The context must
                 verify its peers; a server asks it of a client, too.
             pending: Bytes of the handshake that were read already.
+            session_of: As for ``connect()``.
 
         Raises:
             HandshakeError: There is no session.
@@ -124,6 +126,7 @@ class SSLPort(SessionView):
                 identity=identity,
                 timeout=timeout,
                 endpoints=endpoints_of(sock, hostname),
+                session_of=session_of,
             )
         except BaseException:
             sock.close()
@@ -725,6 +728,7 @@ def open_port(
     endpoints: Endpoints | None = None,
     dialled: tuple[str, int] | None = None,
     identity: Identity | None = None,
+    session_of: object = None,
 ) -> SSLPort:
     """Join an engine, a driver and a transport to a port of *context*'s kind.
 
@@ -742,6 +746,7 @@ def open_port(
         alpn=alpn,
         dialled=dialled,
         identity=identity,
+        session_of=session_of,
     )
     driver = Driver(
         engine, transport, owns_transport=owns_transport, error=error

@@ -25,6 +25,7 @@ from .alpn import WithALPN
 from .errors import as_ssl_error
 from .originals import ContextBeneath, check
 from .policy import Policy
+from .resuming import kept_of
 from .session import MemorySession
 from .socket import SocketSession, SSLObject, SSLSocket
 
@@ -195,12 +196,15 @@ class SSLContext(Policy):
                 without close_notify counts as one is decided by the tlskit
                 context (``allow_truncation``).
             server_hostname: Whom we want to reach.
-            session: None; sessions can't be handed from socket to socket.
+            session: What another socket's ``session`` gave, to be resumed if
+                it came about by the same rules; None resumes none.
 
         Raises:
             ssl.SSLCertVerificationError: The peer was refused.
             ssl.SSLError: There is no session.
-            ValueError: The context checks the host name, and there is none.
+            ValueError: The context checks the host name, and there is none;
+                or *session* belongs to another context.
+            TypeError: *session* is something else.
             OSError: The socket broke.
         """
         del suppress_ragged_eofs
@@ -283,8 +287,9 @@ class SSLContext(Policy):
                 f"Cannot create a {side} socket with a "
                 f"{type(self._tlskit).__name__}",
             )
-        if session is not None:
-            raise ValueError("Session refers to a different SSLContext.")
+        kept = kept_of(session, self)
+        if server_side and kept is not None:
+            raise ValueError("Cannot set session for server-side SSLSocket.")
         if server_side and server_hostname:
             raise ValueError(
                 "server_hostname can only be specified in client mode"
@@ -299,6 +304,7 @@ class SSLContext(Policy):
                 if server_hostname
                 else None,
                 alpn=() if server_side else self._alpn,
+                given=kept,
             )
         except TLSError as error:
             raise as_ssl_error(error) from error

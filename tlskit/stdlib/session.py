@@ -23,6 +23,7 @@ from ..openssl.records import Records
 from ..policy.settings import Verify
 from .certificate import certificate_dict
 from .errors import as_ssl_error
+from .resuming import SSLSession, kept_of
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -138,14 +139,24 @@ class Session:
         return self.engine.server_side
 
     @property
-    def session(self) -> None:
-        """Nothing that another connection could be given."""
-        return
+    def session(self) -> SSLSession | None:
+        """What another connection of this context may resume.
+
+        None before the handshake, on a server, and where nothing can be
+        resumed.
+        """
+        if self.server_side:
+            return None
+        kept = self.engine.resumable()
+        return None if kept is None else SSLSession(self._context, kept)
 
     @session.setter
     def session(self, value: object) -> None:
-        if value is not None:
-            raise ValueError("Session refers to a different SSLContext.")
+        if self.server_side:
+            raise ValueError("Cannot set session for server-side SSLSocket.")
+        kept = kept_of(value, self._context)
+        if kept is not None and not self.engine.resume(kept):
+            raise ValueError("Cannot set session after handshake.")
 
     # -- the facts of a handshake -------------------------------------------
 

@@ -31,6 +31,7 @@ async def open_connection(
     proxy: str | None = None,
     happy_eyeballs_delay: float | None = 0.25,
     identity: Identity | None = None,
+    session_of: object = None,
 ) -> TrioSSLPort:
     """Connect to a TLS server.
 
@@ -65,6 +66,11 @@ async def open_connection(
             ``Identity.uri("spiffe://...")`` and the like.  *hostname* is then
             the server name to announce, and nothing else; without it a URI
             or a service announces none.
+        session_of: Another client's port, as the control connection of
+            FTPS: its session is resumed, whatever the TCP port, if it came
+            about by the same rules: settings of the context, name to check,
+            protocols offered.  If not, or if the server does not want to,
+            the handshake is a full one.
 
     Returns:
         The port, with its handshake done.
@@ -79,6 +85,7 @@ async def open_connection(
         ConfigurationError: *host* or *hostname* can be no host name.
         UnsupportedError: A SOCKS proxy needs a package that is missing.
         ValueError: An argument is empty or out of its range.
+        TypeError: *session_of* is no client's port.
 
     Source: ``connect``, whose arguments it has.
     """
@@ -94,6 +101,23 @@ async def open_connection(
         happy_eyeballs_delay=happy_eyeballs_delay,
         identity=identity,
     )
+    made = await _open(route, shutdown_on_close, session_of)
+    if not handshake:
+        return made
+    try:
+        return await shaken(made, route.deadline)
+    except Exception as error:
+        if not made._engine.resumed_in_vain(error):
+            raise
+    # Nothing was sent, and no session will be offered now.
+    made = await _open(route, shutdown_on_close, None)
+    return await shaken(made, route.deadline)
+
+
+async def _open(
+    route: Route, shutdown_on_close: bool, session_of: object
+) -> TrioSSLPort:
+    """Open TCP, and a port over it."""
     engine = new_engine(
         route.context,
         server_side=False,
@@ -101,11 +125,12 @@ async def open_connection(
         alpn=route.alpn,
         dialled=route.dialled,
         identity=route.identity,
+        session_of=session_of,
     )
     with located(route.peer, route.phase("connect")):
         sock = await dialled(route)
     try:
-        endpoints = endpoints_of(sock, host)
+        endpoints = endpoints_of(sock, route.dialled[0])
         with located(route.peer, "proxy"):
             carrier = await joined(route, sock)
     except BaseException:
@@ -119,4 +144,4 @@ async def open_connection(
         shutdown_on_close=shutdown_on_close,
     )
     made._called = route.peer
-    return await shaken(made, route.deadline) if handshake else made
+    return made

@@ -33,6 +33,7 @@ async def start_tls(
     timeout: float | None = None,
     shutdown_on_close: bool = True,
     pending: bytes = b"",
+    session_of: object = None,
 ) -> TrioSSLPort:
     """Upgrade a stream in place.
 
@@ -57,6 +58,7 @@ async def start_tls(
             port's time-out later.
         shutdown_on_close: Whether closing sends a close_notify.
         pending: Bytes of the handshake that were read already.
+        session_of: As for ``open_connection()``.
 
     Returns:
         The port, with its handshake done.
@@ -84,6 +86,7 @@ async def start_tls(
             hostname=hostname,
             alpn=names,
             identity=identity,
+            session_of=session_of,
         )
     except BaseException:
         await trio.aclose_forcefully(stream)
