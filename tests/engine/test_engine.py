@@ -384,10 +384,10 @@ def test_rest_gives_memory_back(version):
                 one.rest()
                 other.rest()
                 now = other._connection._into_ssl
-                if other._direct is None:  # Then there is no way.
+                if other.direct is None:  # Then there is no way.
                     assert seen[-1] == now
                 else:
-                    assert seen[-1] != now == other._direct._into
+                    assert seen[-1] != now == other.direct._into
     client.finish()
     server.receive(client.outgoing())
     server.rest()

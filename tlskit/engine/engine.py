@@ -39,6 +39,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import NoReturn, TypeVar
 
@@ -161,7 +162,8 @@ class Engine(Asking):
         )
         if self._greeting is not None:
             self.record.greeting = self._greeting
-        self._lock = threading.Lock()
+        #: The step lock: see ``_step``.
+        self.lock: threading.Lock = threading.Lock()
         self._unheard = False  # OpenSSL has got what the hook has not.
         self._last_words = b""  # An alert from before OpenSSL has begun.
         self._first = b""
@@ -173,6 +175,10 @@ class Engine(Asking):
         self.hungry: bool = False
         #: Whether there may be ciphertext for ``outgoing`` to give.
         self.owes: bool = False
+        #: Whether the express lane may be taken.  Whatever ends the usual
+        #: case clears it, and ``_look_around`` alone sets it; both with the
+        #: step lock held.
+        self.smooth: bool = False
         self._early = Early()
         self._end_told = False  # To whom reads.
         self._old_finished: bytes | None = None
@@ -196,7 +202,7 @@ class Engine(Asking):
             )
         self._connection = SSL.Connection(built._pyopenssl, None)
         self._connection.set_app_data(self.record)
-        self._direct = (
+        self.direct = (
             native.DirectIO(self._connection)
             if native.has("direct-io")
             else None
@@ -255,17 +261,17 @@ class Engine(Asking):
 
     def _feed(self, data: bytes | bytearray | memoryview) -> None:
         if not len(data):
-            self._ended = True
-            if self._direct is not None:
+            self._ended, self.smooth = True, False
+            if self.direct is not None:
                 self._connection.bio_shutdown()
-        elif self._direct is None:
+        elif self.direct is None:
             self._backlog.put(data)
         else:
-            self._direct.feed(data)
+            self.direct.feed(data)
 
     def _feed_on(self) -> bool:
         """Feed one more record; say whether a step is worth taking again."""
-        if self._direct is not None:
+        if self.direct is not None:
             return False
         if piece := self._backlog.take():
             self._connection.bio_write(piece)
@@ -290,17 +296,17 @@ class Engine(Asking):
     def leftover(self) -> bytes | bytearray:
         """Take what was fed behind the peer's close_notify: not ours."""
         with self._step():
-            if self._direct is None:
+            if self.direct is None:
                 return self._backlog.rest()
-            return self._direct.leftover()
+            return self.direct.leftover()
 
     @property
     def owed(self) -> int:
         """About how many bytes ``outgoing`` would give."""
-        if self._direct is None:
+        if self.direct is None:
             return self._answers
         with self._step():
-            return self._direct.owed
+            return self.direct.owed
 
     def outgoing(self) -> bytes | bytearray:
         """Give all ciphertext that wants to go to the peer; maybe none.
@@ -315,8 +321,8 @@ class Engine(Asking):
         if self._last_words:
             said, self._last_words = self._last_words, b""
             return said
-        if self._direct is not None:
-            return self._direct.drain()
+        if self.direct is not None:
+            return self.direct.drain()
         self._answers = 0
         pieces = []
         try:
@@ -329,11 +335,28 @@ class Engine(Asking):
         """Give memory back; for who expects to wait for long."""
         with self._step():
             if (
-                self._direct is not None
+                self.direct is not None
                 and self.state is _OPEN
                 and not self._ended
             ):
-                self._direct.rest()
+                self.direct.rest()
+
+    def lose(self) -> None:
+        """Fail, as ciphertext was lost on its way; the lock is held.
+
+        An interrupt has come between what the socket gave and what OpenSSL
+        got, or the other way round.
+        """
+        assert self.lock.locked()
+        with suppress(StreamError):
+            self._fail(
+                StreamError(
+                    "an interrupt came while this connection moved bytes, "
+                    "and some of them are lost",
+                    code="interrupted",
+                    hint="close it, and open another one",
+                )
+            )
 
     # -- steps --------------------------------------------------------------
 
@@ -354,8 +377,8 @@ class Engine(Asking):
             self._offer_session()
             step = (
                 self._connection.do_handshake
-                if self._direct is None
-                else self._direct.handshake
+                if self.direct is None
+                else self.direct.handshake
             )
             done = self._run(step, HandshakeError)
             if self._unheard:
@@ -477,6 +500,7 @@ class Engine(Asking):
         self.record.last_words.forget()
         self._old_finished = self._connection.get_peer_finished()
         self.state = State.OPEN
+        self._look_around()
         if self.record.tracer is not None:
             self.record.tracer.done = True
         if self._resumption is not None:
@@ -514,6 +538,7 @@ class Engine(Asking):
         has made new tickets, which must not leave for whom we refuse.
         """
         if not self._answered():
+            self.smooth = False
             return
         self._resumption = None  # What it keeps is the earlier session's.
         self.facts = self._accepted()
@@ -552,8 +577,8 @@ class Engine(Asking):
             As ``read_into()``.
         """
         # Without a hook at work there is nothing for _step() to refuse.
-        with self._lock if self.record.caller is None else self._step():
-            direct = self._direct
+        with self.lock if self.record.caller is None else self._step():
+            direct = self.direct
             if (
                 direct is None
                 or self.state is not _OPEN
@@ -580,12 +605,27 @@ class Engine(Asking):
         size = self._decrypt(buffer)
         return self._end() if size == 0 else size
 
-    def _decrypt(self, buffer: memoryview) -> int | None:
-        direct = self._direct
+    def read_on(
+        self, buffer: memoryview, done: int | None = None
+    ) -> int | None:
+        """Do ``read_into`` for the express lane, which holds the lock.
+
+        Args:
+            buffer: Writable bytes.
+            done: What OpenSSL has said to a first call, if that was made.
+        """
+        assert self.lock.locked()
+        size = self._decrypt(buffer, done)
+        return self._end() if size == 0 else size
+
+    def _decrypt(
+        self, buffer: memoryview, done: int | None = None
+    ) -> int | None:
+        direct = self.direct
         if direct is None:
             size = self._read_publicly(buffer)
         else:
-            size, healthy = direct.read_into(buffer)
+            size, healthy = direct.read_into(buffer, done)
             if healthy:
                 if self.record.error is not None:
                     self._check_hooks()
@@ -600,7 +640,23 @@ class Engine(Asking):
             self.record.unanswered = False
         if self._resumption is not None:
             self._resumption.look(self._connection)
+        if not self.smooth:
+            self._look_around()
         return size
+
+    def _look_around(self) -> None:
+        """Find out whether the usual case has begun (again)."""
+        record = self.record
+        self.smooth = (
+            self.state is _OPEN
+            and self.direct is not None
+            and not self._ended
+            and not self._early.size
+            and record.settled
+            and not record.unanswered
+            and record.error is None
+            and record.tracer is None
+        )
 
     def _read_publicly(self, buffer: memoryview, total: int = 0) -> int | None:
         """Go on after *total* bytes, record by record."""
@@ -626,7 +682,7 @@ class Engine(Asking):
 
     def _keep_early(self, plaintext: memoryview) -> None:
         self._early.put(plaintext)
-        self.hungry = False
+        self.hungry = self.smooth = False
 
     def _end(self) -> int:
         self._end_told = True
@@ -660,10 +716,10 @@ class Engine(Asking):
         Returns:
             The ciphertext, or None for "feed me", as ``write``.
         """
-        with self._lock if self.record.caller is None else self._step():
+        with self.lock if self.record.caller is None else self._step():
             if self._write(data) is None:
                 return None
-            direct = self._direct
+            direct = self.direct
             if direct is None:
                 return self._drain()
             self.owes = False
@@ -674,20 +730,33 @@ class Engine(Asking):
             self._what("write")
         if not len(data):  # OpenSSL would call that an error.
             return 0
-        done = self._encrypt(data)
+        direct = self.direct
+        if direct is None:
+            done = self._run(self._connection.send, StreamError, data)
+            if not self.record.settled:
+                self._judge_again()
+            return done
+        self.owes = True
+        return self.written(direct.write(data))
+
+    def written(self, done: int) -> int | None:
+        """Look at what OpenSSL has said to a write; the lock is held.
+
+        Args:
+            done: That; how many bytes were encrypted, if it is positive.
+
+        Returns:
+            As ``write``, which see.
+        """
+        assert self.direct is not None
+        size: int | None = done
+        if done <= 0 or self.record.error is not None:
+            size = self._run(self.direct.explain, StreamError, done)
         if not self.record.settled:  # OpenSSL has read in order to write.
             self._judge_again()
-        return done
-
-    def _encrypt(self, data: memoryview) -> int | None:
-        direct = self._direct
-        if direct is None:
-            return self._run(self._connection.send, StreamError, data)
-        done = direct.write(data)
-        if done <= 0 or self.record.error is not None:
-            return self._run(direct.explain, StreamError, done)
-        self.owes = True
-        return done
+        if not self.smooth:
+            self._look_around()
+        return size
 
     def finish(self) -> None:
         """End our direction, with a close_notify if there is a session.
@@ -701,6 +770,7 @@ class Engine(Asking):
             after = FINISHED.get(self.state)
             if after is None:
                 return
+            self.smooth = False
             if self.state is not State.HANDSHAKE:
                 self.owes = True
                 with translated(StreamError, "closing"):
@@ -710,6 +780,7 @@ class Engine(Asking):
     def abandon(self) -> None:
         """End our direction without a close_notify."""
         with self._step():
+            self.smooth = False
             self.state = FINISHED.get(self.state, self.state)
 
     # -- asking the peer again ----------------------------------------------
@@ -725,6 +796,7 @@ class Engine(Asking):
         """
         with self._step():
             self._check_weakening(verify)
+            self.smooth = False
             self._resumption = None  # What it knows was judged otherwise.
             self._judge_by(verify)
             if self.server_side:
@@ -772,6 +844,7 @@ class Engine(Asking):
         with self._step():
             self._what("write")
             assert self.facts is not None
+            self.smooth = False
             self.record.renew()
             self.record.settled = False
             self._judge_by(verify)
@@ -942,7 +1015,7 @@ class Engine(Asking):
                 "a hook can't use the port that it is called for",
                 hint="decide by the hook's arguments",
             )
-        return self._lock
+        return self.lock
 
     def _what(self, step: str) -> Do:
         """Say what to make of *step* now; raise if it can't be."""
@@ -968,7 +1041,7 @@ class Engine(Asking):
         *arguments: object,
     ) -> T | int | None:
         """Call OpenSSL; None for "feed me", 0 for the end of the file."""
-        assert self._lock.locked()
+        assert self.lock.locked()
         self.owes = True
         fed = False
         while True:
@@ -992,7 +1065,7 @@ class Engine(Asking):
                         self.record,
                         default,
                         self._first,
-                        alert=getattr(self._direct, "alert", None),
+                        alert=getattr(self.direct, "alert", None),
                     ),
                     error,
                 )
@@ -1014,7 +1087,7 @@ class Engine(Asking):
     def _closed_by_peer(self, default: type[TLSError]) -> int:
         if self.state is State.HANDSHAKE:
             self._fail(_closed_in_handshake(default))
-        self._got_close_notify = True
+        self._got_close_notify, self.smooth = True, False
         self.state = ENDED.get(self.state, self.state)
         return 0
 
@@ -1064,7 +1137,7 @@ class Engine(Asking):
             self._drain()
         self.state = State.FAILED
         self.failure = error
-        self.hungry = False
+        self.hungry = self.smooth = False
         self.name_first(error)
         if cause is None or cause is error:
             raise error

@@ -40,11 +40,11 @@ from ..errors import (
 )
 from ..policy.settings import Verify
 from ..tools.deadline import Deadline
-from .claims import Claims
 from .closing import FAREWELL as _FAREWELL
 from .closing import LINGER as _LINGER
 from .closing import MOST_DRAINED as _MOST_DRAINED
 from .closing import at_rest
+from .lane import Lane
 from .spare import spare
 from .transport import Transport
 
@@ -58,6 +58,8 @@ _SLICE = 262144
 _PIECE = 65536
 #: Who waits for so long, in seconds, gives memory back.
 _LONG = 1.0
+#: A read of more than a record's plaintext is one of a stream.
+_RECORD = 16384
 #: How long, in seconds, a reader waits for who is just writing.
 _MOMENT = 0.05
 #: A writer takes in no more than this while nobody reads.
@@ -75,7 +77,7 @@ def _check_time(deadline: Deadline) -> None:
         deadline.check("waiting for the peer")
 
 
-class Driver:
+class Driver(Lane):
     """Runs an engine over a transport, for threads.
 
     Args:
@@ -94,19 +96,11 @@ class Driver:
         owns_transport: bool = True,
         error: Callable[[str], BaseException] | None = None,
     ) -> None:
-        self.engine = engine
-        self.transport = transport
-        self.closed: bool = False
+        super().__init__(engine, transport)
         self._owns_transport = owns_transport
         self._error = error
-        self._reading = threading.Lock()
-        self._writing = threading.Lock()
-        self._unsent = _NOTHING
-        self._owed = 0  # How many of those answer what was read.
-        self._claims = Claims()
-        self._ahead = 0  # Ciphertext fed by writers since the last read.
+        self._owed = 0  # How many bytes of _unsent answer what was read.
         self._input_ended = False
-        self._heard = False  # Bytes came in after the handshake.
         self._broken: OSError | None = None
 
     # -- the verbs ----------------------------------------------------------
@@ -124,15 +118,28 @@ class Driver:
         with self._locked(self._reading, deadline, WantReadError):
             with self._locked(self._writing, deadline, WantWriteError):
                 with self._surfacing():
+                    self._pass(deadline)
                     self.engine.reauthenticate(verify)
                     self._drive(self.engine.reauthenticated, deadline)
 
     def read_into(self, buffer: memoryview, deadline: Deadline) -> int:
         """Read at least a byte; 0 is the end of the file."""
+        if self.has_lane:
+            most = len(buffer)
+            got = self.read_now(most, buffer)
+            if got is None:
+                got = self.read_soon(most, deadline, buffer)
+            if got is not None:
+                return got
+        return self.read_slowly(buffer, deadline)
+
+    def read_slowly(self, buffer: memoryview, deadline: Deadline) -> int:
+        """Do ``read_into``, and leave the lane alone."""
         engine = self.engine
         if not self._reading.acquire(blocking=False):
             self._queue(self._reading, deadline, WantReadError)
         try:
+            self._pass(deadline)
             while True:
                 if not engine.hungry:
                     size = engine.read_into(buffer)
@@ -147,6 +154,7 @@ class Driver:
                 spare.give_back(data)
                 self._heard = True
                 if size is not None:
+                    self._much = size > _RECORD
                     return size
                 _check_time(deadline)
         except OSError as error:
@@ -251,6 +259,7 @@ class Driver:
             # In mid-renegotiation; only the peer's bytes help.
             self._flush(deadline)
             with self._locked(self._reading, deadline, WantReadError):
+                self._pass(deadline)
                 self._fill(deadline)
 
     # -- moving ciphertext --------------------------------------------------
@@ -385,7 +394,9 @@ class Driver:
         assert self._writing.locked()
         self._check_open()
         # Not with the read lock: a reader may find plaintext in the engine.
-        may_read = reading or not self._reading.locked()
+        may_read = reading or not (
+            self._reading.locked() or self._attending is not None
+        )
         ready, _ = self._wait(
             deadline,
             WantWriteError,
@@ -407,6 +418,9 @@ class Driver:
 
     def _take_in(self) -> None:
         """Feed what is there, for a reader to come."""
+        self._pass()
+        if self._attending is not None:  # It would wait for these bytes.
+            return
         chunk = spare.take()
         size = self.transport.read_into(chunk)
         if size is not None:
@@ -481,6 +495,14 @@ class Driver:
                 self._claims.forget()
             self._flush(deadline)
 
+    def finish_sending(self, deadline: Deadline) -> None:
+        """Send what the lane could not, within *deadline*."""
+        with self._locked(self._writing, deadline, WantWriteError):
+            with self._surfacing():
+                self._flush(deadline)
+        if self.engine.owes:
+            self._offer()
+
     def _hear_out(self, error: ConnectionError) -> None:
         """Raise what the peer has said before it cut us off, if it has.
 
@@ -530,6 +552,9 @@ class Driver:
     def release(self) -> None:
         """Count as closed, and leave the transport as it is."""
         self.closed = True
+        # Not even the lane has it any more; a hook of ours is in there.
+        if self.engine.lock.acquire(timeout=_LINGER):
+            self.engine.lock.release()
 
     def _farewell(self, deadline: Deadline, *, notify: bool) -> None:
         with suppress(OSError):
@@ -553,6 +578,9 @@ class Driver:
 
         For a bounded time and amount, and past a session that is over.
         """
+        self._pass()
+        if self._attending is not None:  # It hears the peer out.
+            return
         chunk, plain = spare.take(), memoryview(bytearray(16384))
         taken = drained = 0
         with suppress(OSError):
@@ -586,7 +614,7 @@ class Driver:
             self.transport.wake()
         held = [
             lock
-            for lock in (self._reading, self._writing)
+            for lock in (self._reading, self._writing, self.engine.lock)
             if lock.acquire(timeout=_LINGER)
         ]
         try:

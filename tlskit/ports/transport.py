@@ -14,7 +14,15 @@ from typing import Protocol, runtime_checkable
 
 from ..tools.deadline import Deadline
 
-__all__ = ["SocketTransport", "Transport", "adopted", "poll", "tune"]
+__all__ = [
+    "Poller",
+    "SocketTransport",
+    "Transport",
+    "adopted",
+    "poll",
+    "tune",
+    "watching",
+]
 
 # A peer that is gone shows as one of these when we close.
 _GONE = (errno.ENOTCONN, errno.EPIPE, errno.ECONNRESET, errno.EBADF)
@@ -65,6 +73,17 @@ class Transport(Protocol):
 
     def fileno(self) -> int:
         """Give the descriptor to select on for reading, or -1."""
+        ...
+
+
+class Poller(Protocol):
+    """Waits for what was registered, as ``select.poll``'s objects do."""
+
+    def register(self, number: int, events: int, /) -> None:
+        """Wait for these events of a descriptor, too."""
+
+    def poll(self, timeout: float, /) -> list[tuple[int, int]]:
+        """Wait for so many milliseconds at most; tell what is ready."""
         ...
 
 
@@ -194,6 +213,19 @@ def poll(
 
 #: POLLIN and POLLOUT, everywhere the same.
 _IN, _OUT = 1, 4
+
+
+def watching(number: int) -> Poller | None:
+    """Give what waits, many times, for a descriptor to be readable.
+
+    None where there is no such thing; see ``_poll``.
+    """
+    make = getattr(select, "poll", None)
+    if make is None:
+        return None
+    poller: Poller = make()
+    poller.register(number, _IN)
+    return poller
 
 
 def _poll(

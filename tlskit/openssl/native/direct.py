@@ -23,6 +23,9 @@ def _type_of_bytes() -> Any:
 _ALERTS = 1000
 #: What is worth giving back, in bytes.
 _MUCH = 1024
+#: What a record of TLS 1.3 adds to its plaintext: header, type and tag.
+#: Where it adds something else, the lane only asks more often.
+_AROUND = 22
 
 
 class DirectIO:
@@ -35,13 +38,19 @@ class DirectIO:
     __slots__ = (
         "_buffer",
         "_bytes",
+        "_clean",
         "_connection",
+        "_feed",
         "_from",
         "_into",
         "_lib",
         "_most",
         "_place",
+        "_read",
         "_ssl",
+        "_take_out",
+        "_unpack",
+        "_write",
         "alert",
         "hungry",
         "owes",
@@ -55,9 +64,15 @@ class DirectIO:
         self._connection = connection
         self._ssl = connection._ssl
         self._into, self._from = connection._into_ssl, connection._from_ssl
+        # To look one up costs as much as to call it.
+        lib = self._lib
+        self._feed, self._take_out = lib.BIO_write, lib.BIO_read
+        self._read, self._write = lib.SSL_read, lib.SSL_write
+        self._unpack = ffi.unpack
         self._most = 0  # What either side may have held at once.
         #: The number of the peer's fatal alert, if one came.
         self.alert: int | None = None
+        self._clean = False  # Nothing fed is left, not even half a record.
         #: Whether a read would only ask to be fed.
         self.hungry = False
         #: Whether reading has made ciphertext that is to go out.
@@ -65,14 +80,20 @@ class DirectIO:
 
     def feed(self, data: bytes | bytearray | memoryview) -> None:
         """Take ciphertext."""
-        self.hungry = False
+        self.hungry = self._clean = False
         size = len(data)
         self._most = max(self._most, size)
         done = self._lib.BIO_write(self._into, self._buffer(data), size)
         assert done == size  # Memory grows.
 
-    def read_into(self, buffer: memoryview) -> tuple[int, bool]:
+    def read_into(
+        self, buffer: memoryview, done: int | None = None
+    ) -> tuple[int, bool]:
         """Decrypt as many records as *buffer* has room for.
+
+        Args:
+            buffer: Where to.
+            done: What OpenSSL has said to a first call, if that was made.
 
         Returns:
             How many bytes, and whether only room or the peer's bytes are
@@ -83,7 +104,8 @@ class DirectIO:
         size, total = len(buffer), 0
         target = self._buffer(self._bytes, buffer, True)
         while total < size:
-            done = lib.SSL_read(ssl, target + total, size - total)
+            if done is None:
+                done = self._read(ssl, target + total, size - total)
             if done <= 0:
                 self.hungry = (
                     lib.SSL_get_error(ssl, done) == lib.SSL_ERROR_WANT_READ
@@ -92,6 +114,7 @@ class DirectIO:
                     self._look_for_alert()
                 break
             total += done
+            done = None
             # Asking is cheaper than a read in vain.  What does not fill the
             # buffer has left nothing of its record.
             spent = lib.BIO_get_mem_data(self._into, self._place) <= 0
@@ -103,10 +126,71 @@ class DirectIO:
 
     def write(self, data: memoryview) -> int:
         """Encrypt all of *data*; no more than 0 is for ``explain``."""
-        done: int = self._lib.SSL_write(
-            self._ssl, self._buffer(data), len(data)
+        done: int = self._write(self._ssl, self._buffer(data), len(data))
+        return done
+
+    # -- for the express lane -----------------------------------------------
+
+    def room(self, data: bytearray | memoryview) -> Any:
+        """Give the place of writable bytes, for the next three."""
+        return self._buffer(self._bytes, data, True)
+
+    def exchange(
+        self, room: Any, size: int, target: Any, most: int
+    ) -> tuple[int, bool]:
+        """Take ciphertext, and decrypt one record of it.
+
+        Args:
+            room: The place of the ciphertext.
+            size: How many bytes there are.
+            target: Where the plaintext goes; the same place will do.
+            most: The most bytes of it.
+
+        Returns:
+            What OpenSSL said, and whether that is all: what came in was one
+            record, whole, and it has been read.  If it was not, go on with
+            ``read_into``.
+        """
+        if size > self._most:  # noqa: PLR1730 - max() would cost a call
+            self._most = size
+        self._feed(self._into, room, size)
+        done: int = self._read(self._ssl, target, most)
+        if 0 < done == size - _AROUND:
+            # Nothing but this record can have come, and nothing is left.
+            if self._clean:
+                return done, True
+            # Half a record may have been there before, and may be again.
+            if (
+                done < most
+                and self._lib.BIO_get_mem_data(self._into, self._place) <= 0
+            ):
+                self._clean = True
+                return done, True
+        self._clean = False
+        return done, False
+
+    def copied(self, room: Any, size: int) -> bytes:
+        """Give the first bytes of a place."""
+        data: bytes = self._unpack(room, size)
+        return data
+
+    def encrypt(self, data: bytes | memoryview, size: int) -> int:
+        """Do ``write``, for bytes without a view of them."""
+        done: int = self._write(
+            self._ssl,
+            data if type(data) is bytes else self._buffer(data),
+            size,
         )
         return done
+
+    def drain_into(self, room: Any, size: int) -> int:
+        """Move ciphertext that waits to go out, and say how much."""
+        made: int = self._take_out(self._from, room, size)
+        if made > self._most:  # noqa: PLR1730 - as above
+            self._most = made
+        return made
+
+    # -- for everybody ------------------------------------------------------
 
     def handshake(self) -> None:
         """Go on with the handshake; raise what pyOpenSSL does."""
