@@ -446,8 +446,13 @@ class Driver(Lane):
         if not self._writing.acquire(blocking=False):
             return
         try:
-            with suppress(OSError):
-                self._pump()
+            self._pump()
+        except ConnectionError:
+            # Nobody will ever get it; who waits for room would get some at
+            # once, time and again.
+            self._unsent = _NOTHING
+        except OSError:
+            pass
         finally:
             self._writing.release()
 

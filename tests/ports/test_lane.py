@@ -1,0 +1,677 @@
+"""The express lane: the same as the long way, byte by byte, and no less."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import lru_cache
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import tlskit
+from tlskit.engine.engine import State
+from tlskit.errors import (
+    ClosedError,
+    StreamError,
+    TruncatedError,
+    WantReadError,
+)
+from tlskit.openssl import native
+from tlskit.ports import lane
+from tlskit.ports.lane import Lane, closed_lane
+from tlskit.ports.port import SSLPort
+from tlskit.tools.deadline import NEVER
+
+from ..engines import client_context, server_context
+from ..joined import over_sockets, read_exactly, tcp_pair
+from ..peers import PATIENCE, Task, reset
+
+pytestmark = pytest.mark.native
+
+Pair = tuple[SSLPort, SSLPort]
+
+#: Whatever is on its way at once, so that it always fits.
+ROOM = 60000
+
+
+@pytest.fixture(autouse=True)
+def _with_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a lane, also in a run of all tests without one."""
+    monkeypatch.setattr(lane, "_open", True)
+
+
+@pytest.fixture(params=["tls12", "tls13"])
+def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
+    """A client's port and a server's, that have talked."""
+    with joined(request.param) as ports:
+        yield ports
+
+
+@contextmanager
+def joined(protocol: str = "tls13") -> Iterator[Pair]:
+    """Join two ports that have talked, and close them."""
+    ports = over_sockets(client=contexts(protocol)[0], server=contexts()[1])
+    try:
+        talk(*ports)
+        talk(*ports)
+        yield ports
+    finally:
+        for port in ports:
+            with suppress(OSError):
+                port.close()
+
+
+@lru_cache
+def contexts(
+    protocol: str = "tls13",
+) -> tuple[tlskit.ClientContext, tlskit.ServerContext]:
+    """Make both sides' contexts once."""
+    return client_context(protocol), server_context()
+
+
+def talk(one: SSLPort, other: SSLPort) -> None:
+    """Have each say a word; tickets are behind us then."""
+    for here, there in ((one, other), (other, one)):
+        here.sendall(b"word")
+        assert b"word" == there.recv(100)
+
+
+class Counted:
+    """How often the lane did something itself."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.taken: list[str] = []
+        for name in ("read_now", "send_now"):
+            monkeypatch.setattr(Lane, name, self._counting(name))
+
+    def _counting(self, name: str) -> Callable[..., Any]:
+        real = getattr(Lane, name)
+
+        def call(*arguments: Any) -> Any:
+            result = real(*arguments)
+            if result is not None:
+                self.taken.append(name)
+            return result
+
+        return call
+
+
+# -- the same ---------------------------------------------------------------
+
+SIZES = st.one_of(
+    st.integers(0, 40), st.sampled_from([100, 1000, 16383, 16384, 16385])
+)
+#: Each verb is done by one of the two ports, chosen by the first number.
+VERBS = st.one_of(
+    st.tuples(st.integers(0, 1), st.just("send"), SIZES),
+    st.tuples(st.integers(0, 1), st.just("sendall"), SIZES),
+    st.tuples(st.integers(0, 1), st.just("recv"), SIZES),
+    st.tuples(st.integers(0, 1), st.just("recv"), SIZES),
+    st.tuples(st.integers(0, 1), st.just("recv_into"), SIZES),
+    st.tuples(st.integers(0, 1), st.just("pending"), st.just(0)),
+    st.tuples(st.integers(0, 1), st.just("gather"), SIZES),
+    st.tuples(st.integers(0, 1), st.just("flush"), st.just(0)),
+    st.tuples(st.integers(0, 1), st.just("file"), SIZES),
+    st.tuples(st.integers(0, 1), st.just("time-out"), st.integers(0, 1)),
+)
+#: What happens at most once or twice in a conversation.
+RARE = st.one_of(
+    st.tuples(st.integers(0, 1), st.just("shutdown"), st.just(0)),
+    st.tuples(st.integers(0, 1), st.just("close"), st.just(0)),
+    st.tuples(st.integers(0, 1), st.just("abandon"), st.just(0)),
+    st.tuples(st.integers(0, 1), st.just("garbage"), st.just(0)),
+    st.tuples(st.integers(0, 1), st.just("cut"), st.just(0)),
+    st.tuples(st.integers(0, 1), st.just("plain alert"), st.just(0)),
+    st.tuples(st.integers(0, 1), st.just("half a record"), st.just(0)),
+)
+
+
+class Conversation:
+    """Two ports, and all that they have said and seen."""
+
+    def __init__(self, ports: Pair) -> None:
+        self.ports = ports
+        self.seen: list[object] = []
+        self.way = [0, 0]  # Plaintext on its way from each.
+        self._count = 0
+
+    def do(self, who: int, verb: str, size: int) -> None:
+        """Take one step, and note what came of it."""
+        port, result = self.ports[who], None
+        if (
+            verb in {"send", "sendall", "gather"}
+            and self.way[who] + size > ROOM
+        ):
+            return
+        try:
+            result = getattr(
+                self, f"_{verb.replace(' ', '_').replace('-', '_')}"
+            )(who, port, size)
+        except (tlskit.TLSError, OSError, ValueError) as error:
+            result = (type(error), getattr(error, "code", None), str(error))
+        self.seen.append((who, verb, size, result, self.states()))
+        check_flag(port)
+
+    def states(self) -> list[object]:
+        """Tell where both stand."""
+        return [
+            (port.closed, port._engine.state, port._engine.failure is None)
+            for port in self.ports
+        ]
+
+    def _data(self, size: int) -> bytes:
+        self._count += 1
+        return bytes((self._count + at) % 251 for at in range(size))
+
+    def _send(self, who: int, port: SSLPort, size: int) -> object:
+        sent = port.send(self._data(size))
+        self.way[who] += sent
+        return sent
+
+    def _sendall(self, who: int, port: SSLPort, size: int) -> object:
+        self.way[who] += size
+        return port.sendall(bytearray(self._data(size)))
+
+    def _gather(self, who: int, port: SSLPort, size: int) -> object:
+        self.way[who] += size
+        return port.output.write(self._data(size))
+
+    def _flush(self, _who: int, port: SSLPort, _size: int) -> object:
+        return port.output.flush()
+
+    def _arrived(self, who: int, data: bytes) -> bytes:
+        self.way[1 - who] -= len(data)
+        return data
+
+    def _recv(self, who: int, port: SSLPort, size: int) -> object:
+        with without_waiting(port):
+            return self._arrived(who, port.recv(size))
+
+    def _recv_into(self, who: int, port: SSLPort, size: int) -> object:
+        buffer = bytearray(size)
+        with without_waiting(port):
+            got = port.recv_into(buffer)
+        return self._arrived(who, bytes(buffer[:got]))
+
+    def _file(self, who: int, port: SSLPort, size: int) -> object:
+        with without_waiting(port):
+            return self._arrived(who, port.input.read1(size) or b"")
+
+    def _pending(self, _who: int, port: SSLPort, _size: int) -> object:
+        return port.pending()
+
+    def _time_out(self, _who: int, port: SSLPort, size: int) -> object:
+        return port.settimeout(PATIENCE if size else None)
+
+    def _shutdown(self, _who: int, port: SSLPort, _size: int) -> object:
+        return port.shutdown(socket.SHUT_WR)
+
+    def _close(self, _who: int, port: SSLPort, _size: int) -> object:
+        return port.close()
+
+    def _abandon(self, _who: int, port: SSLPort, _size: int) -> object:
+        return port.abandon()
+
+    def _raw(self, port: SSLPort) -> socket.socket:
+        sock: socket.socket = port._driver.transport.sock
+        return sock
+
+    def _garbage(self, _who: int, port: SSLPort, _size: int) -> object:
+        return self._raw(port).send(b"\x17\x03\x03\x00\x20" + bytes(32))
+
+    def _plain_alert(self, _who: int, port: SSLPort, _size: int) -> object:
+        return self._raw(port).send(b"\x15\x03\x03\x00\x02\x02\x28")
+
+    def _half_a_record(self, _who: int, port: SSLPort, _size: int) -> object:
+        return self._raw(port).send(b"\x17\x03\x03")
+
+    def _cut(self, _who: int, port: SSLPort, _size: int) -> object:
+        return self._raw(port).shutdown(socket.SHUT_WR)
+
+
+@contextmanager
+def without_waiting(port: SSLPort) -> Iterator[None]:
+    """Read what is there, and complain if nothing is."""
+    before = port.gettimeout()
+    port.settimeout(0)
+    try:
+        yield
+    finally:
+        port.settimeout(before)
+
+
+def check_flag(port: SSLPort) -> None:
+    """Check that a lane is open in the usual case only."""
+    engine = port._engine
+    if engine.smooth:
+        assert engine.state is State.OPEN
+        assert engine.direct is not None
+        assert engine.record.settled
+        assert engine.record.error is None
+        assert not engine._early.size
+        assert not engine._ended
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[
+        HealthCheck.too_slow,
+        HealthCheck.function_scoped_fixture,
+    ],
+)
+@given(
+    protocol=st.sampled_from(["tls12", "tls13"]),
+    first=st.lists(VERBS, max_size=20),
+    rare=st.lists(RARE, max_size=2),
+    last=st.lists(VERBS, max_size=10),
+)
+def test_both_ways_are_the_same(protocol, first, rare, last):
+    """Whatever two ports do: each byte, state and error is the same."""
+    with ExitStack() as stack:
+        fast = Conversation(stack.enter_context(joined(protocol)))
+        with closed_lane():
+            slow = Conversation(stack.enter_context(joined(protocol)))
+        assert not slow.ports[0]._driver.has_lane
+        for verb in (*first, *rare, *last):
+            fast.do(*verb)
+            slow.do(*verb)
+            assert slow.seen[-1:] == fast.seen[-1:]
+
+
+def test_the_usual_case_is_express(pair, monkeypatch):
+    """A conversation takes the lane, in both directions."""
+    client, server = pair
+    counted = Counted(monkeypatch)
+    client.sendall(b"there")
+    assert b"there" == server.recv(100)
+    assert 4 == server.send(memoryview(b"back"))
+    buffer = bytearray(100)
+
+    assert 4 == client.recv_into(buffer)
+    assert b"back" == bytes(buffer[:4])
+    assert ["send_now", "read_now"] * 2 == counted.taken
+
+
+@pytest.mark.parametrize("size", [16385, 200000])
+def test_much_takes_the_other_way(pair, monkeypatch, size):
+    """More than a record is encrypted while another thread may read."""
+    client, server = pair
+    counted = Counted(monkeypatch)
+    task = Task(client.sendall, bytes(size))
+
+    assert bytes(size) == read_exactly(server, size)
+    task.result()
+    assert "send_now" not in counted.taken
+
+
+def test_a_stream_is_left_to_the_driver(pair, monkeypatch):
+    """Who has read much looks for more by the larger chunks of the driver."""
+    client, server = pair
+    client.sendall(bytes(40000))
+    assert 40000 == server.recv_into(bytearray(65536))
+    counted = Counted(monkeypatch)
+    client.sendall(b"more")
+
+    assert b"more" == server.recv(10)
+    assert ["send_now"] == counted.taken
+    client.sendall(b"less")
+    assert b"less" == server.recv(10)
+    assert ["send_now", "send_now", "read_now"] == counted.taken
+
+
+class Louder(SSLPort):
+    """A port that changes what is read and written."""
+
+    def read_plain(self, buffer: memoryview) -> int:
+        size = super().read_plain(buffer)
+        buffer[:size] = bytes(buffer[:size]).upper()
+        return size
+
+
+def test_what_is_overridden_is_called():
+    """A subclass sees all bytes, as without a lane."""
+    context = client_context()
+    context.port_class = Louder
+    ours, theirs = over_sockets(client=context)
+    with ours, theirs:
+        theirs.sendall(b"word")
+        assert b"WORD" == ours.recv(10)
+        theirs.sendall(b"word")
+
+        assert b"WORD" == ours.recv(10)
+
+
+def test_a_half_record_is_no_whole_one(pair):
+    """A record that comes in two parts, with a part of the next, is read."""
+    client, server = pair
+    sender, receiver = (each._driver.transport.sock for each in pair)
+    client.sendall(bytes(100))
+    client.sendall(b"next")
+    wire = receiver.recv(65536)
+    server.settimeout(0)
+    got = b""
+    for piece in (wire[:50], wire[50:-9], wire[-9:]):
+        sender.send(piece)
+        with suppress(WantReadError):
+            while True:
+                got += server.recv(200)
+
+    assert bytes(100) + b"next" == got
+
+
+@pytest.mark.parametrize("part", range(20, 23))
+def test_as_many_bytes_as_a_record_adds(part):
+    """So few bytes are never taken for an empty record."""
+    with joined() as (client, server):
+        sender, receiver = (
+            each._driver.transport.sock for each in (client, server)
+        )
+        client.sendall(b"some words")
+        wire = receiver.recv(65536)
+        server.settimeout(0)
+        sender.send(wire[:part])
+        with pytest.raises(WantReadError):
+            server.recv(100)
+        sender.send(wire[part:])
+
+        assert b"some words" == server.recv(100)
+
+
+def test_less_than_a_record_at_a_time(pair):
+    """The rest of a record is there for the next read."""
+    client, server = pair
+    client.sendall(bytes(range(100)))
+    wire = server._driver.transport.sock.recv(65536)
+    client._driver.transport.sock.send(wire[:40])
+    server.settimeout(0)
+    with pytest.raises(WantReadError):
+        server.recv(10)
+    client._driver.transport.sock.send(wire[40:])
+    got = b""
+    while len(got) < 100:
+        got += server.recv(7)
+
+    assert bytes(range(100)) == got
+    with pytest.raises(WantReadError):
+        server.recv(7)
+
+
+# -- it gives way -----------------------------------------------------------
+
+
+def test_a_reader_is_not_overtaken(pair):
+    """Behind another reader the lane is closed; a writer goes on."""
+    client, server = pair
+    client.sendall(b"word")
+    server._driver._waits = 0
+    with server._driver._reading:
+        assert server._driver.read_now(9) is None
+        assert server._driver.read_soon(9, NEVER) is None
+        assert server._driver.send_now(b"x", 1)
+
+    assert b"word" == server._driver.read_now(9)
+
+
+def test_a_writer_is_not_overtaken(pair):
+    """Behind another writer the lane is closed; a reader goes on."""
+    client, server = pair
+    client.sendall(b"word")
+    server._driver._waits = 0
+    with server._driver._writing:
+        assert server._driver.send_now(b"x", 1) is None
+        assert b"word" == server._driver.read_now(9)
+
+    assert server._driver.send_now(b"x", 1)
+
+
+def test_what_is_left_over_goes_first(pair):
+    """After a time-out, what was made is sent before anything new."""
+    client, server = pair
+    client.settimeout(0.01)
+    sent = 0
+    with pytest.raises(TimeoutError):
+        while True:
+            client.sendall(b"x" * 9999)
+            sent += 9999
+    assert len(client._driver._unsent)
+    assert client._driver.send_now(b"y", 1) is None
+    client.settimeout(PATIENCE)
+    task = Task(client.sendall, b"the end")
+
+    got = b""
+    while not got.endswith(b"the end"):
+        got += server.recv(65536)
+    assert b"x" * (sent + 9999) + b"the end" == got
+    task.result()
+
+
+def test_a_full_socket_is_waited_for(pair):
+    """What the lane could not send is sent by the same call."""
+    client, server = pair
+    sock = client._driver.transport.sock
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    data = bytes(range(250)) * 4
+    writer = Task(lambda: [client.send(data) for _ in range(200)])
+
+    assert data * 200 == read_exactly(server, 200000)
+    assert [1000] * 200 == writer.result()
+
+
+def test_a_hook_is_told_and_no_deadlock():
+    """A hook that is called in mid-session can't use the lane."""
+    with joined() as (client, _):
+        client._engine.record.caller = threading.get_ident()
+        try:
+            for call in (
+                lambda: client.sendall(b"x"),
+                lambda: client.recv(1),
+                lambda: client.recv_into(bytearray(1)),
+            ):
+                with pytest.raises(tlskit.ConfigurationError, match="hook"):
+                    call()
+        finally:
+            client._engine.record.caller = None
+
+
+def test_closed_means_closed(pair):
+    """After close and detach nothing is read or sent."""
+    client, server = pair
+    client.close()
+    for call in (lambda: client.recv(1), lambda: client.sendall(b"x")):
+        with pytest.raises(ClosedError):
+            call()
+    assert client._driver.read_now(1) is None
+    assert client._driver.send_now(b"x", 1) is None
+    socket.socket(fileno=server.detach()).close()
+    assert server._driver.read_soon(1, NEVER) is None
+    with pytest.raises(ClosedError):
+        server.sendall(b"x")
+
+
+def test_close_ends_a_wait(pair):
+    """Who waits in the lane learns that another thread has closed."""
+    client, _ = pair
+    reader = Task(client.recv, 10)
+    while client._driver._attending is None:
+        assert reader.running
+    client.close()
+
+    with pytest.raises(ClosedError):
+        reader.result()
+
+
+def test_a_second_reader_queues(pair):
+    """Of two readers one waits in the lane, and both get something."""
+    client, server = pair
+    readers = [Task(client.recv, 1) for _ in range(2)]
+    server.sendall(b"ab")
+
+    assert {b"a", b"b"} == {reader.result() for reader in readers}
+
+
+def test_a_time_out_in_the_lane(pair):
+    """Nobody waits longer than was said; nothing is lost by it."""
+    client, server = pair
+    client.settimeout(0.01)
+    for call in (client.recv, lambda size: client.recv_into(bytearray(size))):
+        with pytest.raises(TimeoutError, match="sent nothing"):
+            call(10)
+    server.sendall(b"late")
+    client.settimeout(PATIENCE)
+
+    assert b"late" == client.recv(10)
+
+
+def test_without_poll(pair, monkeypatch):
+    """Where the system has no poll, the driver waits."""
+    client, server = pair
+    monkeypatch.setattr("tlskit.ports.lane.watching", lambda _: None)
+    reader = Task(client.recv, 10)
+    server.sendall(b"word")
+
+    assert b"word" == reader.result()
+
+
+def test_patience(pair, monkeypatch):
+    """Who had to wait asks in vain now and then only, and stops doing so."""
+    client, server = pair
+    for _ in range(40):
+        server.sendall(b"x")
+        client._driver._waits = max(client._driver._waits, 2)
+        assert b"x" == client.recv(1)
+    server.sendall(b"x")
+    client._driver._waits = 1
+    counted = Counted(monkeypatch)
+    assert b"x" == client.recv(1)
+
+    assert ["read_now"] == counted.taken
+    assert 0 == client._driver._waits
+
+
+# -- failures ---------------------------------------------------------------
+
+
+class Interrupt(BaseException):
+    """What a handler of a signal's raises."""
+
+
+def raising(call: Callable[..., Any], error: BaseException) -> Any:
+    """Do what was to be done, and be interrupted."""
+
+    def interrupted(*arguments: Any) -> Any:
+        call(*arguments)
+        raise error
+
+    return interrupted
+
+
+@pytest.mark.parametrize("error", [Interrupt(), TimeoutError("alarm")])
+@pytest.mark.parametrize("name", ["_receive", "_give"])
+def test_lost_bytes_are_told(pair, name, error):
+    """After an interrupt that loses ciphertext the session is broken."""
+    client, server = pair
+    server.sendall(b"word")
+    driver = client._driver
+    setattr(driver, name, raising(getattr(driver, name), error))
+    with pytest.raises(type(error)):
+        client.recv(4)
+        client.sendall(b"x")
+    for call in (lambda: client.recv(1), lambda: client.sendall(b"x")):
+        with pytest.raises(StreamError) as caught:
+            call()
+        assert "interrupted" == caught.value.code
+    assert not driver._reading.locked()
+    assert not driver._writing.locked()
+    assert not client._engine.lock.locked()
+
+
+def test_lost_between_socket_and_openssl(pair, monkeypatch):
+    """The same where it comes after what was received."""
+    client, server = pair
+    server.sendall(b"word")
+    exchange = native.DirectIO.exchange
+    monkeypatch.setattr(
+        native.DirectIO, "exchange", raising(exchange, Interrupt())
+    )
+    with pytest.raises(Interrupt):
+        client.recv(4)
+
+    with pytest.raises(StreamError, match="lost"):
+        client.recv(4)
+
+
+def test_a_reset_is_told():
+    """What breaks the transport is raised as it is; no bytes are missed."""
+    ours, theirs = over_sockets(tcp_pair())
+    with ours:
+        talk(ours, theirs)
+        ours._driver._waits = 0
+        reset(theirs._driver.transport.sock)
+        with pytest.raises(ConnectionResetError):
+            ours.recv(1)
+        assert State.OPEN is ours._engine.state
+        with suppress(OSError):
+            theirs.close()
+
+
+def test_an_alert_before_the_cut(pair):
+    """Who can't send any more is told the peer's reason."""
+    client, server = pair
+    client._driver.transport.sock.send(b"\x17\x03\x03\x00\x20" + bytes(32))
+    with pytest.raises(StreamError):
+        server.recv(1)
+    server.close()
+
+    with pytest.raises(tlskit.AlertError):
+        client.sendall(b"x")
+
+
+def test_a_peer_that_is_gone(pair):
+    """Who vanished without a word is a broken pipe, or truncated."""
+    client, server = pair
+    server._driver.transport.sock.close()
+    with pytest.raises((ConnectionError, TruncatedError)):
+        client.sendall(b"x")
+    with pytest.raises((ConnectionError, TruncatedError)):
+        client.recv(1)
+
+
+def test_errors_are_given_as_asked(pair):
+    """``error=`` of the port is asked in the lane, too."""
+    client, _ = pair
+    client._driver._error = LookupError
+    client._driver.transport.sock.shutdown(socket.SHUT_RD)
+    client._driver._give = lambda _: (_ for _ in ()).throw(AssertionError)
+    with pytest.raises(LookupError):
+        client.recv(1)
+
+
+# -- memory -----------------------------------------------------------------
+
+
+def test_few_rooms_are_kept(pair, monkeypatch):
+    """However many threads were in the lane at once."""
+    client, server = pair
+    monkeypatch.setattr(lane, "_rooms", [])
+    monkeypatch.setattr(lane, "_KEPT", 0)
+    client.sendall(b"word")
+
+    assert b"word" == server.recv(9)
+    assert [] == lane._rooms
+
+
+def test_more_is_owed_than_there_is_room(pair, monkeypatch):
+    """What does not fit into the room is sent, too."""
+    client, server = pair
+    monkeypatch.setattr(lane, "_ROOM", 64)
+    data = bytes(range(200))
+    client.sendall(data)
+    monkeypatch.undo()
+
+    assert data == read_exactly(server, 200)
