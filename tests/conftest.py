@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 
 import tlskit
 from tlskit.openssl import native
+from tlskit.ports.lane import closed_lane
 
 from .pythons import Share, found_here, share_of
 from .summary import Totals, words
@@ -39,6 +40,7 @@ if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 OPTION = "--without-native"
+LANE = "--without-lane"
 SHORT = "--short"
 #: Which files take long, and what they test is not of one Python: they start
 #: programs.  The longest come first, and begin first: what runs beside them
@@ -73,6 +75,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         OPTION,
         action="store_true",
         help="switch off all that pyOpenSSL's public interface can't do",
+    )
+    parser.addoption(
+        LANE,
+        action="store_true",
+        help="have ports read and write by the long way, always",
     )
     parser.addoption(
         SHORT,
@@ -192,5 +199,7 @@ def short(request: pytest.FixtureRequest) -> bool:
 def _powers(request: pytest.FixtureRequest) -> Iterator[None]:
     """Switch the capabilities of ``_native`` off, if that was asked for."""
     off = request.config.getoption(OPTION)
+    slow = request.config.getoption(LANE)
     with native.without() if off else nullcontext():
-        yield
+        with closed_lane() if slow else nullcontext():
+            yield

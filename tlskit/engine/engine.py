@@ -613,6 +613,9 @@ class Engine(Asking):
         Args:
             buffer: Writable bytes.
             done: What OpenSSL has said to a first call, if that was made.
+
+        Returns:
+            As ``read_into()``.
         """
         assert self.lock.locked()
         size = self._decrypt(buffer, done)

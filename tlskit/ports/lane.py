@@ -140,16 +140,13 @@ class Lane:
         self._poller: Poller | None = None
 
     def _surface(self, error: OSError) -> None:
-        """Raise what the caller wants to get instead, if anything."""
-        raise NotImplementedError
+        """Raise what the caller wants instead, if anything; the driver's."""
 
     def _offer(self) -> None:
-        """Send what is owed, if nobody else does."""
-        raise NotImplementedError
+        """Send what is owed, if nobody else does; the driver's."""
 
     def _hear_out(self, error: ConnectionError) -> None:
-        """Raise what the peer has said before it cut us off, if it has."""
-        raise NotImplementedError
+        """Raise what the peer said before it cut us off; the driver's."""
 
     # -- reading ------------------------------------------------------------
 
@@ -401,6 +398,8 @@ class Lane:
             raise
         finally:
             _give_back(room)
+            if engine.owes:
+                self._offer()
 
     def _sent(self, direct: DirectIO, room: _Room) -> bool:
         """Send what was encrypted; say whether that was all."""

@@ -104,17 +104,20 @@ class DirectIO:
         size, total = len(buffer), 0
         target = self._buffer(self._bytes, buffer, True)
         while total < size:
-            if done is None:
-                done = self._read(ssl, target + total, size - total)
-            if done <= 0:
+            got: int = (
+                self._read(ssl, target + total, size - total)
+                if done is None
+                else done
+            )
+            done = None
+            if got <= 0:
                 self.hungry = (
-                    lib.SSL_get_error(ssl, done) == lib.SSL_ERROR_WANT_READ
+                    lib.SSL_get_error(ssl, got) == lib.SSL_ERROR_WANT_READ
                 )
                 if not self.hungry:
                     self._look_for_alert()
                 break
-            total += done
-            done = None
+            total += got
             # Asking is cheaper than a read in vain.  What does not fill the
             # buffer has left nothing of its record.
             spent = lib.BIO_get_mem_data(self._into, self._place) <= 0
