@@ -230,8 +230,12 @@ class SSLPort(SessionView):
             and bufsize > 0
             and not flags
         ):
-            data = self._driver.read_now(bufsize)
-            return self._recv_later(bufsize) if data is None else data
+            try:
+                data = self._driver.read_now(bufsize)
+                return self._recv_later(bufsize) if data is None else data
+            except Exception as error:
+                self._locate(error, "read")
+                raise
         buffer = bytearray(min(bufsize, 65536) if bufsize > 0 else bufsize)
         size = self.recv_into(buffer, 0, flags)
         return bytes(memoryview(buffer)[:size])
@@ -243,7 +247,7 @@ class SSLPort(SessionView):
         if data is not None:
             return data
         if self._driver.closed:
-            raise ClosedError("this port was closed")
+            self._driver._check_open()
         buffer = memoryview(bytearray(min(bufsize, 65536)))
         size = self._driver.read_slowly(buffer, deadline)
         return bytes(buffer[:size])
@@ -361,12 +365,15 @@ class SSLPort(SessionView):
         size = len(data)
         if not size:
             return 0
-        sent = self._driver.send_now(data, size)
-        if sent:
-            return size
-        if sent is None:
-            return 0
-        self._driver.finish_sending(self._deadline())
+        try:
+            sent = self._driver.send_now(data, size)
+            if sent is None:
+                return 0
+            if not sent:
+                self._driver.finish_sending(self._deadline())
+        except Exception as error:
+            self._locate(error, "write")
+            raise
         return size
 
     def _send(self, data: memoryview, *, kept: bool) -> int:
