@@ -67,6 +67,22 @@ def test_text():
     assert text.endswith("\n")
 
 
+def test_a_generation_where_there_is_one():
+    """Who follows no files has none; others have a line for it."""
+    found = samples(
+        prometheus_text(
+            ListenerStatistics("a:1", generation=3), ListenerStatistics("b:2")
+        )
+    )
+    wanted = {("tlskit_generation", 'listener="a:1"'): 3}
+
+    assert wanted == {
+        key: value
+        for key, value in found.items()
+        if key[0] == "tlskit_generation"
+    }
+
+
 def test_several_listeners():
     """Several listeners share the head of each metric."""
     found = samples(

@@ -798,3 +798,81 @@ def test_the_sum_of_counts():
     assert found == ListenerStatistics(
         "here", accepted=5, sent=5, refused={"a": 2, "b": 2}
     )
+
+
+# -- what changes in all of them --------------------------------------------
+
+#: Files that are read again at SIGHUP; SIGUSR2 tells the generation.
+RELOADING = """
+source = tlskit.ReloadableCredentials({chain!r}, {key!r}, interval=None)
+context = tlskit.ServerContext()
+context.load_credentials(source)
+context.seal()
+signal.signal(signal.SIGHUP, lambda *_: context.reload())
+"""
+TELLING = """
+def tell_generation(*_):
+    say("GENERATION", listener.statistics.generation)
+
+signal.signal(signal.SIGUSR2, tell_generation)
+"""
+
+
+@linux
+def test_a_reload_reaches_every_process(vault, tmp_path):
+    """SIGHUP at the parent: all show the new certificate, and count alike."""
+    paths = {"chain": tmp_path / "chain.pem", "key": tmp_path / "key.pem"}
+
+    def renew():
+        leaf = vault.ca.issue(HOST)
+        paths["chain"].write_bytes(leaf.chain_pem)
+        paths["key"].write_bytes(leaf.key_pem)
+        return leaf.certificate.serial_number
+
+    def generation(fleet):
+        times = fleet.program.output.count("GENERATION") + 1
+        fleet.signal(signal.SIGUSR2)
+        line = fleet.program.until(r"^GENERATION (\d+)$", times)
+        return int(line[1])
+
+    def await_generation(fleet, wanted):
+        deadline, nothing = Deadline.after(PATIENCE), threading.Event()
+        while (found := generation(fleet)) != wanted:
+            assert deadline.left(), found
+            nothing.wait(0.02)
+
+    def serials(fleet):
+        found = fleet.connect_to_each()
+        return {port.peer_certificate.serial_number for port in found.values()}
+
+    old = renew()
+    first = RELOADING.format(**{k: str(v) for k, v in paths.items()})
+    with fleet(vault, tmp_path, first, TELLING) as server:
+        assert {old} == serials(server)
+        await_generation(server, 1)
+        new = renew()
+        server.signal(signal.SIGHUP)
+        await_generation(server, 2)
+
+        assert {new} == serials(server)
+
+
+def test_a_child_is_told_what_it_does_not_know(child):
+    """Only of what was there when it was born, and of each change once."""
+    found, line, _ = child
+    found._known = {1: 1, 2: 5}
+    for wanted in ({1: 1, 2: 5}, {1: 2, 2: 5, 3: 9}, {1: 2, 2: 5}):
+        found.follow(wanted)
+
+    assert {"1": 2} == json.loads(line.recv_bytes())
+    assert not line.poll()
+    line.close()
+    found.follow({1: 3})
+
+
+def test_the_lowest_generation_counts():
+    """Who follows nothing, or has ended, does not count."""
+    parts = [ListenerStatistics("x", generation=n) for n in (3, 0, 2)]
+
+    assert 2 == total("here", parts).generation
+    assert 0 == total("here", parts[1:2]).generation

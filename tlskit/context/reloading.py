@@ -24,6 +24,7 @@ from ..errors import ConfigurationError, CredentialError, TrustSourceError
 from ..openssl.protocols import protocol
 from ..policy.sessions import outdated
 from ..policy.settings import Settings
+from ..tools.followed import changed, enlist
 from ..tools.forks import ForkLock
 from ..tools.public import public
 from ..trust import AnySource, Roots, VerifySource
@@ -86,6 +87,7 @@ class Reloadable(ABC, Generic[T]):
         self._last_error: ConfigurationError | None = None
         self._value = self._read_settled()
         self._put_off()
+        enlist(self)
 
     @abstractmethod
     def _signature(self) -> object:
@@ -139,9 +141,22 @@ class Reloadable(ABC, Generic[T]):
             self._put_off()
             before = self._generation
             self._try()
+            if self._generation != before:
+                changed()
             if self._last_error is not None:
                 raise self._last_error.with_traceback(None)
             return self._generation != before
+
+    def follow(self, generation: int) -> None:
+        """Read the files as another process did, which shares them.
+
+        Args:
+            generation: What that process counts; if nothing is wrong, it
+                counts here, too.
+        """
+        with suppress(ConfigurationError):  # It is told already.
+            self.reload()
+            self._generation = generation
 
     def _refuse(self, error: ConfigurationError) -> None:
         """Note that a context can't use the newest value, and why."""

@@ -47,6 +47,11 @@ class Renewed(Protocol):
     def reload(self) -> object:
         """Look for a newer one."""
 
+    @property
+    def generation(self) -> int:
+        """How many values were in use so far."""
+        ...
+
     def _refuse(self, error: ConfigurationError) -> None:
         """Note that a context can't use the newest value, and why."""
 

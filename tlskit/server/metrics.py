@@ -54,6 +54,10 @@ class ListenerStatistics:
     #: milliseconds, 1, 2.5, 5 and 10 seconds, and how many longer; each is
     #: counted once.
     handshake_counts: Sequence[int] = (0,) * (len(BOUNDS) + 1)
+    #: How many states of what the context follows (``load_credentials()``,
+    #: ``ReloadableRoots``) were in use so far; 0 if it follows nothing.  Of
+    #: several processes, the lowest: it grows when all have followed.
+    generation: int = 0
 
 
 def prometheus_text(*statistics: ListenerStatistics) -> str:
@@ -87,6 +91,13 @@ def _by_reason(
 ) -> Iterator[tuple[Mapping[str, str], int]]:
     for reason, count in sorted(statistics.refused.items()):
         yield {"reason": reason}, count
+
+
+def _of_files(
+    statistics: ListenerStatistics,
+) -> Iterator[tuple[Mapping[str, str], int]]:
+    if statistics.generation:  # Else there is nothing that could change.
+        yield {}, statistics.generation
 
 
 #: Name, kind, words and samples of each, the listener's label not included.
@@ -138,6 +149,12 @@ METRICS: tuple[tuple[str, str, str, _Samples], ...] = (
         "counter",
         "Handlers that raised an exception.",
         _plain("failed_handlers"),
+    ),
+    (
+        "tlskit_generation",
+        "gauge",
+        "States of certificates and roots that were in use so far.",
+        _of_files,
     ),
 )
 

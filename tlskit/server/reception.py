@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from ..context.sides import generation_of
 from ..errors import ClosedError
 from ..ports.port import SSLPort
 from ..ports.transport import tune
@@ -187,7 +188,11 @@ class Reception:
     @property
     def statistics(self) -> ListenerStatistics:
         """What was counted so far."""
-        return self.tally.statistics(self._name, len(self.handshakes))
+        return self.tally.statistics(
+            self._name,
+            len(self.handshakes),
+            generation_of(self._rules.context),
+        )
 
     def check_open(self) -> None:
         """Complain if it is closed."""

@@ -163,12 +163,15 @@ class Tally:
                 self._counts["received"] += meter.received
                 self._counts["sent"] += meter.sent
 
-    def statistics(self, address: str, handshakes: int) -> ListenerStatistics:
+    def statistics(
+        self, address: str, handshakes: int, generation: int = 0
+    ) -> ListenerStatistics:
         """Give all counts as one value.
 
         Args:
             address: Where the listener listens.
             handshakes: How many open connections are handshakes.
+            generation: How many states of files were in use.
         """
         with self._lock:
             self._settle()
@@ -185,5 +188,6 @@ class Tally:
             active=max(0, len(live) - handshakes),
             handshake_seconds=seconds,
             handshake_counts=buckets,
+            generation=generation,
             **counts,
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from ..context.sides import ServerContext, server_context
+from ..context.sides import ServerContext, generation_of, server_context
 from ..errors.whereabouts import place_of, told
 from ..ports.engines import new_engine
 from ..ports.port import endpoints_of
@@ -114,7 +114,9 @@ class TrioServer:
     @property
     def statistics(self) -> ListenerStatistics:
         """What was counted so far; from any thread."""
-        return self._tally.statistics(self._address, len(self._shaking))
+        return self._tally.statistics(
+            self._address, len(self._shaking), generation_of(self._context)
+        )
 
     def collector(self, *others: Counting) -> Collector:
         """Make a collector for the registry of prometheus_client.

@@ -1,7 +1,8 @@
 """A forked child and its parent, each as the other one knows it.
 
 A line runs between them.  The child tells what it has counted, twice a second
-if there is something new, and at its end; the parent tells when to end.  The
+if there is something new, and at its end; the parent tells when to end, and
+when files were read again.  The
 end of the line is the end of whoever was there: a child without a parent lets
 its handlers finish, shortly, and ends.
 """
@@ -19,6 +20,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ...tools.deadline import Deadline
+from ...tools.followed import follow
 from ..metrics import ListenerStatistics
 from .ending import HURRY, Ending
 
@@ -38,7 +40,8 @@ MARGIN = 8.0
 _NUMBERS = tuple(
     each.name
     for each in fields(ListenerStatistics)
-    if each.name not in {"address", "refused", "handshake_counts"}
+    if each.name
+    not in {"address", "refused", "handshake_counts", "generation"}
 )
 
 
@@ -64,6 +67,9 @@ def total(
                 zip(*(each.handshake_counts for each in parts), strict=True),
             )
         ),
+        generation=min(
+            (each.generation for each in parts if each.generation), default=0
+        ),
     )
 
 
@@ -75,10 +81,16 @@ class Child:
         line: The parent's end of the line; it is taken over.
         address: Where it listens.
         again: When another one may take its place.
+        known: The generations when it was born.
     """
 
     def __init__(
-        self, pid: int, line: Connection, address: str, again: Deadline
+        self,
+        pid: int,
+        line: Connection,
+        address: str,
+        again: Deadline,
+        known: dict[int, int] | None = None,
     ) -> None:
         self.pid = pid
         self.line = line
@@ -93,6 +105,21 @@ class Child:
         #: that is unknown.
         self.status: int | None = None
         self._told: Deadline | None = None
+        self._known = known or {}
+
+    def follow(self, wanted: dict[int, int]) -> None:
+        """Have it renew what was renewed here since it was born or told."""
+        known = self._known
+        news = {
+            number: generation
+            for number, generation in wanted.items()
+            if known.get(number, generation) != generation
+        }
+        if not news:
+            return
+        known.update(news)
+        with suppress(OSError):  # It has ended already.
+            self.line.send_bytes(json.dumps(news).encode())
 
     def tell(self, deadline: Deadline) -> None:
         """Have it end, until *deadline*."""
@@ -149,7 +176,7 @@ class Child:
 
     def legacy(self) -> ListenerStatistics:
         """Give what it has counted for good; nothing of it goes on."""
-        return replace(self.counts, handshakes=0, active=0)
+        return replace(self.counts, handshakes=0, active=0, generation=0)
 
 
 class Parent:
@@ -223,8 +250,11 @@ class Parent:
         try:
             while True:
                 if self._line.poll(_TELL):
-                    moment = json.loads(self._line.recv_bytes(_MOST))
-                    drain(Deadline(moment))
+                    said = json.loads(self._line.recv_bytes(_MOST))
+                    if isinstance(said, dict):
+                        follow({int(name): said[name] for name in said})
+                    else:
+                        drain(Deadline(said))
                 tell()
         except (EOFError, OSError):
             drain(Deadline.after(HURRY))
@@ -239,6 +269,7 @@ class Parent:
                 **numbers,
                 "refused": dict(counts.refused),
                 "handshake_counts": counts.handshake_counts,
+                "generation": counts.generation,
             },
             "cut_off": cut_off,
         }

@@ -19,11 +19,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from ...errors import ConfigurationError, UnsupportedError
 from ...tools.deadline import Deadline
+from ...tools.followed import generations, heard
 from ..events import Events
 from ..metrics import ListenerStatistics
 from .children import MARGIN, Child, Parent, total
@@ -92,14 +94,20 @@ class Crew(Ending):
         """See ``Ending``."""
         super().drain(deadline)
         with self._change:
-            if self._ringer != -1:
-                with suppress(BlockingIOError):  # It rings already.
-                    os.write(self._ringer, b"!")
+            self._ring()
+
+    def _ring(self) -> None:
+        """Have the parent look up; a signal's handler may."""
+        if self._ringer != -1:
+            with suppress(OSError):  # It rings already, or is gone.
+                os.write(self._ringer, b"!")
 
     def total(self, own: ListenerStatistics) -> ListenerStatistics:
         """See ``Ending``."""
         with self._change:
             living = [child.counts for child in self._children]
+            # What the parent has read is not what anybody is served.
+            own = replace(own, generation=0)
             return total(self._address, [own, self._past, *living])
 
     def run(self, stop_listening: Callable[[], None]) -> None:
@@ -111,11 +119,14 @@ class Crew(Ending):
         others = threading.active_count() - 1
         if others:
             self._events.forks_beside(others)
-        with self._until_terminated(), self._bell_hung():
+        with self._until_terminated(), self._bell_hung(), heard(self._ring):
             try:
                 self._events.state("serving", processes=len(self._empty))
                 while self._deadline is None:
                     self._fill()
+                    wanted = generations()
+                    for child in self._children:
+                        child.follow(wanted)
                     self._turn(Deadline.after(_BEAT))
             except BaseException:
                 self.drain(Deadline.after(HURRY))
@@ -182,6 +193,7 @@ class Crew(Ending):
         from multiprocessing.connection import Pipe
 
         _flush()
+        known = generations()  # What is renewed from now on is told.
         ours, theirs = Pipe()
         # A signal's handler could find the child half made.
         mask = _mask()
@@ -189,7 +201,9 @@ class Crew(Ending):
             signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
             pid = os.fork() or self._live(ours, theirs, mask)
             with self._change:
-                self._children.append(Child(pid, ours, self._address, again))
+                self._children.append(
+                    Child(pid, ours, self._address, again, known)
+                )
         except BaseException:
             ours.close()
             raise
