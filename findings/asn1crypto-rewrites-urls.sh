@@ -6,12 +6,13 @@
 #
 # One would expect the URL of a CRL or of an OCSP responder to be what the
 # certificate says.  asn1crypto takes each URL apart and puts it together again
-# as text for people, and that isn't the same URL: without brackets the port of
-# an IPv6 address can't be told from the address; "ldap:///CN=..." is how
-# Windows CAs write where their CRL is in the directory, and with one slash it
-# is no URL for the library itself any more; "%2F" comes back as "%2f".  The changed text is what the fields for people and for fetching give,
-# and what is encoded when the certificate is: its signature then doesn't fit,
-# or, with the address, there is an error about the port.
+# as text for people, and that isn't the same URL.  Without brackets the port of
+# an IPv6 address can't be told from the address.  "ldap:///CN=..." is how
+# Windows CAs write where their CRL is in the directory; with one slash it is no
+# URL for the library itself any more.  "%2F" comes back as "%2f".  The changed
+# text is what the fields for people and for fetching give, and what is encoded
+# when the certificate is: its signature then doesn't fit, or, with the address,
+# there is an error about the port.
 #
 # Who is hurt: whoever fetches CRLs, OCSP answers and issuers by asn1crypto's
 # fields, as certificate validators do in labs and plants that live on IPv6 or

@@ -14,8 +14,8 @@
 # certificates nor the limit.  It is the same with 192f, and not with the "s"
 # sets, whose signatures are smaller.  The server notices nothing before.
 #
-# Who is hurt: who tries a root with hash-based signatures, which is where they
-# are recommended, and tests with a short chain.  What to do: take an "s" set,
+# Who is hurt: who tries hash-based signatures in a CA hierarchy, and tests with
+# a short chain.  What to do: take an "s" set,
 # keep the chain short, or raise the limit with SSL_CTX_set_max_cert_list(),
 # which pyOpenSSL doesn't offer.
 set -eu
