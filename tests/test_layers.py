@@ -72,6 +72,7 @@ DOORS: dict[str, set[str]] = {
         "library",
         "native",
         "protocols",
+        "system",
         "records",
     },
     "server": {

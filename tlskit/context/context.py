@@ -74,7 +74,10 @@ class Context(
 
         Args:
             protocol: A name of ``supported_client_protocols()`` or
-                ``supported_server_protocols()``.
+                ``supported_server_protocols()``.  A range of versions
+                (``"secure"``, ``"auto"``) never goes below the system's
+                policy, ``MinProtocol`` in the file of ``OPENSSL_CONF``; a
+                single version that is named is spoken all the same.
             private_key: As for ``load_private_key``.
             certificate_chain: As for ``load_certificate_chain``.
             password: The private key's.

@@ -256,7 +256,11 @@ class ServerContext(FindsKeys, Context):
     ) -> None:
         """Offer ephemeral Diffie-Hellman to TLS 1.2 clients.
 
-        In TLS 1.3 the groups are OpenSSL's choice, or ``set_groups``'s.
+        A client that names groups of RFC 7919 gets one of those instead, as
+        that RFC wants it (OpenSSL 4.0): the one of the same size as *params*,
+        if the client has it, else a larger one, else a smaller one.  They
+        join the list of ``set_groups()`` or ``enable_ecdhe()``, unless there
+        are some in it; a TLS 1.3 client may be served by them, too.
 
         Args:
             params: The parameters as PEM, or the path of a file with them.

@@ -13,10 +13,12 @@ from ..errors import ConfigurationError, CredentialError, UnsupportedError
 from ..openssl import native
 from ..openssl.gate import SSL, translated
 from ..openssl.protocols import TLSVersion
+from ..openssl.system import minimum_version
 from ..policy.sessions import policy_of
 from ..policy.settings import Ocsp, Settings, Verify
-from ..x509.gate import ec, hashes, x509
+from ..x509.gate import hashes, x509
 from . import callbacks
+from .hello.groups import set_key_exchange
 from .hello.preshared import set_keys
 from .presenting import on_status_request, set_credentials
 from .refusal.alerts import may_refuse
@@ -95,8 +97,13 @@ def build(
 
 def _set_protocol(context: SSL.Context, settings: Settings) -> None:
     protocol = settings.protocol
+    # A range is narrowed by the system's policy.  What is wholly below it
+    # was asked for by name.
+    least = minimum_version()
+    if least > protocol.maximum:
+        least = 0
     with translated(UnsupportedError, f"setting up {protocol.name}"):
-        context.set_min_proto_version(protocol.minimum)
+        context.set_min_proto_version(max(protocol.minimum, least))
         context.set_max_proto_version(protocol.maximum)
 
 
@@ -118,24 +125,7 @@ def _set_ciphers(
         doing = f"setting the cipher suites {suites!r}"
         with translated(ConfigurationError, doing):
             context.set_tls13_ciphersuites(suites.encode())
-    if settings.groups:
-        _set_groups(context, settings.groups)
-    elif settings.ecdh_curve is not None:
-        _set_curve(context, settings.ecdh_curve)
-
-
-def _set_groups(context: SSL.Context, names: tuple[str, ...]) -> None:
-    try:
-        native.set_groups(context, ":".join(names))
-    except UnsupportedError:
-        raise  # It is a ConfigurationError, too, and not about the names.
-    except ConfigurationError as error:
-        raise ConfigurationError(
-            f"this OpenSSL can't use the groups {', '.join(names)}: a name is "
-            "unknown, or of a curve that TLS does not have",
-            hint="use names such as X25519MLKEM768, X25519, X448, P-256, "
-            "P-384, P-521, ffdhe2048",
-        ) from error
+    set_key_exchange(context, settings)
 
 
 def _set_signature_algorithms(
@@ -152,37 +142,6 @@ def _with_dhe(settings: Settings) -> str:
     if settings.dh_parameters is None:
         return _CIPHERS
     return f"{_CIPHERS}:{_DHE_CIPHERS}"
-
-
-def _set_curve(context: SSL.Context, name: str) -> None:
-    if not native.has("groups"):
-        with translated(UnsupportedError, f"setting the curve {name}"):
-            context.set_tmp_ecdh(_curve(name)())
-        return
-    # set_tmp_ecdh also takes curves that no handshake can be done with.
-    try:
-        native.set_groups(context, name)
-    except ConfigurationError as error:
-        raise _no_curve(name) from error
-
-
-def _curve(name: str) -> type[ec.EllipticCurve]:
-    """Find a curve by OpenSSL's name for it."""
-    aliases = {"prime192v1": "secp192r1", "prime256v1": "secp256r1"}
-    kinds: dict[object, type[ec.EllipticCurve]] = {
-        kind.name: kind for kind in ec.EllipticCurve.__subclasses__()
-    }
-    found = kinds.get(aliases.get(name, name))
-    if found is None:
-        raise _no_curve(name)
-    return found
-
-
-def _no_curve(name: str) -> UnsupportedError:
-    return UnsupportedError(
-        f"this library has no elliptic curve {name!r} for key exchange",
-        hint="use secp256r1, secp384r1 or secp521r1",
-    )
 
 
 def verify_mode(settings: Settings, server_side: bool) -> int:
