@@ -9,7 +9,7 @@ import pytest
 
 import tlskit
 from tlskit.testing import CA
-from tlskit.x509.paths import path_of
+from tlskit.x509.sources import path_of
 
 LEAF = CA().issue("localhost")
 SECRET = LEAF.key_pem.decode()

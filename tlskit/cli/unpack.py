@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -18,15 +19,12 @@ from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 from ..errors import CredentialError
 from ..x509 import pem
 from ..x509.reading import readable
+from ..x509.rounds import check_rounds
 
 __all__ = ["Locked", "Mystery", "Thing", "Unreadable", "unpack"]
 
 #: More blocks than this in one file are a mistake, or an attack on patience.
 _MOST = 2000
-
-#: A file may demand any number of rounds of its key derivation, and nothing
-#: stops OpenSSL in the middle.  Usual are some thousands; this takes seconds.
-_MOST_ROUNDS = 10_000_000
 
 _MALFORMED = (
     ValueError,
@@ -107,6 +105,8 @@ def _from_block(
     block: pem.Block, name: str, password: bytes | None
 ) -> Iterator[Thing]:
     if block.label.endswith("PRIVATE KEY") and "OPENSSH" not in block.label:
+        with suppress(ValueError):  # What can't be decoded is told below.
+            check_rounds(block.der, f"a private key in {name}")
         yield _private_key(
             serialization.load_pem_private_key,
             block.text,
@@ -172,6 +172,7 @@ def _from_der(data: bytes, name: str, password: bytes | None) -> list[Thing]:
             continue
     if _is_pkcs12(data):
         return _pkcs12(data, name, password)
+    check_rounds(data, f"a private key in {name}")
     key = _private_key(
         serialization.load_der_private_key,
         data,
@@ -194,24 +195,8 @@ def _is_pkcs12(data: bytes) -> bool:
     return data[:1] == b"\x30" and b"\x02\x01\x03\x30" in data[2:12]
 
 
-def _rounds(data: bytes) -> int:
-    """Read how often a PKCS#12 file wants its password hashed.
-
-    The number is the very end of the file (MacData in RFC 7292, 4).
-    """
-    for size in range(1, 9):
-        if data[-size - 2 : -size] == bytes([2, size]):
-            return int.from_bytes(data[-size:], "big")
-    return 1
-
-
 def _pkcs12(data: bytes, name: str, password: bytes | None) -> list[Thing]:
-    if _rounds(data) > _MOST_ROUNDS:
-        raise CredentialError(
-            f"the PKCS#12 file {name} wants its password hashed "
-            f"{_rounds(data)} times; {_MOST_ROUNDS} are enough",
-            code="too-large",
-        )
+    check_rounds(data, f"the PKCS#12 file {name}")
     tries = (None, b"") if password is None else (password,)
     for each in tries:
         try:

@@ -16,7 +16,8 @@ from .sealing import Sealable
 
 if TYPE_CHECKING:
     from ..policy.settings import CredentialSource
-    from ..x509.credentials import AnyPath, Bytes, KeySource, Password, Source
+    from ..x509.credentials import KeySource, Source
+    from ..x509.sources import AnyPath, Bytes, Password
 
 __all__ = ["OwnCredentials"]
 
@@ -75,13 +76,22 @@ class OwnCredentials(Sealable):
             self._change(key=key, credentials=())
 
     def load_pkcs12(
-        self, source: AnyPath | Bytes, password: Password = None
+        self,
+        source: AnyPath | Bytes,
+        password: Password = None,
+        *,
+        alias: str | None = None,
     ) -> None:
         """Load certificate chain and private key from one PKCS#12 file.
+
+        Presented is what chains from the key's certificate, in order;
+        certificates of other entries are left out.
 
         Args:
             source: A path, or bytes.
             password: Of the file.
+            alias: The friendly name of the entry that is wanted; None takes
+                the first one that has a key.
 
         Raises:
             SealedError: The context is sealed.
@@ -90,7 +100,7 @@ class OwnCredentials(Sealable):
         Source: RFC 7292.
         """
         with self._unsealed():
-            key, chain = load_pkcs12(source, password)
+            key, chain = load_pkcs12(source, password, alias=alias)
             check_pair(chain, key)
             self._change(key=key, chain=chain, credentials=())
 

@@ -38,7 +38,7 @@ from ..x509.credentials import (
 from ..x509.gate import exceptions, x509
 from ..x509.names import subject_text
 from ..x509.pairs import Pair
-from ..x509.paths import path_of
+from ..x509.sources import path_of
 
 __all__ = ["Reloadable", "ReloadableCredentials", "ReloadableRoots"]
 

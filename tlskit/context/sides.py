@@ -16,7 +16,7 @@ from ..tools.forks import ForkLock
 from ..tools.public import public
 from ..trust import default_verify_sources
 from ..verify.stapling import Staple
-from ..x509.paths import path_of
+from ..x509.sources import path_of
 from .context import Context
 from .presharing import FindsKeys, OffersKeys
 from .server_names import NameTable

@@ -10,7 +10,7 @@ from typing import Union
 
 from ..errors import ConfigurationError
 from ..tools.forks import ForkLock
-from ..x509.paths import path_of
+from ..x509.sources import path_of
 
 __all__ = ["KeylogTarget", "keylog_writer"]
 

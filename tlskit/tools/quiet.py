@@ -13,7 +13,10 @@ import warnings
 
 __all__ = ["quiet"]
 
-_MESSAGES = re.compile(r"Parsed a |The parsed certificate ", re.IGNORECASE)
+_MESSAGES = re.compile(
+    r"Parsed a |The parsed certificate |PKCS#12 bundle could not be parsed",
+    re.IGNORECASE,
+)
 #: Only what is told of our own modules.
 _MODULES = re.compile(r"tlskit\.")
 
@@ -26,19 +29,8 @@ def quiet() -> None:
     filter as narrow as this one may stay; whoever has put others before it
     since, finds it in front again.
     """
-    from cryptography.utils import CryptographyDeprecationWarning
-
-    wanted = (
-        "ignore",
-        _MESSAGES,
-        CryptographyDeprecationWarning,
-        _MODULES,
-        0,
-    )
+    wanted = ("ignore", _MESSAGES, UserWarning, _MODULES, 0)
     if warnings.filters[:1] != [wanted]:
         warnings.filterwarnings(
-            "ignore",
-            _MESSAGES.pattern,
-            CryptographyDeprecationWarning,
-            _MODULES.pattern,
+            "ignore", _MESSAGES.pattern, UserWarning, _MODULES.pattern
         )

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ..errors import TrustSourceError
 from ..x509 import pem
-from ..x509.paths import path_of
+from ..x509.formats import form_of
+from ..x509.sources import path_of
 
 __all__ = [
     "Signature",
@@ -212,13 +213,17 @@ def certificates_in(data: bytes, name: str) -> tuple[bytes, ...]:
     found = pem.certificates(data)
     if found:
         return found
-    if data.startswith(b"\x30"):  # A SEQUENCE, as all DER certificates are.
-        return (data,)
+    form = form_of(data)
+    if form is None and data.startswith(b"\x30"):
+        return (data,)  # A SEQUENCE, as all DER certificates are.
     labels = sorted({block.label for block in pem.blocks(data)})
     content = f"only {', '.join(labels)}" if labels else "neither PEM nor DER"
+    hint = "a trust source holds the certificates of authorities, as BEGIN "
+    hint += "CERTIFICATE blocks"
+    if form is not None and not labels and data.strip():
+        content, hint = form.what, form.hint
     raise TrustSourceError(
         f"expected certificates in {name}, but found "
         + (content if data.strip() else "nothing: it is empty"),
-        hint="a trust source holds the certificates of authorities, as "
-        "BEGIN CERTIFICATE blocks",
+        hint=hint,
     )

@@ -13,8 +13,8 @@ from ..tools.quiet import quiet
 from ..x509 import pem
 from ..x509.gate import x509
 from ..x509.glimpse import Glimpse
-from ..x509.paths import path_of
 from ..x509.reading import complaint_of, extension, serial_number, unreadable
+from ..x509.sources import path_of
 
 if TYPE_CHECKING:
     from typing import TypeAlias

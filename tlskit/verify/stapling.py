@@ -13,7 +13,7 @@ from typing import cast
 
 from ..errors import CredentialError
 from ..x509.gate import x509
-from ..x509.paths import path_of
+from ..x509.sources import path_of
 from .ocsp import parse_response
 
 __all__ = ["Staple", "StapleSource"]

@@ -7,20 +7,20 @@ shows in a ``repr`` or a message.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CredentialError
 from ..tools.public import public
 from . import gate, pem
-from .gate import Encoding, dsa, ec, exceptions, rsa, serialization, x509
+from .formats import form_of, refusal_of
+from .gate import Encoding, serialization, x509
+from .keys import checked_key, first_key, key_from_der, kind_of
 from .names import subject_text
-from .paths import path_of
 from .reading import complaint_of, readable, unreadable
+from .sources import AnyPath, Bytes, Password, Secret, read_source
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -35,23 +35,17 @@ __all__ = [
     "KeySource",
     "Password",
     "PrivateKey",
-    "Secret",
     "Source",
     "check_pair",
-    "checked_kind",
     "kind_of",
     "load_certificates",
     "load_ders",
-    "read_source",
 ]
 
-Bytes = bytes | bytearray | memoryview
-AnyPath = str | os.PathLike[str]
 Source: TypeAlias = (
     "AnyPath | Bytes | x509.Certificate | Sequence[x509.Certificate]"
 )
 KeySource: TypeAlias = "AnyPath | Bytes | PrivateKeyTypes"
-Password = str | bytes | Callable[[], str | bytes] | None
 
 
 @public
@@ -138,14 +132,13 @@ class PrivateKey:
             TypeError: *source* can't be one.
         """
         if hasattr(source, "private_bytes"):
-            given: Any = source
-            return checked_kind(cls(given), rsa, "the key object")
+            return cls(checked_key(source, rsa, "the key object"))
         data, name = read_source(source, "a private key")
         secret = Secret(password)
         if not asn1 and b"-----BEGIN " in data:
-            return _first_key(data, name, rsa, secret)
-        key = cls(_key_from_der(data, name, secret))
-        return checked_kind(key, rsa, name)
+            return cls(first_key(data, name, rsa, secret))
+        key = key_from_der(data, name, secret)
+        return cls(checked_key(key, rsa, name))
 
     @property
     def key(self) -> PrivateKeyTypes:
@@ -175,57 +168,6 @@ class PrivateKey:
     def __repr__(self) -> str:
         """Tell the kind, and nothing of the key."""
         return f"<{type(self).__name__} {self.kind}>"
-
-
-class Secret:
-    """A password, asked for once and only when it is needed."""
-
-    def __init__(self, password: Password) -> None:
-        self._password = password
-
-    @property
-    def given(self) -> bool:
-        """Whether there is one."""
-        return self._password is not None
-
-    def bytes(self) -> bytes:
-        """Ask for it.
-
-        Raises:
-            TypeError: It is no password.
-        """
-        value = self._password
-        if callable(value):
-            value = value()
-        if isinstance(value, str):
-            value = value.encode()
-        if not isinstance(value, bytes):
-            raise TypeError("a password is str, bytes, or gives one of them")
-        return value
-
-
-def read_source(source: object, wanted: str) -> tuple[bytes, str]:
-    """Give the bytes of a path or of bytes, and a name for messages."""
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        return bytes(source), "the bytes given"
-    if not isinstance(source, (str, os.PathLike)):
-        raise TypeError(
-            f"{wanted} is a path, bytes, or an object of cryptography, "
-            f"not {type(source).__name__}"
-        )
-    path = path_of(source, wanted, CredentialError)
-    try:
-        return Path(path).read_bytes(), path
-    except (OSError, ValueError) as error:
-        number = getattr(error, "errno", None)
-        reason = os.strerror(number) if number else str(error)
-        raise CredentialError(
-            f"can't read {wanted} from {path!r}: {reason}",
-            code="unreadable-file",
-            hint="check the path and its permissions",
-            errno=number,
-            filename=path,
-        ) from error
 
 
 # -- certificates -----------------------------------------------------------
@@ -291,170 +233,52 @@ def _objects(source: Iterable[Any]) -> tuple[x509.Certificate, ...]:
 
 
 def _from_pem(data: bytes, name: str) -> tuple[bytes, ...]:
-    ders = pem.certificates(data)
-    if not ders:
-        labels = sorted({block.label for block in pem.blocks(data)})
-        raise CredentialError(
-            f"a certificate is wanted, but {name} holds only: "
-            + (", ".join(labels) or "text"),
-            code="no-certificate",
-            hint="give the file that has BEGIN CERTIFICATE in it",
-        )
-    return ders
+    found = [each for each in pem.blocks(data) if each.label in pem.LABELS]
+    if not found:
+        raise _no_certificate(data, name)
+    for number, block in enumerate(found, 1):
+        form = refusal_of(block)
+        if form is not None:
+            raise CredentialError(
+                f"certificate number {number} in {name} is {form.what}",
+                code="malformed-certificate",
+                hint=form.hint,
+            )
+    return tuple(block.der for block in found)
+
+
+def _no_certificate(data: bytes, name: str) -> CredentialError:
+    """Say what was given instead."""
+    labels = sorted({block.label for block in pem.blocks(data)})
+    form = form_of(data)
+    return CredentialError(
+        f"a certificate is wanted, but {name} holds only: "
+        + (", ".join(labels) or "text"),
+        code="no-certificate",
+        hint="give the file that has BEGIN CERTIFICATE in it"
+        if form is None
+        else form.hint,
+    )
 
 
 def _checked(der: bytes, complaint: str) -> x509.Certificate:
-    if not der.strip():
-        raise CredentialError(
-            complaint + ": it is empty",
-            code="no-certificate",
-            hint="give a file that has BEGIN CERTIFICATE in it",
-        )
     try:
         certificate = readable(der)
         certificate.public_key()
     except unreadable() as error:
+        form = form_of(der)
+        if form is not None:
+            raise CredentialError(
+                f"{complaint}: it is {form.what}",
+                code="no-certificate",
+                hint=form.hint,
+            ) from error
         raise CredentialError(
             f"{complaint}: {complaint_of(error)}",
             code="malformed-certificate",
             hint="look at it with: openssl x509 -text -in FILE",
         ) from error
     return certificate
-
-
-# -- keys -------------------------------------------------------------------
-
-
-def _first_key(
-    data: bytes, name: str, want_rsa: bool, secret: Secret
-) -> PrivateKey:
-    """Take the first key of PEM text; with *want_rsa*, the first RSA key."""
-    skipped = []
-    for block in pem.blocks(data):
-        if not block.label.endswith("PRIVATE KEY"):
-            continue
-        key = PrivateKey(_key_from_pem(block.text, name, secret))
-        if not want_rsa or isinstance(key.key, rsa.RSAPrivateKey):
-            return checked_kind(key, want_rsa, name)
-        skipped.append(key.kind)
-    if skipped:
-        raise CredentialError(
-            f"an RSA key is wanted, but {name} holds only: "
-            + ", ".join(skipped),
-            code="no-private-key",
-            hint="leave out rsa=True",
-        )
-    labels = sorted({block.label for block in pem.blocks(data)})
-    raise CredentialError(
-        f"a private key is wanted, but {name} holds only: "
-        + (", ".join(labels) or "text"),
-        code="no-private-key",
-        hint="give the file that has BEGIN PRIVATE KEY in it",
-    )
-
-
-def _key_from_pem(text: bytes, name: str, secret: Secret) -> Any:
-    encrypted = b"ENCRYPTED" in text
-    return _decoded(
-        serialization.load_pem_private_key, text, name, secret, encrypted
-    )
-
-
-def _key_from_der(data: bytes, name: str, secret: Secret) -> Any:
-    if not data.strip():
-        raise CredentialError(
-            f"a private key is wanted, but {name} is empty",
-            code="no-private-key",
-            hint="give a file that has BEGIN PRIVATE KEY in it",
-        )
-    try:
-        return _decoded(
-            serialization.load_der_private_key, data, name, secret, False
-        )
-    except CredentialError as error:
-        if error.code != "password-needed" or not secret.given:
-            raise
-    return _decoded(
-        serialization.load_der_private_key, data, name, secret, True
-    )
-
-
-def _decoded(
-    load: Callable[..., Any],
-    data: bytes,
-    name: str,
-    secret: Secret,
-    encrypted: bool,
-) -> Any:
-    if encrypted and not secret.given:
-        raise _password_needed(name)
-    password = secret.bytes() if encrypted else None
-    try:
-        return load(data, password=password)
-    except TypeError as error:
-        raise _password_needed(name) from error
-    except (ValueError, exceptions.UnsupportedAlgorithm) as error:
-        if encrypted:
-            raise CredentialError(
-                f"the private key in {name} can't be decrypted: "
-                "the password is wrong, or the key is damaged",
-                code="wrong-password",
-                hint="check the password",
-            ) from error
-        raise CredentialError(
-            f"the private key in {name} can't be read: {_short(error)}",
-            code="malformed-key",
-            hint="look at it with: openssl pkey -noout -text -in FILE",
-        ) from error
-
-
-def _password_needed(name: str) -> CredentialError:
-    return CredentialError(
-        f"the private key in {name} is encrypted, and no password was given",
-        code="password-needed",
-        hint="pass password=",
-    )
-
-
-def _short(error: Exception) -> str:
-    """Give the first sentence; the library adds whole error stacks."""
-    return str(error).partition(".")[0].partition("(")[0].strip()
-
-
-def checked_kind(key: PrivateKey, want_rsa: bool, name: str) -> PrivateKey:
-    """Refuse a key that no handshake can use.
-
-    Raises:
-        CredentialError: It is one.
-    """
-    if want_rsa and not isinstance(key.key, rsa.RSAPrivateKey):
-        raise CredentialError(
-            f"an RSA key is wanted, but {name} is {key.kind}",
-            code="no-private-key",
-            hint="leave out rsa=True",
-        )
-    if isinstance(key.key, dsa.DSAPrivateKey):
-        raise CredentialError(
-            f"{name} is a DSA key, which no current TLS can use",
-            code="unusable-key",
-            hint="use an RSA, EC or Ed25519 key",
-        )
-    if not hasattr(key.key, "sign"):
-        raise CredentialError(
-            f"{name} is {key.kind}, a key that can't sign a handshake",
-            code="unusable-key",
-            hint="use an RSA, EC or Ed25519 key",
-        )
-    return key
-
-
-def kind_of(public_key: Any) -> str:
-    """Name a public key's kind, such as ``RSA-2048`` or ``EC-secp256r1``."""
-    name = type(public_key).__name__.replace("PublicKey", "").lstrip("_")
-    if isinstance(public_key, ec.EllipticCurvePublicKey):
-        return f"EC-{public_key.curve.name}"
-    size = getattr(public_key, "key_size", None)
-    return f"{name}-{size}" if size else name
 
 
 # -- pairs ------------------------------------------------------------------

@@ -6,7 +6,7 @@ import base64
 import re
 from typing import NamedTuple
 
-__all__ = ["Block", "blocks", "certificates", "encoded"]
+__all__ = ["LABELS", "Block", "blocks", "certificates", "encoded"]
 
 # Only at the start of a line, so that what is commented out stays out; a
 # byte order mark or blanks may come first.  A line may end with CR alone, as
@@ -19,6 +19,8 @@ _DASHES = b"-----"
 # OpenSSL's own form, TRUSTED CERTIFICATE, is not among them: what follows the
 # certificate there may say that it is not to be trusted.
 _CERTIFICATES = ("CERTIFICATE", "X509 CERTIFICATE")
+#: What says to be a certificate.
+LABELS = (*_CERTIFICATES, "TRUSTED CERTIFICATE")
 
 
 class Block(NamedTuple):
@@ -73,9 +75,7 @@ def certificates(data: bytes) -> tuple[bytes, ...]:
         that the caller can count and report those.
     """
     return tuple(
-        _der(block)
-        for block in blocks(data)
-        if block.label in (*_CERTIFICATES, "TRUSTED CERTIFICATE")
+        _der(block) for block in blocks(data) if block.label in LABELS
     )
 
 
