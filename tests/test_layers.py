@@ -62,6 +62,7 @@ DOORS: dict[str, set[str]] = {
         "callbacks",
         "engine",
         "facts",
+        "refusal.missing",
         "sniff",
     },
     "errors": {"", "codes", "stack", "verify_reasons", "whereabouts"},

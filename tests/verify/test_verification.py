@@ -239,7 +239,8 @@ def test_a_missing_intermediate() -> None:
     assert "did not send that intermediate" in str(error)
     assert error.hint == (
         "let the server send the certificate of 'Middle' after its own; it "
-        "is published at http://ca.example/i.cer"
+        "is published at http://ca.example/i.cer, where a browser would have "
+        "fetched it"
     )
 
 

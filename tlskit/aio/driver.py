@@ -38,7 +38,7 @@ from ..ports.closing import MOST_DRAINED as _MOST_DRAINED
 from ..ports.closing import at_rest
 from ..ports.outbox import Outbox
 from ..tools.deadline import Deadline
-from .choosing import choose
+from .choosing import go_on
 from .signal import Signal
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class AsyncDriver(asyncio.BufferedProtocol):
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         engine.can_suspend = True
+        engine.fetches()
         self.closed: bool = False
         loop = asyncio.get_running_loop()
         self.loop = loop
@@ -205,8 +206,8 @@ class AsyncDriver(asyncio.BufferedProtocol):
         waited = False
         while True:
             try:
-                if self.engine.choice is not None:
-                    await choose(self.engine, deadline)
+                if self.engine.suspended:
+                    await go_on(self.engine, deadline)
                 result = step()
             except BaseException:  # The peer is still owed its alert.
                 self._send()
@@ -216,7 +217,7 @@ class AsyncDriver(asyncio.BufferedProtocol):
             self._send()
             if result is not None:
                 return result
-            if self.engine.choice is not None:
+            if self.engine.suspended:
                 continue
             if waited:
                 deadline.check("waiting for the peer")

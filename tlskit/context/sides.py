@@ -18,6 +18,7 @@ from ..trust import default_verify_sources
 from ..verify.stapling import Staple
 from ..x509.sources import path_of
 from .context import Context
+from .fetching import IssuerFetching
 from .presharing import FindsKeys, OffersKeys
 from .server_names import NameTable
 from .verifying import member
@@ -76,7 +77,7 @@ _SECURE = 16
 
 
 @public
-class ClientContext(OffersKeys, Context):
+class ClientContext(IssuerFetching, OffersKeys, Context):
     """What a client decides: whom it trusts, and who it is.
 
     ``ClientContext()`` is secure: it trusts the default sources, requires a

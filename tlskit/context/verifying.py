@@ -7,8 +7,11 @@ from datetime import datetime
 from enum import Enum
 from typing import TypeVar
 
-from ..errors import ConfigurationError
+from ..engine.refusal.missing import MISSING, Errand
+from ..errors import ConfigurationError, VerificationError
 from ..policy.settings import Purpose, RevocationCheck, Verifier, Verify
+from ..ports.fetching.issuers import run_errand
+from ..tools.deadline import Deadline
 from ..verify.chain import parse_pin
 from ..verify.evidence import certificates_of
 from ..verify.identity import Identity
@@ -133,7 +136,8 @@ class VerificationRules(Sealable):
         """Judge a peer's chain by this context's rules, without a connection.
 
         It is judged whether or not ``set_verify()`` was called.  Functions
-        and hooks are not asked, and no OCSP response is looked for.
+        and hooks are not asked, and no OCSP response is looked for.  With
+        ``set_intermediate_fetching()`` it waits for what is fetched.
 
         Args:
             chain: As the peer would send it, its own certificate first; as
@@ -162,7 +166,16 @@ class VerificationRules(Sealable):
             server_side=self.server_side,
             at=at,
         )
-        return certificates_of(judge_ders(load_ders(chain), policy))
+        ders = load_ders(chain)
+        try:
+            return certificates_of(judge_ders(ders, policy))
+        except VerificationError as error:
+            rules = settings.fetching
+            if rules is None or error.reason not in MISSING:
+                raise
+            errand = Errand(ders, policy, rules)
+            run_errand(errand, Deadline())
+            return certificates_of(errand.result(error))
 
     def set_pins(self, pins: Iterable[str]) -> None:
         """Accept only chains that hold one of these public keys.

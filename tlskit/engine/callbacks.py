@@ -23,6 +23,7 @@ from ..verify.scene import NAME_FAULTS
 from .hello.answering import Answers
 from .hello.preshared import KeyAnswers
 from .refusal.alerts import LastWords
+from .refusal.missing import MISSING
 from .trace import Tracer
 
 if TYPE_CHECKING:
@@ -156,6 +157,11 @@ class Record(Answers):
         self.settled: bool = False  # Whether facts were made of all this.
         #: Depth -> DER, as far as a chain could be built.
         self.chain: dict[int, bytes] = {}
+        #: Whether an issuer that is missing may be fetched, by the driver;
+        #: whether one is missing; and the path that it has completed.
+        self.fetches: bool = False
+        self.put_off: bool = False
+        self.completed: tuple[bytes, ...] = ()
         #: The thread whose step has called a hook, while that is at work.
         self.caller: int | None = None
         #: What a client offers to resume, with the verdict on its peer ...
@@ -242,8 +248,12 @@ class Record(Answers):
                 code = VerifyReason.CERT_REJECTED
                 self.faults.append(Fault(code, depth, der))
             return code
-        tolerated = ok or not self.settings.verify.refuses_bad
-        return 0 if tolerated else code
+        if ok or not self.settings.verify.refuses_bad:
+            return 0
+        if code in MISSING and self.fetches:
+            self.put_off = True
+            return 0
+        return code
 
     def _identify(self, der: bytes) -> int:
         """Check the name inside the handshake, so that an alert can tell."""

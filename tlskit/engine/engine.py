@@ -68,6 +68,7 @@ from .hello.answering import NO_TICKET
 from .hello.asking import Asking, challenge_answered, no_client_hello
 from .hello.choosing import Greeting
 from .hello.client_hello import ClientHello
+from .refusal.missing import Errand, errand_for, take
 from .refusal.unanswered import name_first
 from .resumption import Kept, Resumption
 from .schemes import scheme_in_use
@@ -164,6 +165,9 @@ class Engine(Asking):
             self.record.greeting = self._greeting
         #: The step lock: see ``_step``.
         self.lock: threading.Lock = threading.Lock()
+        #: What the driver has to fetch before the next step, unless it is
+        #: over; only for those that say ``fetches()``.
+        self.errand: Errand | None = None
         self._unheard = False  # OpenSSL has got what the hook has not.
         self._last_words = b""  # An alert from before OpenSSL has begun.
         self._first = b""
@@ -232,6 +236,19 @@ class Engine(Asking):
                 identity.plain_dns,
                 None if address is None else address.packed,
             )
+
+    @property
+    def suspended(self) -> bool:
+        """Whether the driver has to wait for a hook, or run an ``errand``."""
+        errand = self.errand
+        return self.choice is not None or (
+            errand is not None and not errand.over
+        )
+
+    def fetches(self) -> None:
+        """Promise, before the handshake, to run each ``errand``."""
+        record = self.record
+        record.fetches = record.settings.fetching is not None
 
     # -- ciphertext ---------------------------------------------------------
 
@@ -314,6 +331,8 @@ class Engine(Asking):
         To be sent after every step, also after one that raised.
         """
         with self._step():
+            if self.errand is not None and not self.errand.over:
+                return b""  # Nobody has accepted the peer yet.
             return self._drain()
 
     def _drain(self) -> bytes | bytearray:
@@ -389,6 +408,8 @@ class Engine(Asking):
             if done is None:
                 self._foresee()
                 return None
+            if self._lacks_issuer():
+                return None
             self._open()
             return True
 
@@ -442,6 +463,7 @@ class Engine(Asking):
             self._foreseen is None
             and self._connection.get_finished()
             and self._connection.get_protocol_version() < _TLS_1_3
+            and not self._lacks_issuer()
         ):
             self._foreseen = self._accepted()
 
@@ -486,6 +508,14 @@ class Engine(Asking):
         """
         return self._resumption is not None and self._resumption.failed(error)
 
+    def _lacks_issuer(self) -> bool:
+        """Whether the driver has to fetch something first: ``errand``."""
+        if not self.record.put_off:
+            return False
+        if self.errand is None:
+            self.errand = errand_for(self._connection, self.record)
+        return not self.errand.over
+
     def _open(self) -> None:
         """Reach OPEN, if the peer is the one that was meant."""
         if self.record.challenge:
@@ -501,6 +531,7 @@ class Engine(Asking):
         self._old_finished = self._connection.get_peer_finished()
         self.state = State.OPEN
         self._look_around()
+        self.record.fetches = False
         if self.record.tracer is not None:
             self.record.tracer.done = True
         if self._resumption is not None:
@@ -509,6 +540,7 @@ class Engine(Asking):
     def _accepted(self) -> Facts:
         """Go the one way from a certificate that came to an accepted one."""
         try:
+            take(self._connection, self.record, self.errand)
             facts = settle(self._connection, self.record)
             if "verify_peer" in self.record.used:
                 with self.record.calling():

@@ -146,7 +146,7 @@ def settle(connection: SSL.Connection, record: Record) -> Facts:
 def _settle(connection: SSL.Connection, record: Record) -> Facts:
     leaf = leaf_of(connection)
     certificate = None if leaf is None else readable(leaf)
-    path = path_of(connection)
+    path = record.completed or path_of(connection)
     psk = identity_proved(connection, record)
     if psk is None:
         demand_key(record)
@@ -352,7 +352,7 @@ def _check_policy(
         ):
             raise no_certificate(scene_of(connection, record))
         return None
-    if not more:
+    if not more or record.completed:  # It was judged by these rules, too.
         return None
     scene = scene_of(connection, record)
     if settings.pins:

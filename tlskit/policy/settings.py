@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from ..context.reloading import ReloadableRoots
+    from ..engine.refusal.missing import Fetching
     from ..verify.chain import Pin
     from ..verify.stapling import Staple
     from .preshared import PreSharedKeys
@@ -176,6 +177,9 @@ class Settings:
     choose: Callable[[str], object] | None = None
     #: Told of each handshake message.
     trace: Callable[[Any], object] | None = None
+    #: By which rules a client fetches what a server forgot to send; None
+    #: fetches nothing.
+    fetching: Fetching | None = None
     #: A client's; None resumes nothing.
     sessions: SessionCache | None = None
     #: A server's, in seconds; None is OpenSSL's own, 0 resumes nothing.

@@ -44,6 +44,7 @@ from .closing import FAREWELL as _FAREWELL
 from .closing import LINGER as _LINGER
 from .closing import MOST_DRAINED as _MOST_DRAINED
 from .closing import at_rest
+from .fetching.issuers import run_errand
 from .lane import Lane
 from .spare import spare
 from .transport import Transport
@@ -97,6 +98,7 @@ class Driver(Lane):
         error: Callable[[str], BaseException] | None = None,
     ) -> None:
         super().__init__(engine, transport)
+        engine.fetches()
         self._owns_transport = owns_transport
         self._error = error
         self._owed = 0  # How many bytes of _unsent answer what was read.
@@ -275,6 +277,10 @@ class Driver(Lane):
                 with suppress(OSError):
                     self._flush(deadline.sooner(_FAREWELL), reading=True)
                 raise
+            errand = self.engine.errand
+            if errand is not None and not errand.over:
+                run_errand(errand, deadline)
+                continue
             if result is not None and self._only_tickets_left():
                 self._pump()
                 return result

@@ -30,7 +30,7 @@ from ..policy.settings import Verify
 from ..ports.buffers import buffer, scratch
 from ..ports.closing import FAREWELL, LINGER, MOST_DRAINED, at_rest
 from ..tools.deadline import Deadline
-from .choosing import choose
+from .choosing import go_on
 from .sending import Sender
 from .waiting import Waits, beside
 
@@ -65,6 +65,7 @@ class TrioDriver(Sender, Waits):
         Sender.__init__(self, engine, carrier)
         Waits.__init__(self)
         engine.can_suspend = True
+        engine.fetches()
         self._delayed = False  # Only tickets wait to be sent.
         self._held = 0  # Ciphertext fed since the engine last ran dry.
         self._input_ended = False
@@ -102,8 +103,8 @@ class TrioDriver(Sender, Waits):
         try:
             while True:
                 try:
-                    if self.engine.choice is not None:
-                        await choose(self.engine, deadline)
+                    if self.engine.suspended:
+                        await go_on(self.engine, deadline)
                     result = step()
                 except Exception:  # The peer is still owed its alert.
                     self._collect()
@@ -118,7 +119,7 @@ class TrioDriver(Sender, Waits):
                 if result is not None:
                     await self._send_rest(deadline)
                     return result
-                if self.engine.choice is None:
+                if not self.engine.suspended:
                     await self._fill_again(deadline)
         finally:
             self.reading = False

@@ -211,7 +211,8 @@ def _alone(case: Case) -> Story:
             "missing-intermediate",
             text,
             f"let the {peer} send the certificate of {issuer!r} after its "
-            f"own; it is published at {url}",
+            f"own; it is published at {url}, where a browser would have "
+            "fetched it",
         )
     return Story(
         "unknown-issuer",

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     )
     from cryptography.hazmat.primitives.ciphers import aead
     from cryptography.hazmat.primitives.kdf import hkdf as kdf
-    from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        pkcs7,
+        pkcs12,
+    )
     from cryptography.x509 import ocsp, oid, verification
 else:
     x509 = Lazy("cryptography.x509")
@@ -33,6 +37,7 @@ else:
     kdf = Lazy(f"{_PRIMITIVES}.kdf.hkdf")
     serialization = Lazy(f"{_PRIMITIVES}.serialization")
     Encoding = Lazy(f"{_PRIMITIVES}.serialization", "Encoding")
+    pkcs7 = Lazy(f"{_PRIMITIVES}.serialization.pkcs7")
     pkcs12 = Lazy(f"{_PRIMITIVES}.serialization.pkcs12")
     dsa = Lazy(f"{_PRIMITIVES}.asymmetric.dsa")
     ec = Lazy(f"{_PRIMITIVES}.asymmetric.ec")
@@ -54,6 +59,7 @@ __all__ = [
     "ocsp",
     "oid",
     "padding",
+    "pkcs7",
     "pkcs12",
     "rsa",
     "serialization",

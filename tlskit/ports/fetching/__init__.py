@@ -1,0 +1,1 @@
+"""What a peer forgot to send, and its CA publishes."""
