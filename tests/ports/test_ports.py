@@ -191,7 +191,7 @@ def test_non_blocking_send_wants_to_write(pair):
 
 def test_waiting_for_long_gives_memory_back(pair, monkeypatch):
     """Who waits longer than a moment rests; then all goes on."""
-    monkeypatch.setattr("tlskit.ports.driver._LONG", 0.01)
+    monkeypatch.setattr("tlskit.ports.moving._LONG", 0.01)
     client, server = pair
     rested = threading.Event()
     rest = server._engine.rest
@@ -1321,7 +1321,7 @@ def test_what_a_reader_owes_is_sent_by_the_writer(memory, monkeypatch):
     class Lock:
         """Has an answer come up while it is being released."""
 
-        def acquire(self, **_):
+        def acquire(self, *_):
             return True
 
         def release(self):

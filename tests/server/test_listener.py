@@ -45,9 +45,12 @@ def raw(listener) -> socket.socket:
 def turn(listener, until, *, shake=True):
     """Take turns until something is so."""
     deadline = Deadline.after(PATIENCE)
-    with listener._reception.entered(deadline):
+
+    def work():
         while not until():
             listener._reception.turn(deadline, shake=shake)
+
+    listener._reception.within(deadline, work)
 
 
 def test_accept(listener):
@@ -395,23 +398,16 @@ def test_waiting_while_a_handshake_goes_on(listener):
         assert listener.wait(0.05) is None
 
 
-def test_close_after_an_interrupt_at_a_bad_moment():
-    """A lock that an interrupt has left behind keeps no socket open."""
-    listener = tlskit.listen(hostname=LOCAL, context=server_context())
-    listener._reception._lock.acquire()
-    listener.close()
-
-    assert -1 == listener._sock.fileno()
-
-
 def test_close_while_another_thread_is_at_work(listener):
     """What a thread inside still uses is left to it."""
     reception = listener._reception
-    with reception.entered(Deadline()):
+
+    def work():
         reception._inside = -1  # Some other thread's number.
         reception._leave(0)
+        return listener._sock.fileno()
 
-        assert -1 != listener._sock.fileno()
+    assert -1 != reception.within(Deadline(), work)
 
 
 def test_a_signal_wakes_who_accepts(listener):
@@ -419,12 +415,13 @@ def test_a_signal_wakes_who_accepts(listener):
     reception = listener._reception
     before = signal.signal(signal.SIGUSR1, lambda *_: None)
     try:
-        with reception.entered(Deadline()):
+
+        def work():
             signal.raise_signal(signal.SIGUSR1)
             [(key, _)] = reception.selector.select(PATIENCE)
+            return key.fileobj
 
-            assert key.fileobj is reception._bell
-
+        assert reception._bell is reception.within(Deadline(), work)
         assert -1 == signal.set_wakeup_fd(-1)
     finally:
         signal.signal(signal.SIGUSR1, before)
@@ -438,8 +435,9 @@ def test_signals_of_an_event_loop_stay_its_own(listener):
         before = signal.signal(signal.SIGUSR1, lambda *_: None)
         signal.set_wakeup_fd(theirs.fileno())
         try:
-            with listener._reception.entered(Deadline()):
-                signal.raise_signal(signal.SIGUSR1)
+            listener._reception.within(
+                Deadline(), lambda: signal.raise_signal(signal.SIGUSR1)
+            )
         finally:
             assert theirs.fileno() == signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGUSR1, before)
@@ -488,10 +486,13 @@ def test_two_threads_accept(listener):
 
 def test_waiting_for_another_thread(listener):
     """A time-out holds also while another thread is inside."""
-    with listener._reception.entered(Deadline()):
+
+    def work():
         with pytest.raises(TimeoutError, match="another thread"):
             listener.accept(0.01)
-        assert listener.wait(0.01) is None
+        return listener.wait(0.01)
+
+    assert listener._reception.within(Deadline(), work) is None
 
 
 def test_interrupt_in_a_hook(listener):

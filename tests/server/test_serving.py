@@ -506,13 +506,16 @@ def test_shutdown_accepts_the_backlog(most):
         listener.wait(PATIENCE)  # Pending, and not accepted.
         reception = listener._reception
         deadline = Deadline.after(PATIENCE)
-        with reception.entered(deadline):
+
+        def work():
             reception.stop_listening()
             assert reception.handshakes or reception.done
             while not reception.done:
                 reception.turn(deadline)
             reception.stop_listening()
-            port = reception.pop()
+            return reception.pop()
+
+        port = reception.within(deadline, work)
         with port, client.result():
             assert port.version is not None
         with pytest.raises(ConnectionRefusedError):

@@ -85,7 +85,7 @@ def build(
     if "log_key" in hooks or (server_side and may_refuse(settings, hooks)):
         context.set_keylog_callback(callbacks.on_key)
     if settings.trace is not None:
-        native.set_message_function(context, on_message)
+        native.set_message_function(context, on_message, callbacks.on_failure)
     context.set_options(
         SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE
     )
@@ -160,7 +160,9 @@ def verify_mode(settings: Settings, server_side: bool) -> int:
 def set_verify(target: SSL.Context | SSL.Connection, mode: int) -> None:
     """Have our callback judge the peer's certificates."""
     if native.has("verify-error"):
-        native.set_verify(target, mode, callbacks.on_certificate)
+        native.set_verify(
+            target, mode, callbacks.on_certificate, callbacks.on_failure
+        )
     else:
         target.set_verify(mode, callbacks.on_certificate_public)
 
@@ -172,7 +174,9 @@ def _set_client(context: SSL.Context, settings: Settings) -> None:
     if settings.ech_grease:
         native.set_ech_grease(context)
     if not settings.pairs and native.has("certificate-requests"):
-        native.set_request_function(context, callbacks.on_certificate_request)
+        native.set_request_function(
+            context, callbacks.on_certificate_request, callbacks.on_failure
+        )
     if settings.ocsp is not Ocsp.OFF:
         context.set_ocsp_client_callback(callbacks.on_staple)
 
@@ -189,12 +193,16 @@ def _set_server(
     if settings.dh_parameters is not None:
         _set_dh_parameters(context, settings.dh_parameters)
     if native.has("server-name-refusal"):
-        native.set_server_name_function(context, callbacks.on_server_name)
+        native.set_server_name_function(
+            context, callbacks.on_server_name, callbacks.on_failure
+        )
     else:
         context.set_tlsext_servername_callback(callbacks.on_server_name_public)
     if settings.alpn or "select_alpn" in hooks:
         if native.has("alpn-refusal"):
-            native.set_alpn_function(context, callbacks.on_alpn)
+            native.set_alpn_function(
+                context, callbacks.on_alpn, callbacks.on_failure
+            )
         else:
             context.set_alpn_select_callback(
                 callbacks.on_alpn_public  # type: ignore[arg-type]

@@ -43,6 +43,7 @@ __all__ = [
     "on_certificate",
     "on_certificate_public",
     "on_certificate_request",
+    "on_failure",
     "on_key",
     "on_server_name",
     "on_server_name_public",
@@ -291,6 +292,11 @@ def _record(connection: SSL.Connection) -> Record:
     record = connection.get_app_data()
     assert isinstance(record, Record)
     return record
+
+
+def on_failure(connection: SSL.Connection, error: BaseException) -> None:
+    """Take what came up around the functions below, such as Ctrl-C."""
+    _record(connection).refuse(error)
 
 
 def on_certificate(

@@ -367,6 +367,9 @@ class Engine(Asking):
         got, or the other way round.
         """
         assert self.lock.locked()
+        if self.failure is not None:
+            return
+        self._drain()  # What is there may not fit to what has left.
         with suppress(StreamError):
             self._fail(
                 StreamError(

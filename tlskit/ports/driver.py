@@ -32,7 +32,6 @@ from typing import TypeVar
 
 from ..engine.engine import Engine, State
 from ..errors import (
-    ClosedError,
     ConfigurationError,
     TLSError,
     WantReadError,
@@ -40,13 +39,15 @@ from ..errors import (
 )
 from ..policy.settings import Verify
 from ..tools.deadline import Deadline
+from ..tools.holding import AT_ONCE, Hold, behind, if_free, take
+from .buffers import spare
 from .closing import FAREWELL as _FAREWELL
 from .closing import LINGER as _LINGER
 from .closing import MOST_DRAINED as _MOST_DRAINED
 from .closing import at_rest
 from .fetching.issuers import run_errand
 from .lane import Lane
-from .spare import spare
+from .moving import NOTHING
 from .transport import Transport
 
 __all__ = ["Driver"]
@@ -57,8 +58,6 @@ T = TypeVar("T")
 _SLICE = 262144
 #: A port that must not wait takes no more at once.
 _PIECE = 65536
-#: Who waits for so long, in seconds, gives memory back.
-_LONG = 1.0
 #: A read of more than a record's plaintext is one of a stream.
 _RECORD = 16384
 #: How long, in seconds, a reader waits for who is just writing.
@@ -69,7 +68,6 @@ _MOST_AHEAD = 1048576
 _MOST_OWED = 262144
 
 _TLS_1_3 = 0x0304
-_NOTHING = memoryview(b"")
 
 
 def _check_time(deadline: Deadline) -> None:
@@ -101,8 +99,6 @@ class Driver(Lane):
         engine.fetches()
         self._owns_transport = owns_transport
         self._error = error
-        self._owed = 0  # How many bytes of _unsent answer what was read.
-        self._input_ended = False
         self._broken: OSError | None = None
 
     # -- the verbs ----------------------------------------------------------
@@ -138,34 +134,50 @@ class Driver(Lane):
     def read_slowly(self, buffer: memoryview, deadline: Deadline) -> int:
         """Do ``read_into``, and leave the lane alone."""
         engine = self.engine
-        if not self._reading.acquire(blocking=False):
-            self._queue(self._reading, deadline, WantReadError)
+        taken: list[bool] = []
         try:
+            taken.extend(map(self._reading.acquire, AT_ONCE))
+            if not taken[0]:
+                self._queue(self._reading, taken, deadline, WantReadError)
             self._pass(deadline)
-            while True:
-                if not engine.hungry:
-                    size = engine.read_into(buffer)
-                    if size is not None:
-                        return size
-                self._ahead = 0
-                if engine.owes or self._unsent:
-                    self._offer()
-                    self._settle(deadline)
-                data = self._arrived(deadline)
-                size = engine.decrypt(data, buffer)
-                spare.give_back(data)
-                self._heard = True
-                if size is not None:
-                    self._much = size > _RECORD
-                    return size
-                _check_time(deadline)
-        except OSError as error:
-            self._surface(error)
+            if self._moving_in:
+                self._interrupted()
+            return self._read_on(buffer, deadline)
+        except Exception as error:  # No interrupt.
+            if True in taken:
+                self._moving_in = False
+            if isinstance(error, OSError):
+                self._surface(error)
             raise
         finally:
-            self._reading.release()
+            if True in taken:
+                self._reading.release()
             if engine.owes:
                 self._offer()
+
+    def _read_on(self, buffer: memoryview, deadline: Deadline) -> int:
+        """Read what is there, or else what has still to come."""
+        engine = self.engine
+        while True:
+            if not engine.hungry:
+                self._moving_in = True
+                size = engine.read_into(buffer)
+                self._moving_in = False
+                if size is not None:
+                    return size
+            self._ahead = 0
+            if engine.owes or self._unsent:
+                self._offer()
+                self._settle(deadline)
+            data = self._arrived(deadline)
+            size = engine.decrypt(data, buffer)
+            self._moving_in = False
+            spare.give_back(data)
+            self._heard = True
+            if size is not None:
+                self._much = size > _RECORD
+                return size
+            _check_time(deadline)
 
     def write(
         self, data: memoryview, deadline: Deadline, *, kept: bool = False
@@ -181,10 +193,12 @@ class Driver(Lane):
             kept: Whether the caller gives *data* again after a failure; they
                 count as sent then.
         """
-        if not self._writing.acquire(blocking=False):
-            self._queue(self._writing, deadline, WantWriteError)
+        taken: list[bool] = []
         try:
-            if self._unsent:
+            taken.extend(map(self._writing.acquire, AT_ONCE))
+            if not taken[0]:
+                self._queue(self._writing, taken, deadline, WantWriteError)
+            if self._unsent or self._moving_out:
                 self._flush(deadline)
             size = len(data)
             start = self._claims.claim(data) if self._claims.held else 0
@@ -202,7 +216,8 @@ class Driver(Lane):
             self._surface(error)
             raise
         finally:
-            self._writing.release()
+            if True in taken:
+                self._writing.release()
         if self.engine.owes:
             self._offer()
         return size
@@ -249,15 +264,19 @@ class Driver(Lane):
     def _encrypt(self, piece: memoryview, deadline: Deadline) -> None:
         """Queue *piece* as ciphertext."""
         while True:
+            self._moving_out = True
             try:
                 made = self.engine.encrypt(piece)
-            except BaseException:
+            except Exception:  # No interrupt.
+                self._moving_out = False
                 with suppress(OSError):
                     self._flush(Deadline.now())
                 raise
             if made is not None:
                 self._enqueue(made)
+                self._moving_out = False
                 return
+            self._moving_out = False
             # In mid-renegotiation; only the peer's bytes help.
             self._flush(deadline)
             with self._locked(self._reading, deadline, WantReadError):
@@ -270,6 +289,8 @@ class Driver(Lane):
         """Repeat *step* until it yields, moving ciphertext in between."""
         assert self._reading.locked()
         assert self._writing.locked()
+        if self._moving_in:
+            self._interrupted()
         while True:
             try:
                 result = step()
@@ -288,63 +309,11 @@ class Driver(Lane):
                 self._flush(deadline, reading=True)
             except ConnectionError as error:
                 # The peer is gone, but its reason may still be in our queue.
-                self._unsent, self._broken = _NOTHING, error
+                self._unsent, self._broken = NOTHING, error
             if result is not None:
                 return result
             self._fill(deadline)
             _check_time(deadline)
-
-    def _fill(self, deadline: Deadline) -> None:
-        """Wait for ciphertext and feed it."""
-        data = self._arrived(deadline)
-        self.engine.receive(data)
-        spare.give_back(data)
-
-    def _arrived(self, deadline: Deadline) -> memoryview:
-        """Wait for ciphertext; to be given back to the spare chunks."""
-        if self.closed:
-            self._check_open()
-        chunk = spare.take()
-        size = self.transport.read_into(chunk)
-        if size is None:
-            try:
-                size = self._awaited(chunk, deadline)
-            except BaseException:  # Nothing comes often: keep the memory.
-                spare.give_back(chunk)
-                raise
-        if not size:
-            self._input_ended = True
-        return chunk[:size]
-
-    def _awaited(self, chunk: memoryview, deadline: Deadline) -> int:
-        """Read what is not there yet."""
-        assert self._reading.locked()
-        moment = deadline.sooner(_LONG)
-        while True:
-            try:
-                _, room = self._wait(
-                    moment,
-                    WantReadError,
-                    read=True,
-                    write=bool(self._unsent),
-                )
-            except TimeoutError:
-                if moment is deadline:
-                    raise
-                self.engine.rest()
-                moment = deadline
-            else:
-                if room:
-                    self._offer()
-            self._check_open()
-            size = self.transport.read_into(chunk)
-            if size is not None:
-                return size
-
-    def _feed(self, data: memoryview) -> None:
-        if not len(data):
-            self._input_ended = True
-        self.engine.receive(data)
 
     def _only_tickets_left(self) -> bool:
         """Say whether nobody is waiting for what is left to send.
@@ -374,27 +343,6 @@ class Driver(Lane):
                 self._hear_out(error)
             raise
 
-    def _pump(self) -> bool:
-        """Send what fits now; say whether something is left."""
-        if self.engine.owes:
-            answers = self.engine.outgoing()
-            self._owed += len(answers)
-            self._enqueue(answers)
-        while self._unsent:
-            sent = self.transport.write(self._unsent)
-            if sent is None:
-                return True
-            self._unsent = (
-                self._unsent[sent:] if sent < len(self._unsent) else _NOTHING
-            )
-        self._owed = 0
-        return False
-
-    def _enqueue(self, fresh: bytes | bytearray) -> None:
-        if self._unsent:
-            fresh = bytes(self._unsent) + fresh
-        self._unsent = memoryview(fresh)
-
     def _make_room(self, deadline: Deadline, *, reading: bool) -> None:
         """Wait until the transport takes bytes again."""
         assert self._writing.locked()
@@ -416,11 +364,8 @@ class Driver(Lane):
             return
         if reading:
             self._take_in()
-        elif self._reading.acquire(blocking=False):
-            try:
-                self._take_in()
-            finally:
-                self._reading.release()
+        else:
+            if_free(self._reading, self._take_in)
 
     def _take_in(self) -> None:
         """Feed what is there, for a reader to come."""
@@ -428,7 +373,7 @@ class Driver(Lane):
         if self._attending is not None:  # It would wait for these bytes.
             return
         chunk = spare.take()
-        size = self.transport.read_into(chunk)
+        size = self._read_in(chunk)
         if size is not None:
             self._ahead += size
             self._feed(chunk[:size])
@@ -439,46 +384,22 @@ class Driver(Lane):
         while self._owed + self.engine.owed > _MOST_OWED:
             self._check_open()
             self._wait(deadline, WantWriteError, read=False, write=True)
-            if not self._writing.acquire(timeout=_MOMENT):
+            if not if_free(self._writing, self._pump, _MOMENT):
                 deadline.check("waiting for another writer")
-                continue
-            try:
-                self._pump()
-            finally:
-                self._writing.release()
 
     def _offer(self) -> None:
         """Send what is owed if nobody else is sending; never wait."""
-        if not self._writing.acquire(blocking=False):
-            return
+        if_free(self._writing, self._pump_if_possible)
+
+    def _pump_if_possible(self) -> None:
         try:
             self._pump()
         except ConnectionError:
             # Nobody will ever get it; who waits for room would get some at
             # once, time and again.
-            self._unsent = _NOTHING
+            self._unsent = NOTHING
         except OSError:
             pass
-        finally:
-            self._writing.release()
-
-    def _wait(
-        self,
-        deadline: Deadline,
-        want: type[WantReadError | WantWriteError],
-        *,
-        read: bool,
-        write: bool,
-    ) -> tuple[bool, bool]:
-        try:
-            return self.transport.wait(
-                read=read, write=write, deadline=deadline
-            )
-        except TimeoutError:
-            if not deadline.is_now:
-                raise
-            doing = "read" if want is WantReadError else "sent"
-            raise want(f"nothing can be {doing} now") from None
 
     def wait(
         self, *, read: bool, write: bool, deadline: Deadline
@@ -519,20 +440,19 @@ class Driver(Lane):
 
         What it refuses is in an alert, which has come before the reset.
         """
-        if self._reading.acquire(timeout=_LINGER):
-            try:
-                with suppress(OSError):
-                    while self._ahead < _MOST_AHEAD and not self.engine.deaf:
-                        before = self._ahead
-                        self._take_in()
-                        if self._ahead == before:
-                            break
-                self.engine.hear_out()
-            finally:
-                self._reading.release()
+        if_free(self._reading, self._take_rest_in, _LINGER)
         failure = self.engine.failure
         if isinstance(failure, TLSError):
             raise failure.with_traceback(None) from error
+
+    def _take_rest_in(self) -> None:
+        with suppress(OSError):
+            while self._ahead < _MOST_AHEAD and not self.engine.deaf:
+                before = self._ahead
+                self._take_in()
+                if self._ahead == before:
+                    break
+        self.engine.hear_out()
 
     # -- the end ------------------------------------------------------------
 
@@ -558,14 +478,17 @@ class Driver(Lane):
             self._farewell(deadline.sooner(_FAREWELL), notify=notify)
         finally:
             self.closed = True
-            self._leave()
+            try:
+                self._leave()
+            except BaseException:  # An interrupt; no second close comes.
+                self.transport.close()
+                raise
 
     def release(self) -> None:
         """Count as closed, and leave the transport as it is."""
         self.closed = True
         # Not even the lane has it any more; a hook of ours is in there.
-        if self.engine.lock.acquire(timeout=_LINGER):
-            self.engine.lock.release()
+        if_free(self.engine.lock, lambda: None, _LINGER)
 
     def _farewell(self, deadline: Deadline, *, notify: bool) -> None:
         with suppress(OSError):
@@ -578,11 +501,9 @@ class Driver(Lane):
         if self._owns_transport:
             with suppress(OSError):
                 self.transport.close_write()
-            if self._reading.acquire(blocking=False):
-                try:
-                    self._drain(Deadline.after(_LINGER))
-                finally:
-                    self._reading.release()
+            if_free(
+                self._reading, lambda: self._drain(Deadline.after(_LINGER))
+            )
 
     def _drain(self, deadline: Deadline) -> None:
         """Read until the peer has nothing more that a reset could avenge.
@@ -597,7 +518,7 @@ class Driver(Lane):
         with suppress(OSError):
             while not self._input_ended and taken < _MOST_DRAINED:
                 deadline.check("hearing the peer out")
-                size = self.transport.read_into(chunk)
+                size = self._read_in(chunk)
                 if size is None:
                     if at_rest(
                         self.engine.facts,
@@ -623,49 +544,36 @@ class Driver(Lane):
         """Close the transport once no other thread is inside it."""
         with suppress(OSError):
             self.transport.wake()
-        held = [
-            lock
-            for lock in (self._reading, self._writing, self.engine.lock)
-            if lock.acquire(timeout=_LINGER)
-        ]
-        try:
-            with suppress(OSError):
-                self.transport.close()
-        finally:
-            for lock in held:
-                lock.release()
+        locks = self._reading, self._writing, self.engine.lock
+        behind(locks, self._close_transport, _LINGER)
+
+    def _close_transport(self) -> None:
+        with suppress(OSError):
+            self.transport.close()
 
     # -- who may enter ------------------------------------------------------
 
-    def _check_open(self) -> None:
-        if self.closed:
-            raise ClosedError("this port was closed")
-
-    @contextmanager
     def _locked(
         self,
         lock: threading.Lock,
         deadline: Deadline,
         want: type[WantReadError | WantWriteError],
-    ) -> Iterator[None]:
-        if not lock.acquire(blocking=False):
-            self._queue(lock, deadline, want)
-        try:
-            yield
-        finally:
-            lock.release()
+    ) -> Hold:
+        return Hold(
+            lock, lambda taken: self._queue(lock, taken, deadline, want)
+        )
 
     def _queue(
         self,
         lock: threading.Lock,
+        taken: list[bool],
         deadline: Deadline,
         want: type[WantReadError | WantWriteError],
     ) -> None:
         """Take a lock that another thread has just now."""
         if deadline.is_now:
             raise want("another thread is using this port")
-        left = deadline.left()
-        if not lock.acquire(timeout=-1 if left is None else left):
+        if not take(lock, taken, deadline.left()):
             raise TimeoutError("timed out while another thread used the port")
 
     @contextmanager

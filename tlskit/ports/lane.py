@@ -32,6 +32,7 @@ from ..errors import WantReadError
 from ..openssl.native import DirectIO
 from ..tools.deadline import Deadline
 from .claims import Claims
+from .moving import Mover
 from .transport import Poller, SocketTransport, Transport, watching
 
 __all__ = ["Lane", "closed_lane"]
@@ -47,8 +48,6 @@ _KEPT = 8
 _LONG = 1000
 #: After a wait, so many reads take it that there will be another one.
 _PATIENCE = 16
-
-_NOTHING = memoryview(b"")
 
 _open = True
 
@@ -101,7 +100,7 @@ def _raised_by_handler(error: BaseException) -> bool:
     )
 
 
-class Lane:
+class Lane(Mover):
     """What a driver and its lane share, and the lane.
 
     Args:
@@ -110,9 +109,7 @@ class Lane:
     """
 
     def __init__(self, engine: Engine, transport: Transport) -> None:
-        self.engine = engine
-        self.transport = transport
-        self.closed: bool = False
+        super().__init__(engine, transport)
         #: Whether there is a lane: for a plain socket, and where OpenSSL's
         #: own functions can be called.
         self.has_lane: bool = False
@@ -124,11 +121,7 @@ class Lane:
             self.has_lane = True
             self._receive = transport.sock.recv_into
             self._give = transport.sock.send
-        self._reading = threading.Lock()
-        self._writing = threading.Lock()
-        self._unsent = _NOTHING
         self._claims = Claims()
-        self._ahead = 0  # Ciphertext fed by writers since the last read.
         self._heard = False  # Bytes came in after the handshake.
         self._much = False  # Came in by the last read.
         # Who had to wait will have to again, and asks in vain only now and
@@ -141,9 +134,6 @@ class Lane:
 
     def _surface(self, error: OSError) -> None:
         """Raise what the caller wants instead, if anything; the driver's."""
-
-    def _offer(self) -> None:
-        """Send what is owed, if nobody else does; the driver's."""
 
     def _hear_out(self, error: ConnectionError) -> None:
         """Raise what the peer said before it cut us off; the driver's."""
@@ -190,6 +180,7 @@ class Lane:
                     or engine.owes
                     or self.closed
                     or self._reading.locked()
+                    or self._moving_in
                     or len(self._unsent)
                 ):
                     return None
@@ -322,6 +313,7 @@ class Lane:
                     or self.closed
                     or self._much
                     or self._reading.locked()
+                    or self._moving_in
                     or len(self._unsent)
                     or self._attending is not None
                 ):
@@ -376,6 +368,7 @@ class Lane:
                     not engine.smooth
                     or self.closed
                     or self._writing.locked()
+                    or self._moving_out
                     or len(self._unsent)
                     or self._claims.held
                 ):

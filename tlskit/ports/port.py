@@ -551,6 +551,12 @@ class SSLPort(SessionView):
         if self.closed or self._closing or self._files > 0:
             return
         self._closing = True
+        try:
+            self._close_files()
+        finally:
+            self._closing = False  # After an interrupt, close() goes on.
+
+    def _close_files(self) -> None:
         with self._making:
             pass  # Whoever makes a file now finds that it is too late.
         try:

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..context.sides import ServerContext, server_context
@@ -100,18 +101,19 @@ class Listener(Rules):
         with located(None, "accept"):
             self._check_credentials()
             self._check_free()
-            with self._reception.entered(deadline):
-                while (found := self._next(raise_error=raise_error)) is None:
-                    self._reception.turn(deadline, shake=handshake)
-                return found
+            find = partial(self._next, deadline, handshake, raise_error)
+            return self._reception.within(deadline, find)
 
-    def _next(self, *, raise_error: bool) -> SSLPort | None:
-        while (outcome := self._reception.pop()) is not None:
-            if isinstance(outcome, SSLPort):
-                return outcome
-            if raise_error or not isinstance(outcome, Exception):
-                raise outcome
-        return None
+    def _next(
+        self, deadline: Deadline, shake: bool, raise_error: bool
+    ) -> SSLPort:
+        while True:
+            while (outcome := self._reception.pop()) is not None:
+                if isinstance(outcome, SSLPort):
+                    return outcome
+                if raise_error or not isinstance(outcome, Exception):
+                    raise outcome
+            self._reception.turn(deadline, shake=shake)
 
     def _check_free(self) -> None:
         if self._service is not None:
@@ -341,10 +343,7 @@ class Listener(Rules):
         self._check_free()
         reception = self._reception
         try:
-            with reception.entered(deadline):
-                while not reception.done:
-                    if reception.turn(deadline, accept=False):
-                        break
+            reception.within(deadline, lambda: reception.look_out(deadline))
         except ClosedError:
             raise
         except TimeoutError:

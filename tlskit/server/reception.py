@@ -17,14 +17,16 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 from ..context.sides import generation_of
 from ..errors import ClosedError
 from ..ports.port import SSLPort
 from ..ports.transport import tune
 from ..tools.deadline import Deadline
+from ..tools.holding import if_free, take
 from .acme.renewing import Renewal
 from .events import Events
 from .handshakes import Handshake
@@ -35,6 +37,8 @@ from .sources import Sources
 from .tally import Tally
 
 __all__ = ["Reception"]
+
+T = TypeVar("T")
 
 # Linux reports here what became of the connection meanwhile.
 _GONE = (
@@ -50,7 +54,7 @@ _SCARCE = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _REST = 0.5
 #: How long, in seconds, closing waits for a thread to look up.
 _PATIENCE = 5.0
-#: How long, in seconds, a lock may be held by nobody who is at work.
+#: The same for a thread that is not quite at work yet, or not any more.
 _MOMENT = 0.2
 
 
@@ -116,23 +120,23 @@ class Reception:
 
     # -- whose turn it is ---------------------------------------------------
 
-    @contextmanager
-    def entered(self, deadline: Deadline) -> Iterator[None]:
-        """Have the reception to oneself.
+    def within(self, deadline: Deadline, work: Callable[[], T]) -> T:
+        """Do *work* with the reception to oneself; give what it gives.
 
         Raises:
             TimeoutError: Another thread had it until the deadline.
         """
-        left = deadline.left()
-        if not self._lock.acquire(timeout=-1 if left is None else left):
-            raise TimeoutError("timed out while another thread accepted")
-        self._inside = threading.get_ident()
+        taken: list[bool] = []
         try:
+            if not take(self._lock, taken, deadline.left()):
+                raise TimeoutError("timed out while another thread accepted")
+            self._inside = threading.get_ident()
             with _signals_ring(self._ringer):
-                yield
+                return work()
         finally:
-            self._inside = None
-            self._lock.release()
+            if True in taken:
+                self._inside = None
+                self._lock.release()
             if self.closed:  # By whoever could not enter meanwhile.
                 self._leave(0)
 
@@ -149,15 +153,10 @@ class Reception:
 
     def _leave(self, seconds: float) -> None:
         if self._inside is None:
+            # Else a signal's handler that has come just after the lock was
+            # taken would wait for its own thread.
             seconds = min(seconds, _MOMENT)
-        if self._lock.acquire(timeout=seconds):
-            try:
-                self._release()
-            finally:
-                self._lock.release()
-        elif self._inside is None:
-            # An interrupt has come between the lock and whoever took it.
-            self._release()
+        if_free(self._lock, self._release, seconds)
 
     def _release(self) -> None:
         """Give everything back; a second call is harmless."""
@@ -240,6 +239,12 @@ class Reception:
         if not self.done and (accept or not pending):
             deadline.check("waiting for a client")
         return pending
+
+    def look_out(self, deadline: Deadline) -> None:
+        """Wait until a client is pending, or one is done."""
+        while not self.done:
+            if self.turn(deadline, accept=False):
+                return
 
     def _next_moment(self, deadline: Deadline) -> float | None:
         for each in self.handshakes.values():

@@ -178,16 +178,19 @@ def _close(port: SSLPort) -> None:
 
 def serve_until_drained(reception: Reception, service: Service) -> None:
     """Have clients served, until the service drains and all are done."""
-    with reception.entered(Deadline()):
-        while service.deadline is None:
-            _turn_for(reception, service, Deadline())
-        reception.events.state("draining")
-        reception.stop_listening()
-        reception.drop_silent()
-        while any(each.begun for each in reception.handshakes.values()):
-            if service.deadline.left() == 0:
-                return
-            _turn_for(reception, service, service.deadline)
+    reception.within(Deadline(), lambda: _serve(reception, service))
+
+
+def _serve(reception: Reception, service: Service) -> None:
+    while service.deadline is None:
+        _turn_for(reception, service, Deadline())
+    reception.events.state("draining")
+    reception.stop_listening()
+    reception.drop_silent()
+    while any(each.begun for each in reception.handshakes.values()):
+        if service.deadline.left() == 0:
+            return
+        _turn_for(reception, service, service.deadline)
 
 
 def _turn_for(

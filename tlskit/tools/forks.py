@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 __all__ = ["ForkLock", "tell_child"]
 
@@ -49,8 +49,22 @@ class ForkLock:
         """Give it back."""
         self._lock.release()
 
-    def __enter__(self) -> None:
-        self._lock.acquire()
+    # C code's own, found before they are called: so an interrupt finds the
+    # lock held inside the block, or not at all (see ``holding``).
+    if TYPE_CHECKING:
 
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
+        def __enter__(self) -> object: ...
+
+        def __exit__(self, *_: object) -> None: ...
+
+    else:
+
+        @property
+        def __enter__(self) -> Any:
+            """Take it."""
+            return self._lock.__enter__
+
+        @property
+        def __exit__(self) -> Any:  # noqa: PLE0302 - a property
+            """Give it back."""
+            return self._lock.__exit__

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..gate import SSL
 from .probing import require
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from OpenSSL.SSL import Connection, Context
 
 __all__ = [
     "ALERT",
     "connection_of",
     "der_of",
+    "onerror",
     "set_alpn_function",
     "set_request_function",
     "set_server_name_function",
@@ -24,6 +27,8 @@ __all__ = [
 #: Returned by a refusing callback: the number of the alert to send.
 ALERT = int
 
+#: Told what came up in a callback where no function of ours could catch it.
+FailureFunction = Callable[["Connection", BaseException], None]
 VerifyFunction = Callable[["Connection", bytes, int, int, bool], int]
 NameFunction = Callable[["Connection"], "int | None"]
 AlpnFunction = Callable[["Connection", "list[bytes]"], "bytes | int | None"]
@@ -35,8 +40,33 @@ def connection_of(ssl: Any) -> Connection | None:
     return found
 
 
+def onerror(
+    find: Callable[[Mapping[str, Any]], Connection | None],
+    failed: FailureFunction,
+) -> Callable[[Any, BaseException, TracebackType], None]:
+    """Make what cffi calls after an exception, rather than print it.
+
+    An interrupt may come before the first line of a callback, or after its
+    last; nobody in there can catch that.
+
+    Args:
+        find: Gives the connection, from the callback's variables.
+        failed: Told which one, and what.
+    """
+
+    def told(_kind: Any, error: BaseException, trace: TracebackType) -> None:
+        found = find(trace.tb_frame.f_locals)
+        if found is not None:  # pragma: no branch - the callback had it
+            failed(found, error)
+
+    return told
+
+
 def set_verify(
-    target: Context | Connection, mode: int, function: VerifyFunction
+    target: Context | Connection,
+    mode: int,
+    function: VerifyFunction,
+    failed: FailureFunction,
 ) -> None:
     """Ask *function* about every certificate.
 
@@ -48,9 +78,13 @@ def set_verify(
     """
     lib, ffi = require("verify-error", "choose the alert of a refusal")
 
-    def callback(ok: int, store: Any) -> int:
+    def find(names: Mapping[str, Any]) -> Connection | None:
         index = lib.SSL_get_ex_data_X509_STORE_CTX_idx()
-        found = connection_of(lib.X509_STORE_CTX_get_ex_data(store, index))
+        ssl = lib.X509_STORE_CTX_get_ex_data(names["store"], index)
+        return connection_of(ssl)
+
+    def callback(ok: int, store: Any) -> int:
+        found = find({"store": store})
         if found is None:
             return 0
         code = function(
@@ -63,7 +97,12 @@ def set_verify(
         lib.X509_STORE_CTX_set_error(store, abs(code))
         return int(code <= 0)
 
-    handle = ffi.callback("int (*)(int, X509_STORE_CTX *)", callback, error=0)
+    handle = ffi.callback(
+        "int (*)(int, X509_STORE_CTX *)",
+        callback,
+        error=0,
+        onerror=onerror(find, failed),
+    )
     if isinstance(target, SSL.Context):
         lib.SSL_CTX_set_verify(target._context, mode, handle)
     else:
@@ -81,7 +120,13 @@ def der_of(lib: Any, ffi: Any, certificate: Any) -> bytes:
     return bytes(ffi.buffer(data[0], size))
 
 
-def set_server_name_function(context: Context, function: NameFunction) -> None:
+def _by_ssl(names: Mapping[str, Any]) -> Connection | None:
+    return connection_of(names["ssl"])
+
+
+def set_server_name_function(
+    context: Context, function: NameFunction, failed: FailureFunction
+) -> None:
     """Call *function* when a ClientHello is in.
 
     It returns None to go on, or the number of the alert to refuse with.
@@ -96,13 +141,20 @@ def set_server_name_function(context: Context, function: NameFunction) -> None:
         alert[0] = refusal
         return int(lib.SSL_TLSEXT_ERR_ALERT_FATAL)
 
-    handle = ffi.callback("int (*)(SSL *, int *, void *)", callback, error=2)
+    handle = ffi.callback(
+        "int (*)(SSL *, int *, void *)",
+        callback,
+        error=2,
+        onerror=onerror(_by_ssl, failed),
+    )
     lib.SSL_CTX_set_tlsext_servername_callback(context._context, handle)
     context._tlsext_servername_callback = handle
 
 
 def set_request_function(
-    context: Context, function: Callable[[Connection], None]
+    context: Context,
+    function: Callable[[Connection], None],
+    failed: FailureFunction,
 ) -> None:
     """Call *function* when a server asks a client for a certificate."""
     lib, ffi = require("certificate-requests", "tell of certificate requests")
@@ -113,13 +165,20 @@ def set_request_function(
             function(found)
         return 1
 
-    handle = ffi.callback("int (*)(SSL *, void *)", callback, error=1)
+    handle = ffi.callback(
+        "int (*)(SSL *, void *)",
+        callback,
+        error=1,
+        onerror=onerror(_by_ssl, failed),
+    )
     lib.SSL_CTX_set_cert_cb(context._context, handle, ffi.NULL)
     # It lives as long as the context, to which each connection holds on.
     vars(context)["_request_callback"] = handle
 
 
-def set_alpn_function(context: Context, function: AlpnFunction) -> None:
+def set_alpn_function(
+    context: Context, function: AlpnFunction, failed: FailureFunction
+) -> None:
     """Call *function* with what the client offers.
 
     It returns the protocol, None for none, or a number to refuse with
@@ -150,6 +209,7 @@ def set_alpn_function(context: Context, function: AlpnFunction) -> None:
         "const unsigned char *, unsigned int, void *)",
         callback,
         error=2,
+        onerror=onerror(_by_ssl, failed),
     )
     context._alpn_select_callback = handle
     lib.SSL_CTX_set_alpn_select_cb(context._context, handle, ffi.NULL)

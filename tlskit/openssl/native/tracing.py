@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .callbacks import connection_of
+from .callbacks import FailureFunction, connection_of, onerror
 from .probing import require
 
 if TYPE_CHECKING:
@@ -16,7 +16,9 @@ __all__ = ["set_message_function"]
 MessageFunction = Callable[["Connection", bool, int, bytes], None]
 
 
-def set_message_function(context: Context, function: MessageFunction) -> None:
+def set_message_function(
+    context: Context, function: MessageFunction, failed: FailureFunction
+) -> None:
     """Call *function* for each record's header and each message.
 
     It gets the connection, whether we send, the type of the content (256 for
@@ -40,6 +42,7 @@ def set_message_function(context: Context, function: MessageFunction) -> None:
     handle = ffi.callback(
         "void (*)(int, int, int, const void *, size_t, SSL *, void *)",
         callback,
+        onerror=onerror(lambda names: connection_of(names["ssl"]), failed),
     )
     lib.SSL_CTX_set_msg_callback(context._context, handle)
     # It lives as long as the context, to which each connection holds on.

@@ -1,0 +1,53 @@
+"""Interrupts at every place where Python may run a signal's handler.
+
+CPython looks for signals after calls of C code and at the beginning of its
+own functions.  A profiler is told of both, and what it raises comes up just
+there.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import tlskit
+
+__all__ = ["Interrupt", "interrupted"]
+
+_PACKAGE = str(tlskit.__path__[0])
+_PLACES = {"call", "c_return"}
+
+
+class Interrupt(BaseException):
+    """What the handler raises."""
+
+
+def interrupted(number: int, work: Callable[[], object]) -> bool:
+    """Do *work*, with an interrupt at the *number*-th place in tlskit.
+
+    Returns:
+        Whether there were so many places.  What the interrupt became, if not
+        itself, is raised.
+    """
+    left = number
+
+    def look(frame: FrameType, event: str, _argument: Any) -> None:
+        nonlocal left
+        if event in _PLACES and frame.f_code.co_filename.startswith(_PACKAGE):
+            left -= 1
+            if left < 0:
+                sys.setprofile(None)
+                raise Interrupt
+
+    before = sys.getprofile()
+    try:
+        sys.setprofile(look)
+        try:
+            work()
+        finally:
+            sys.setprofile(before)
+    except Interrupt:
+        return True
+    return left < 0
