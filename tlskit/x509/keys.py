@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import CredentialError
 from . import pem
-from .der import elements
+from .der import dotted, elements
 from .formats import form_of, refusal_of
-from .gate import dsa, ec, exceptions, rsa, serialization
+from .gate import dsa, ec, exceptions, rsa, serialization, x509
 from .reading import complaint_of
 from .rounds import check_rounds
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["checked_key", "first_key", "key_from_der", "kind_of"]
 
+_ELLIPTIC = "1.2.840.10045.2.1"
 #: How ``cryptography`` says that it has no such cipher.
 _CIPHER = re.compile(
     r"[Uu]nknown (?:key encryption algorithm: ([\d.]+)|cipher)"
@@ -167,8 +168,12 @@ def _malformed(data: bytes, name: str, error: Exception) -> CredentialError:
             code="no-private-key",
             hint=form.hint,
         )
+    curve = _unknown_curve(data)
+    reason = _short(error)
+    if curve is not None:
+        reason = f"its curve {curve} is not supported"
     return CredentialError(
-        f"the private key in {name} can't be read: {_short(error)}",
+        f"the private key in {name} can't be read: {reason}",
         code="malformed-key",
         hint="look at it with: openssl pkey -noout -text -in FILE",
     )
@@ -180,6 +185,25 @@ def _password_needed(name: str) -> CredentialError:
         code="password-needed",
         hint="pass password=",
     )
+
+
+def _unknown_curve(data: bytes) -> str | None:
+    """Give the curve of an elliptic key (RFC 5915), unless it is known."""
+    try:
+        blocks = pem.blocks(data)
+        (whole,) = elements(blocks[0].der if blocks else data)
+        _, algorithm, *_ = elements(whole.content)
+        kind, curve = elements(algorithm.content)
+        if dotted(kind.content) != _ELLIPTIC:
+            return None
+        identifier = dotted(curve.content)
+    except (ValueError, IndexError):
+        return None
+    try:
+        ec.get_curve_for_oid(x509.ObjectIdentifier(identifier))
+    except LookupError:
+        return identifier
+    return None
 
 
 def _short(error: Exception) -> str:

@@ -36,6 +36,8 @@ _ENCODINGS = {
     0x1C: "utf-32-be",  # UniversalString
     0x1E: "utf-16-be",  # BMPString
 }
+# What cryptography raises for a name that it can't decode.
+_UNDECODABLE = (ValueError, TypeError, LookupError)
 # OpenSSL writes unknown types as numbers, into a buffer of this size.
 _MAX_OID_TEXT = 79
 
@@ -79,7 +81,7 @@ def subject_text(certificate: x509.Certificate) -> str:
     """
     try:
         return certificate.subject.rfc4514_string()
-    except (ValueError, TypeError):
+    except _UNDECODABLE:
         return subject_oneline(certificate).decode("ascii")
 
 
@@ -87,7 +89,7 @@ def issuer_text(certificate: x509.Certificate) -> str:
     """Write the issuer in the same way."""
     try:
         return certificate.issuer.rfc4514_string()
-    except (ValueError, TypeError):
+    except _UNDECODABLE:
         return issuer_oneline(certificate).decode("ascii")
 
 
@@ -107,7 +109,7 @@ def is_self_issued(certificate: x509.Certificate) -> bool:
             ]
             for name in (certificate.subject, certificate.issuer)
         ]
-    except (ValueError, TypeError):
+    except _UNDECODABLE:
         return True
     return names[0] == names[1]
 

@@ -55,6 +55,7 @@ def unreadable() -> tuple[type[Exception], ...]:
     return (
         ValueError,
         TypeError,
+        LookupError,  # For kinds of strings that an older one does not know.
         exceptions.UnsupportedAlgorithm,
         x509.InvalidVersion,
         x509.DuplicateExtension,
