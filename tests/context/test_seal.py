@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 
 import tlskit
 from tlskit import VerifySource
+from tlskit.context import sharing
 from tlskit.policy.settings import Verify
 from tlskit.testing import CA, memory_pair
 
@@ -165,6 +166,64 @@ def test_secure_cache_is_bounded(monkeypatch):
         tlskit.ClientContext.secure()
     with tlskit.set_default_verify_sources([VerifySource.pem(_CA.pem)]):
         assert one is not tlskit.ClientContext.secure()
+
+
+class Shouting(tlskit.ClientContext):
+    """A context with a hook."""
+
+    def log_key(self, line):
+        """Take a line, and forget it."""
+
+
+class Choosy(tlskit.ClientContext):
+    """A context whose class trusts other roots."""
+
+    def load_default_verify_sources(self):
+        """Trust one root."""
+        self.load_verify_source(VerifySource.pem(_CA.pem))
+
+
+def test_what_is_secure_is_built_once():
+    """Contexts are objects of their own, and share what was built."""
+    with tlskit.set_default_verify_sources([VerifySource.pem(_CA.pem)]):
+        one, other = tlskit.ClientContext(), tlskit.ClientContext()
+        shouting = Shouting()
+    elsewhere = tlskit.ClientContext()
+
+    assert one is not other
+    assert one == other
+    assert other.frozen
+    assert one.prepared() is other.prepared()
+    assert shouting.settings == one.settings
+    assert frozenset({"log_key"}) == shouting.prepared().hooks
+    assert elsewhere.settings != one.settings
+    assert elsewhere.prepared() is not one.prepared()
+
+
+def test_what_is_not_by_the_book_is_not_shared():
+    """An overridden method is called; a changed copy is built anew."""
+    with tlskit.set_default_verify_sources([]):
+        choosy, empty = Choosy(), tlskit.ClientContext()
+    copied = empty.copy()
+    built = empty.prepared()
+    copied.set_alpn(["h2"])
+
+    assert 1 == choosy.settings.root_count
+    assert 0 == empty.settings.root_count
+    assert copied.prepared() is not built
+    assert (b"h2",) == copied.prepared().settings.alpn
+    assert () == empty.prepared().settings.alpn
+
+
+def test_few_secure_settings_are_kept(monkeypatch):
+    """Old ones give way to new ones."""
+    monkeypatch.setattr("tlskit.context.sharing._MOST", 1)
+    monkeypatch.setattr("tlskit.context.sharing._ready", OrderedDict())
+    for root in (_CA, CA("another"), _CA):
+        with tlskit.set_default_verify_sources([VerifySource.pem(root.pem)]):
+            assert 1 == tlskit.ClientContext().settings.root_count
+
+    assert 1 == len(sharing._ready)
 
 
 def test_copy_is_not_sealed():

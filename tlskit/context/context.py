@@ -18,6 +18,7 @@ from ..x509.names import subject_text
 from .credentials import OwnCredentials
 from .hooks import HookMethods
 from .offering import Offers
+from .sharing import Shared
 from .trusting import TrustedRoots
 from .verifying import VerificationRules
 
@@ -60,6 +61,7 @@ class Context(
     port_class: type[SSLPort] = SSLPort
 
     _built: _Prepared | None
+    _shared: Shared | None = None
 
     def __init__(
         self,
@@ -148,12 +150,16 @@ class Context(
         self, settings: Settings, values: tuple[object, ...]
     ) -> _Prepared:
         """Build; after a reload that OpenSSL refuses, stay with the old."""
-        old = self._built
+        old, shared, hooks = self._built, self._shared, self.hooks_in_use
+        if shared is not None and shared.settings is settings:
+            if hooks not in shared.builds:
+                shared.builds[hooks] = build(
+                    settings, hooks, server_side=self.server_side
+                )
+            return _Prepared(settings, values, shared.builds[hooks])
         try:
             built = build(
-                settings.reloaded(),
-                self.hooks_in_use,
-                server_side=self.server_side,
+                settings.reloaded(), hooks, server_side=self.server_side
             )
         except ConfigurationError as error:
             if old is None or old.origin is not settings:

@@ -14,13 +14,14 @@ from ..policy.sessions import SessionCache
 from ..policy.settings import Ocsp
 from ..tools.forks import ForkLock
 from ..tools.public import public
-from ..trust import default_verify_sources
+from ..trust import default_verify_sources, load_default_roots
 from ..verify.stapling import Staple
 from ..x509.sources import path_of
 from .context import Context
 from .fetching import IssuerFetching
 from .presharing import FindsKeys, OffersKeys
 from .server_names import NameTable
+from .sharing import keep_secure, leaves_alone, secure_by
 from .verifying import member
 
 if TYPE_CHECKING:
@@ -132,11 +133,35 @@ class ClientContext(IssuerFetching, OffersKeys, Context):
         if session_cache is not None:
             self.set_session_cache(session_cache)
         if protocol == "secure":
-            self.load_default_verify_sources()
-            self.set_verify()
-            self.set_verify_hostname()
+            given = (private_key, certificate_chain, session_cache)
+            if (
+                all(each is None for each in given)
+                and not allow_truncation
+                and leaves_alone(type(self), ClientContext)
+            ):
+                self._share_secure()
+            else:
+                self._make_secure()
             # Not yet: a subclass may have more to assign.
             vars(self)["_seals"] = True
+
+    def _make_secure(self) -> None:
+        self.load_default_verify_sources()
+        self.set_verify()
+        self.set_verify_hostname()
+
+    def _share_secure(self) -> None:
+        """Be as secure, with what another context has decided and built."""
+        roots = load_default_roots()
+        found = secure_by(roots)
+        if found is None:
+            with self._unsealed():
+                for each in roots:
+                    self._trust(each)
+            self.set_verify()
+            self.set_verify_hostname()
+            found = keep_secure(roots, self._settings)
+        vars(self).update(_settings=found.settings, _shared=found)
 
     @property
     def session_cache(self) -> SessionCache | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import re
 import stat
@@ -71,6 +72,8 @@ def absolute(path: str | os.PathLike[str]) -> str:
         raise TrustSourceError(f"no file can be named {text!r}") from error
     if not encoded or b"\0" in encoded:
         raise TrustSourceError(f"no file can be named {text!r}")
+    if os.path.isabs(text):  # noqa: PTH117 - before any Path is made
+        return _spelled(text)
     try:
         # Not abspath(): "link/.." is not where the link stands.
         return str(Path(text).absolute())
@@ -81,6 +84,12 @@ def absolute(path: str | os.PathLike[str]) -> str:
             filename=text,
             hint="use an absolute path",
         ) from error
+
+
+@functools.lru_cache(64)
+def _spelled(text: str) -> str:
+    """Spell an absolute path as others of the same file are."""
+    return str(Path(text))
 
 
 def bundle() -> str:

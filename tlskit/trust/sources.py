@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import sys
@@ -429,6 +430,11 @@ def system_sources() -> tuple[_Sources, _Sources]:
     if platform == "darwin":
         return (VerifySource.macos_keychain(),), ()
     return (
-        (VerifySource.file(_trust_files.bundle()),),
-        (VerifySource.directory(_trust_files.hashed_directory()),),
+        (_system_file(_trust_files.bundle()),),
+        (_system_directory(_trust_files.hashed_directory()),),
     )
+
+
+# Few and absolute; to parse a path takes longer than to look for it.
+_system_file = functools.cache(VerifySource.file)
+_system_directory = functools.cache(VerifySource.directory)
