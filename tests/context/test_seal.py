@@ -157,8 +157,8 @@ def test_secure_is_shared():
 
 def test_secure_cache_is_bounded(monkeypatch):
     """Old entries give way to new ones."""
-    monkeypatch.setattr("tlskit.context.sides._SECURE", 1)
-    monkeypatch.setattr("tlskit.context.sides._secure", OrderedDict())
+    monkeypatch.setattr("tlskit.context.sharing._MOST", 1)
+    monkeypatch.setattr("tlskit.context.sharing._contexts", OrderedDict())
     with tlskit.set_default_verify_sources([VerifySource.pem(_CA.pem)]):
         one = tlskit.ClientContext.secure()
     other = CA("another").pem

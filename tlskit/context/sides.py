@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import CredentialError
 from ..openssl.dh import DH4096_PARAMS
 from ..policy.sessions import SessionCache
 from ..policy.settings import Ocsp
-from ..tools.forks import ForkLock
 from ..tools.public import public
-from ..trust import default_verify_sources, load_default_roots
+from ..trust import default_verify_sources
 from ..verify.stapling import Staple
 from ..x509.sources import path_of
 from .context import Context
 from .fetching import IssuerFetching
 from .presharing import FindsKeys, OffersKeys
 from .server_names import NameTable
-from .sharing import keep_secure, leaves_alone, secure_by
+from .sharing import leaves_alone, once, share_secure
 from .verifying import member
 
 if TYPE_CHECKING:
@@ -70,11 +68,6 @@ _SEED_CURVES = frozenset(
         "sect571r1",
     }
 )
-
-_secure_lock = ForkLock()
-_Secure = OrderedDict[tuple[Any, ...], "ClientContext"]
-_secure: _Secure = OrderedDict()
-_SECURE = 16
 
 
 @public
@@ -139,7 +132,7 @@ class ClientContext(IssuerFetching, OffersKeys, Context):
                 and not allow_truncation
                 and leaves_alone(type(self), ClientContext)
             ):
-                self._share_secure()
+                share_secure(self)
             else:
                 self._make_secure()
             # Not yet: a subclass may have more to assign.
@@ -149,19 +142,6 @@ class ClientContext(IssuerFetching, OffersKeys, Context):
         self.load_default_verify_sources()
         self.set_verify()
         self.set_verify_hostname()
-
-    def _share_secure(self) -> None:
-        """Be as secure, with what another context has decided and built."""
-        roots = load_default_roots()
-        found = secure_by(roots)
-        if found is None:
-            with self._unsealed():
-                for each in roots:
-                    self._trust(each)
-            self.set_verify()
-            self.set_verify_hostname()
-            found = keep_secure(roots, self._settings)
-        vars(self).update(_settings=found.settings, _shared=found)
 
     @property
     def session_cache(self) -> SessionCache | None:
@@ -252,20 +232,15 @@ class ClientContext(IssuerFetching, OffersKeys, Context):
                 f"not {protocol!r}"
             )
         key = (cls, protocol, default_verify_sources())
-        with _secure_lock:
-            found = _secure.get(key)
-            if found is None:
-                found = cls(protocol)
-                if not found.frozen:
-                    found.load_default_verify_sources()
-                    found.set_verify()
-                    found.set_verify_hostname()
-                    found.seal()
-                _secure[key] = found
-                if len(_secure) > _SECURE:
-                    _secure.popitem(last=False)
-            _secure.move_to_end(key)
-        return found  # type: ignore[return-value]
+
+        def make() -> Context:
+            made = cls(protocol)
+            if not made.frozen:
+                made._make_secure()
+                made.seal()
+            return made
+
+        return once(key, make)  # type: ignore[return-value]
 
 
 @public
