@@ -502,20 +502,48 @@ def test_unwrap_skips_what_nobody_has_read(pair):
         assert b"plain" == read_exactly(left, 5)
 
 
-def test_unwrap_loses_no_plaintext_in_silence(pair):
-    """Plaintext in one segment with the close_notify is told, not lost."""
+def unwrapped(pair, plain: bytes) -> socket.socket:
+    """Unwrap a client whose peer says this in one segment with its end."""
     client, server = pair
     engine = server._driver.engine
     engine.finish()
     server._driver.transport.write(
-        memoryview(bytes(engine.outgoing()) + b"plain")
+        memoryview(bytes(engine.outgoing()) + plain)
     )
-    with pytest.raises(
-        tlskit.StreamError, match="5 bytes of plaintext"
-    ) as caught:
-        client.unwrap()
+    return client.unwrap()
 
-    assert "plaintext-behind-end" == caught.value.code
+
+def test_unwrap_hands_over_plaintext(pair):
+    """Plaintext right behind the close_notify is read first, byte by byte."""
+    peer = pair[1]._driver.transport.sock
+    with unwrapped(pair, b"one two three") as sock:
+        assert b"" == pair[1].recv(1)
+        peer.settimeout(PATIENCE)
+        peer.sendall(b" four")
+        buffer = bytearray(4)
+
+        assert b"one" == sock.recv(3, socket.MSG_PEEK)
+        assert b"one" == sock.recv(3)
+        assert 4 == sock.recv_into(buffer)
+        assert b" two" == bytes(buffer)
+        assert (b" t", None) == sock.recvfrom(2)
+        assert (2, None) == sock.recvfrom_into(buffer, 2)
+        assert b"hr" == bytes(buffer[:2])
+        with sock.makefile("rb") as file:
+            assert b"ee four" == file.read(7)
+        sock.sendall(b"back")
+        assert b"back" == read_exactly(peer, 4)
+        assert PATIENCE == sock.gettimeout()
+
+
+def test_what_was_read_ahead_goes_with_no_descriptor(pair):
+    """Detaching would lose it, and is refused until it is read."""
+    with unwrapped(pair, b"plain") as sock:
+        with pytest.raises(tlskit.StreamError, match="5 bytes") as caught:
+            sock.detach()
+        assert "plaintext-behind-end" == caught.value.code
+        assert b"plain" == sock.recv(9)
+        socket.socket(fileno=sock.detach()).close()
 
 
 # -- makefile ---------------------------------------------------------------

@@ -13,7 +13,6 @@ from ..engine.callbacks import Hooks
 from ..engine.engine import Engine
 from ..errors import (
     ClosedError,
-    StreamError,
     UnsupportedError,
 )
 from ..policy.settings import Verify
@@ -600,13 +599,13 @@ class SSLPort(SessionView):
         port's time-out.
 
         Returns:
-            The socket, open and with the port's time-out.
+            The socket, open and with the port's time-out.  If plaintext has
+            come right behind the peer's close_notify, it is another object,
+            whose first reads give that; don't select on it before.
 
         Raises:
             UnsupportedError: The port does not run over a socket.
             TruncatedError: The peer sent no close_notify.
-            StreamError: Plaintext came together with the peer's close_notify;
-                it can't be handed over.
             OSError: As ``recv``.
 
         Source: RFC 8446, section 6.1.
@@ -614,26 +613,15 @@ class SSLPort(SessionView):
         transport = self._driver.transport
         if not isinstance(transport, SocketTransport):
             raise UnsupportedError("this port does not run over a socket")
+        rest = memoryview(bytearray(16384))
         with self._during("close"):
             self._end_output()
-            self._await_end()
+            deadline = self._deadline()
+            while self._driver.read_into(rest, deadline):
+                pass
+        ahead = self._engine.leftover()
         self._driver.release()
-        return transport.give_back(self._timeout)
-
-    def _await_end(self) -> None:
-        """Wait for the peer's close_notify, with nothing behind it."""
-        rest = memoryview(bytearray(16384))
-        deadline = self._deadline()
-        while self._driver.read_into(rest, deadline):
-            pass
-        if behind := len(self._engine.leftover()):
-            raise StreamError(
-                f"{behind} bytes of plaintext came right behind the peer's "
-                "close_notify, and a plain socket can't give them back",
-                code="plaintext-behind-end",
-                hint="have the peer wait for our close_notify, or use "
-                "as_ssl_context(), whose unwrap() loses nothing",
-            )
+        return transport.give_back(self._timeout, ahead)
 
     def detach(self) -> int:
         """Close without closing the socket, and give its descriptor.

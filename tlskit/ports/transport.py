@@ -10,9 +10,13 @@ import errno
 import select
 import socket
 from collections.abc import Iterable
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from ..errors import StreamError
 from ..tools.deadline import Deadline
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 __all__ = [
     "Poller",
@@ -159,10 +163,22 @@ class SocketTransport:
         elif self.sock.fileno() != -1:
             self.sock.settimeout(self._timeout)
 
-    def give_back(self, timeout: float | None) -> socket.socket:
-        """Give the socket away, blocking again."""
+    def give_back(
+        self, timeout: float | None, ahead: bytes | bytearray = b""
+    ) -> socket.socket:
+        """Give the socket away, blocking again.
+
+        Args:
+            timeout: Its time-out from now on.
+            ahead: What was received, and is to be read from it first.
+        """
         self.sock.settimeout(timeout)
-        return self.sock
+        if not ahead:
+            return self.sock
+        sock = _SocketAhead(fileno=self.sock.detach())
+        sock.settimeout(timeout)
+        sock.ahead = bytes(ahead)
+        return sock
 
     def detach(self) -> int:
         """Give the descriptor away, and be without a socket."""
@@ -171,6 +187,61 @@ class SocketTransport:
     def fileno(self) -> int:
         """See ``Transport``."""
         return self.sock.fileno()
+
+
+class _SocketAhead(socket.socket):
+    """A socket that has received more than was read: that comes first.
+
+    The system knows nothing of it, so don't wait for the descriptor to be
+    readable before the first read.
+    """
+
+    #: What is to be read yet.
+    ahead: bytes = b""
+
+    def _take(self, size: int, flags: int) -> bytes:
+        taken = self.ahead[:size]
+        if not flags & socket.MSG_PEEK:
+            self.ahead = self.ahead[size:]
+        return taken
+
+    def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
+        """See ``socket.socket.recv``."""
+        if self.ahead:
+            return self._take(bufsize, flags)
+        return super().recv(bufsize, flags)
+
+    def recv_into(
+        self, buffer: Buffer, nbytes: int = 0, flags: int = 0
+    ) -> int:
+        """See ``socket.socket.recv_into``."""
+        if not self.ahead:
+            return super().recv_into(buffer, nbytes, flags)
+        view = memoryview(buffer).cast("B")
+        taken = self._take(nbytes or len(view), flags)
+        view[: len(taken)] = taken
+        return len(taken)
+
+    def recvfrom(self, bufsize: int, flags: int = 0, /) -> tuple[bytes, Any]:
+        """See ``socket.socket.recvfrom``; of TCP there is no address."""
+        return self.recv(bufsize, flags), None
+
+    def recvfrom_into(
+        self, buffer: Buffer, nbytes: int = 0, flags: int = 0
+    ) -> tuple[int, Any]:
+        """See ``socket.socket.recvfrom_into``; and ``recvfrom`` here."""
+        return self.recv_into(buffer, nbytes, flags), None
+
+    def detach(self) -> int:
+        """Give the descriptor, unless that would lose what comes first."""
+        if self.ahead:
+            raise StreamError(
+                f"{len(self.ahead)} bytes were received already, and go "
+                "with no descriptor",
+                code="plaintext-behind-end",
+                hint="read them before",
+            )
+        return super().detach()
 
 
 def poll(

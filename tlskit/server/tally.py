@@ -81,10 +81,12 @@ class MeteredTransport(SocketTransport):
         super().close()
         self._meter.stop()
 
-    def give_back(self, timeout: float | None) -> socket.socket:
+    def give_back(
+        self, timeout: float | None, ahead: bytes | bytearray = b""
+    ) -> socket.socket:
         """See ``SocketTransport``; its bytes are no longer ours."""
         self._meter.stop()
-        return super().give_back(timeout)
+        return super().give_back(timeout, ahead)
 
     def detach(self) -> int:
         """See ``SocketTransport``."""
