@@ -56,7 +56,44 @@ TALKS: dict[str, list[tuple[bytes, bytes]]] = {
         ),
     ],
 }
+_SIEVE = (
+    b'"IMPLEMENTATION" "x"\r\n"SIEVE" "fileinto vacation"\r\n'
+    b'"STARTTLS"\r\nOK "ready"\r\n'
+)
+_MYSQL_GREETING = (
+    b"\x0a5.5.5-10.11.6-MariaDB\0\7\0\0\0abcdefgh\0"
+    b"\xfe\xff\x2d\2\0\xff\x81\x15\0\0\0\0\0\0\x1d\0\0\0"
+    b"ijklmnopqrst\0mysql_native_password\0"
+)
+_MYSQL_GREETING = (
+    len(_MYSQL_GREETING).to_bytes(3, "little") + b"\0" + _MYSQL_GREETING
+)
+_MYSQL_REQUEST = b"\x20\0\0\1\x00\x8a\x08\0\0\0\0\1\x2d" + bytes(23)
+TALKS |= {
+    "mysql": [(_MYSQL_GREETING, _MYSQL_REQUEST)],
+    "nntp": [
+        (b"200 news ready\r\n", b"CAPABILITIES\r\n"),
+        (b"101 these\r\nVERSION 2\r\nSTARTTLS\r\n.\r\n", b"STARTTLS\r\n"),
+    ],
+    "sieve": [(_SIEVE, b"STARTTLS\r\n")],
+    "lmtp": [
+        (b"220 mail LMTP\r\n", b"LHLO [127.0.0.1]\r\n"),
+        (b"250-mail\r\n250 STARTTLS\r\n", b"STARTTLS\r\n"),
+    ],
+    "xmpp-server": [
+        (said, answered.replace(b"jabber:client", b"jabber:server"))
+        for said, answered in TALKS["xmpp"]
+    ],
+    "irc": [(b"", b"STARTTLS\r\n")],
+}
 GO_AHEADS = {
+    # TLS begins at once.
+    "mysql": b"",
+    "nntp": b"382 go on\r\n",
+    "sieve": b'OK "begin"\r\n',
+    "lmtp": b"220 go ahead\r\n",
+    "xmpp-server": b"<proceed " + _XMPP_TLS + b"/>",
+    "irc": b":irc NOTICE * :*** looking up\r\n:irc 670 * :go ahead\r\n",
     "smtp": b"220 go ahead\r\n",
     "imap": b"a2 OK begin\r\n",
     "pop3": b"+OK begin\r\n",

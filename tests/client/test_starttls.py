@@ -1,4 +1,4 @@
-"""STARTTLS: seven protocols, the go-ahead, and all that must be refused."""
+"""STARTTLS: each protocol, the go-ahead, and all that must be refused."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def begun(protocol):
         if said:
             dialogue.receive(said)
         assert answered == dialogue.outgoing()
-    assert not dialogue.done
+    assert dialogue.done is not bool(GO_AHEADS[protocol])
     return dialogue
 
 
@@ -61,6 +61,12 @@ def test_every_protocol_has_a_port():
         "ldap": 389,
         "postgres": 5432,
         "xmpp": 5222,
+        "mysql": 3306,
+        "nntp": 119,
+        "sieve": 4190,
+        "lmtp": 24,
+        "xmpp-server": 5269,
+        "irc": 6667,
     } == starttls.PORTS
     assert tuple(starttls.PORTS) == starttls.PROTOCOLS
 
@@ -69,7 +75,8 @@ def test_every_protocol_has_a_port():
 def test_the_go_ahead_ends_the_dialogue(protocol):
     """Each protocol's words are said in turns, then TLS can begin."""
     dialogue = begun(protocol)
-    dialogue.receive(GO_AHEADS[protocol])
+    if GO_AHEADS[protocol]:
+        dialogue.receive(GO_AHEADS[protocol])
 
     assert dialogue.done
     assert b"" == dialogue.outgoing()
@@ -85,12 +92,15 @@ def test_bytes_may_come_one_by_one(protocol):
         for each in words:
             assert not dialogue.done
             dialogue.receive(bytes([each]))
+    said += dialogue.outgoing()
 
     assert dialogue.done
     assert said == b"".join(answered for _, answered in TALKS[protocol])
 
 
-@PROTOCOLS
+@pytest.mark.parametrize(
+    "protocol", [name for name, words in GO_AHEADS.items() if words]
+)
 def test_plaintext_after_the_go_ahead_is_refused(protocol):
     """Not a byte may follow: it could pass for TLS's (CVE-2011-0411)."""
     dialogue = begun(protocol)
@@ -100,11 +110,22 @@ def test_plaintext_after_the_go_ahead_is_refused(protocol):
     assert "starttls-injection" == caught.value.code
 
 
-def test_answers_before_questions_are_refused():
+@pytest.mark.parametrize(
+    ("protocol", "said"),
+    [
+        ("smtp", b"220 ready\r\n250 STARTTLS\r\n220 go ahead\r\n"),
+        ("lmtp", b"220 ready\r\n250 STARTTLS\r\n220 go ahead\r\n"),
+        ("nntp", b"200 ready\r\n101 these\r\nSTARTTLS\r\n.\r\n382 go\r\n"),
+        ("sieve", TALKS["sieve"][0][0] + b"OK\r\n"),
+        ("mysql", TALKS["mysql"][0][0] + b"\x16\3\3"),
+        ("xmpp-server", TALKS["xmpp"][1][0] + GO_AHEADS["xmpp"]),
+    ],
+)
+def test_answers_before_questions_are_refused(protocol, said):
     """Who answers what was not asked yet may not be the server."""
-    dialogue = starttls.Dialogue("smtp")
+    dialogue = starttls.Dialogue(protocol)
     with pytest.raises(NotTLSError, match="before it was asked") as caught:
-        dialogue.receive(b"220 ready\r\n250 STARTTLS\r\n220 go ahead\r\n")
+        dialogue.receive(said)
 
     assert "starttls-injection" == caught.value.code
 
@@ -161,6 +182,26 @@ def test_answers_before_questions_are_refused():
             "failure",
         ),
         ("xmpp", [TALKS["xmpp"][1][0], b"</stream:stream>"], "ended"),
+        ("mysql", [b"\x08\0\0\0\xff\x10\x04Too m"], "Too m"),
+        (
+            "mysql",
+            [TALKS["mysql"][0][0].replace(b"\xfe\xff", b"\xfe\xf7")],
+            "no flag",
+        ),
+        ("nntp", [b"200 hi\r\n", b"500 what?\r\n"], "500 what"),
+        ("nntp", [b"201 hi\r\n", b"101 a\r\nOVER\r\n.\r\n"], "capabilities"),
+        (
+            "nntp",
+            [b"200 hi\r\n", b"101 a\r\nSTARTTLS\r\n.\r\n", b"580 no\r\n"],
+            "580 no",
+        ),
+        ("sieve", [b'"IMPLEMENTATION" "x"\r\nOK\r\n'], "capabilities"),
+        ("sieve", [b'BYE "too many"\r\n'], "too many"),
+        ("sieve", [TALKS["sieve"][0][0], b'NO "later"\r\n'], "later"),
+        ("lmtp", [b"220 hi\r\n", b"250 SIZE\r\n"], "extensions"),
+        ("irc", [b":x NOTICE * :hi\r\n:x 691 * :no\r\n"], "691"),
+        ("irc", [b":x 421 * STARTTLS :what?\r\n"], "421"),
+        ("irc", [b"ERROR :go away\r\n"], "go away"),
     ],
 )
 def test_a_server_without_starttls_is_an_error(protocol, said, found):
@@ -194,6 +235,15 @@ def test_a_server_without_starttls_is_an_error(protocol, said, found):
         ("ldap", GO_AHEADS["ldap"].replace(b"\x78", b"\x61")),
         ("ldap", GO_AHEADS["ldap"].replace(b"\x0a", b"\x02")),
         ("ldap", GO_AHEADS["ldap"].replace(b"\x02\x01\x01", b"\x02\x01\x02")),
+        ("mysql", b"HTTP/1.0 400 Bad Request\r\n"),
+        ("mysql", b"\x03\0\0\0\x0a9\0"),
+        ("mysql", b"\x03\0\0\0\x099\0"),
+        ("nntp", b"220 hi\r\n"),
+        ("sieve", b"* OK hi\r\n"),
+        ("sieve", b"OK\r\n"),
+        ("sieve", b'"IMPLEMENTATION" {2}\r\nOK\r\n'),
+        ("irc", b"220 hi\r\n"),
+        ("irc", b"\x15\3\3\0\2\2\x32\n"),
         ("xmpp", b"HTTP/1.0"),
         ("xmpp", b"<!DOCTYPE a [<!ENTITY b 'c'>]>"),
     ],
@@ -204,6 +254,21 @@ def test_another_protocol_is_told_apart(protocol, said):
         starttls.Dialogue(protocol).receive(said)
 
     assert "not-tls" == caught.value.code
+
+
+@pytest.mark.parametrize("protocol", ["xmpp", "xmpp-server"])
+def test_a_domain_that_an_xmpp_server_does_not_serve(protocol):
+    """That is no missing TLS, and nobody on the way."""
+    header, _, _ = TALKS["xmpp"][1][0].partition(b"<stream:features>")
+    dialogue = starttls.Dialogue(protocol, "other.example")
+    with pytest.raises(NotTLSError, match=r"serve 'other\.example'") as caught:
+        dialogue.receive(
+            header + b"<stream:error><host-unknown "
+            b"xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>"
+        )
+
+    assert "host-unknown" == caught.value.code
+    assert "hostname=" in caught.value.hint
 
 
 def test_an_ldap_answer_may_be_long():

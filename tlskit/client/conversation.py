@@ -36,7 +36,8 @@ class Conversation:
     """Our side of a conversation up to the other end's go-ahead.
 
     It does no I/O: send what ``outgoing()`` gives, pass what comes to
-    ``receive()``, and go on as soon as it is ``done``.
+    ``receive()``, and go on as soon as it is ``done``, when the last of
+    ``outgoing()`` is sent.
 
     Args:
         script: Is called with how to say something, and gives the script.
@@ -129,7 +130,7 @@ def talk(
         OSError: The transport broke.
     """
     buffer = memoryview(bytearray(4096))
-    while not conversation.done:
+    while True:
         unsent = memoryview(conversation.outgoing())
         while unsent:
             sent = transport.write(unsent)
@@ -137,6 +138,8 @@ def talk(
                 transport.wait(read=False, write=True, deadline=deadline)
             else:
                 unsent = unsent[sent:]
+        if conversation.done:
+            return
         deadline.check("waiting for the other end to begin TLS")
         size = transport.read_into(buffer)
         if size is None:

@@ -8,124 +8,18 @@ its go-ahead.  Nothing here does I/O.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from xml.parsers import expat
 
 from ..errors import NotTLSError
-from .conversation import Cut, Say, Script, quoted
+from . import lines
+from .conversation import Say, Script, quoted
+from .lines import not_offered, not_spoken
 
 __all__ = ["SCRIPTS"]
 
-#: RFC 5321, section 4.5.3.1.5, has 512 bytes; some servers are talkative.
-_LONGEST_LINE = 4096
-
-
-def _not_offered(protocol: str, said: str) -> NotTLSError:
-    return NotTLSError(
-        f"expected the {protocol} server to begin TLS, but {said}",
-        code="no-starttls",
-        hint="have STARTTLS switched on at the server, or connect to the "
-        "port on which it speaks TLS from the beginning; anybody on the way "
-        "may have removed the offer, so don't go on without",
-    )
-
-
-def _not_spoken(protocol: str, said: bytes) -> NotTLSError:
-    return NotTLSError(
-        f"expected {protocol}, but the server said {quoted(said)}",
-        hint=f"check host and port: what listens there is no {protocol} "
-        "server",
-    )
-
-
-# -- protocols of lines -----------------------------------------------------
-
-
-def _line(data: bytes) -> int | None:
-    end = data.find(b"\n", 0, _LONGEST_LINE) + 1
-    if end:
-        return end
-    if len(data) >= _LONGEST_LINE:
-        raise NotTLSError(
-            f"the server's line is longer than {_LONGEST_LINE} bytes: "
-            f"{quoted(data[:40])}",
-            hint="check host and port: something else listens there",
-        )
-    return None
-
-
-def _reply(protocol: str, wanted: bytes) -> Generator[Cut, bytes, list[bytes]]:
-    """Read a reply of one line or more (RFC 5321, 4.2; RFC 959, 4.2)."""
-    lines = [(yield _line)]
-    if not re.match(rb"[1-5]\d\d[ -]|[1-5]\d\d\r?\n", lines[0]):
-        raise _not_spoken(protocol, lines[0])
-    code = lines[0][:3]
-    while lines[-1][:3] != code or lines[-1][3:4] == b"-":
-        lines.append((yield _line))
-    if code != wanted:
-        raise _not_offered(protocol, f"it answers {quoted(lines[0])}")
-    return lines
-
-
-def _smtp(say: Say, _host: str) -> Script:
-    """RFC 3207."""
-    yield from _reply("SMTP", b"220")
-    say(b"EHLO [127.0.0.1]\r\n")
-    lines = yield from _reply("SMTP", b"250")
-    if b"STARTTLS" not in {each[4:].strip().upper() for each in lines}:
-        raise _not_offered("SMTP", "STARTTLS is not among its extensions")
-    say(b"STARTTLS\r\n")
-    yield from _reply("SMTP", b"220")
-
-
-def _ftp(say: Say, _host: str) -> Script:
-    """RFC 4217, section 4."""
-    yield from _reply("FTP", b"220")
-    say(b"AUTH TLS\r\n")
-    yield from _reply("FTP", b"234")
-
-
-def _pop3(say: Say, _host: str) -> Script:
-    """RFC 2595, section 4."""
-    greeting = yield _line
-    if not greeting.startswith(b"+OK"):
-        raise _not_spoken("POP3", greeting)
-    say(b"STLS\r\n")
-    answer = yield _line
-    if not answer.startswith(b"+OK"):
-        raise _not_offered("POP3", f"it answers {quoted(answer)}")
-
-
-def _imap(say: Say, _host: str) -> Script:
-    """RFC 9051, section 6.2.1."""
-    greeting = yield _line
-    if greeting.startswith(b"* PREAUTH"):
-        # Somebody else's login: STARTTLS is not allowed any more.
-        raise _not_offered("IMAP", "it says that we are logged in already")
-    if not greeting.startswith(b"* OK"):
-        raise _not_spoken("IMAP", greeting)
-    say(b"a1 CAPABILITY\r\n")
-    lines = yield from _tagged(b"a1")
-    words = b" ".join(
-        each.upper()
-        for each in lines
-        if each.upper().startswith(b"* CAPABILITY ")
-    )
-    if b"STARTTLS" not in words.split():
-        raise _not_offered("IMAP", "STARTTLS is not among its capabilities")
-    say(b"a2 STARTTLS\r\n")
-    yield from _tagged(b"a2")
-
-
-def _tagged(tag: bytes) -> Generator[Cut, bytes, list[bytes]]:
-    """Read up to the line that answers the command of this tag."""
-    lines = [(yield _line)]
-    while lines[-1].startswith(b"* "):
-        lines.append((yield _line))
-    if not lines[-1].startswith(tag + b" OK"):
-        raise _not_offered("IMAP", f"it answers {quoted(lines[-1])}")
-    return lines
+#: A MySQL server's greeting has a hundred bytes.
+_LONGEST_PACKET = 4096
 
 
 # -- binary protocols -------------------------------------------------------
@@ -140,11 +34,49 @@ def _postgres(say: Say, _host: str) -> Script:
     say(b"\0\0\0\x08\x04\xd2\x16\x2f")
     answer = yield _octet
     if answer == b"N":
-        raise _not_offered("PostgreSQL", "it answers that it has none (N)")
+        raise not_offered("PostgreSQL", "it answers that it has none (N)")
     if answer == b"E":
-        raise _not_offered("PostgreSQL", "it answers with an error (E)")
+        raise not_offered("PostgreSQL", "it answers with an error (E)")
     if answer != b"S":
-        raise _not_spoken("PostgreSQL", answer)
+        raise not_spoken("PostgreSQL", answer)
+
+
+# MySQL's manual, "Connection Phase": flags of a server or a client.
+_CLIENT_SSL = 0x0800
+_PROTOCOL_41, _SECURE_CONNECTION, _PLUGIN_AUTH = 0x0200, 0x8000, 0x80000
+_MOST_DATA = 1 << 24
+_UTF8MB4 = 45
+
+
+def _mysql(say: Say, _host: str) -> Script:
+    """Its manual, "Connection Phase": there is no answer but TLS's own."""
+    greeting = (yield _packet)[4:]
+    if greeting[:1] == b"\xff":
+        raise not_offered("MySQL", f"it says {quoted(greeting[3:])}")
+    version, _, rest = greeting[1:].partition(b"\0")
+    flags = int.from_bytes(rest[13:15], "little")
+    if greeting[:1] != b"\x0a" or not version or len(rest) < 15:
+        raise not_spoken("MySQL", greeting[:40])
+    if not flags & _CLIENT_SSL:
+        raise not_offered("MySQL", "its greeting has no flag for TLS")
+    wanted = _CLIENT_SSL | _PROTOCOL_41 | _SECURE_CONNECTION | _PLUGIN_AUTH
+    say(
+        b"\x20\0\0\1"
+        + wanted.to_bytes(4, "little")
+        + _MOST_DATA.to_bytes(4, "little")
+        + bytes([_UTF8MB4])
+        + bytes(23)
+    )
+
+
+def _packet(data: bytes) -> int | None:
+    """Find the end of a server's first packet."""
+    if len(data) < 5:
+        return None
+    size = int.from_bytes(data[:3], "little")
+    if data[3] != 0 or not 1 < size <= _LONGEST_PACKET:
+        raise not_spoken("MySQL", data[:40])
+    return 4 + size if len(data) >= 4 + size else None
 
 
 #: RFC 4511, section 4.14.1: message 1, an ExtendedRequest for StartTLS.
@@ -160,9 +92,9 @@ def _ldap(say: Say, _host: str) -> Script:
     try:
         code, words = _ldap_result(answer)
     except ValueError:
-        raise _not_spoken("LDAP", answer) from None
+        raise not_spoken("LDAP", answer) from None
     if code:
-        raise _not_offered(
+        raise not_offered(
             "LDAP", f"it answers with result code {code}: {quoted(words)}"
         )
 
@@ -170,14 +102,14 @@ def _ldap(say: Say, _host: str) -> Script:
 def _ber(data: bytes) -> int | None:
     """Find the end of one element of ASN.1 (X.690, section 8.1)."""
     if data and data[0] != 0x30:
-        raise _not_spoken("LDAP", data[:40])
+        raise not_spoken("LDAP", data[:40])
     if len(data) < 2:
         return None
     size, start = data[1], 2
     if size & 0x80:
         octets = size & 0x7F
         if not 1 <= octets <= 4:  # RFC 4511, 5.1: the definite form only.
-            raise _not_spoken("LDAP", data[:40])
+            raise not_spoken("LDAP", data[:40])
         start += octets
         size = int.from_bytes(data[2:start], "big")
     return start + size if len(data) >= start + size else None
@@ -217,26 +149,42 @@ def _element(data: bytes) -> tuple[int, bytes, bytes]:
 
 _TLS = "urn:ietf:params:xml:ns:xmpp-tls"
 _STREAMS = "http://etherx.jabber.org/streams"
+_REASONS = "urn:ietf:params:xml:ns:xmpp-streams"
 #: How often a parser that says nothing is replaced; no server needs it.
 _MOST_RETRIES = 16
 
 
 def _xmpp(say: Say, host: str) -> Script:
     """RFC 6120, section 5.4."""
+    yield from _stream(say, host, "client")
+
+
+def _xmpp_server(say: Say, host: str) -> Script:
+    """RFC 6120, section 5.4, between servers."""
+    yield from _stream(say, host, "server")
+
+
+def _stream(say: Say, host: str, kind: str) -> Script:
     stanzas = _Stanzas()
     say(
         f"<?xml version='1.0'?><stream:stream to='{host}' version='1.0' "
-        f"xmlns='jabber:client' xmlns:stream='{_STREAMS}'>".encode("ascii")
+        f"xmlns='jabber:{kind}' xmlns:stream='{_STREAMS}'>".encode("ascii")
     )
     offer = yield stanzas.cut
+    if f"{_REASONS} host-unknown" in stanzas.names:
+        raise NotTLSError(
+            f"this XMPP server does not serve {host!r}",
+            code="host-unknown",
+            hint="pass the domain that it serves as hostname=",
+        )
     if stanzas.names[0] != f"{_STREAMS} features":
-        raise _not_offered("XMPP", f"it answers {quoted(offer)}")
+        raise not_offered("XMPP", f"it answers {quoted(offer)}")
     if f"{_TLS} starttls" not in stanzas.names:
-        raise _not_offered("XMPP", "STARTTLS is not among its features")
+        raise not_offered("XMPP", "STARTTLS is not among its features")
     say(f"<starttls xmlns='{_TLS}'/>".encode("ascii"))
     answer = yield stanzas.cut
     if stanzas.names[0] != f"{_TLS} proceed":
-        raise _not_offered("XMPP", f"it answers {quoted(answer)}")
+        raise not_offered("XMPP", f"it answers {quoted(answer)}")
 
 
 class _Stanzas:
@@ -270,7 +218,7 @@ class _Stanzas:
     def cut(self, data: bytes) -> int | None:
         """See ``Cut``; tag by tag, to know where an element ends."""
         if not (self._past or data.lstrip()[:1] in {b"", b"<"}):
-            raise _not_spoken("XMPP", data[:80])
+            raise not_spoken("XMPP", data[:80])
         while end := data.find(b">", self._seen) + 1:
             self._feed(data[self._seen : end])
             self._seen = end
@@ -288,7 +236,7 @@ class _Stanzas:
         # A ">" inside of a value, or a parser that waits.
         self._retries -= 1
         if not self._retries:
-            raise _not_spoken("XMPP", tag[:80])
+            raise not_spoken("XMPP", tag[:80])
         self._begin()
         self._parse(bytes(self._past))
         # What ended before this tag was told then.
@@ -298,7 +246,7 @@ class _Stanzas:
         try:
             self._parser.Parse(data)
         except expat.ExpatError:
-            raise _not_spoken("XMPP", data[:80]) from None
+            raise not_spoken("XMPP", data[:80]) from None
 
     def _other(self, _text: str) -> None:
         self._spoke = True
@@ -317,20 +265,26 @@ class _Stanzas:
         self._whole = self._depth <= 1
         self._ended_at = self._parser.CurrentByteIndex
         if not self._depth:
-            raise _not_offered("XMPP", "it ended the stream")
+            raise not_offered("XMPP", "it ended the stream")
 
     def _refuse(self, *_: object) -> None:
         # RFC 6120, section 11.1; entities are for bombs.
-        raise _not_spoken("XMPP", b"<!DOCTYPE")
+        raise not_spoken("XMPP", b"<!DOCTYPE")
 
 
 #: The script of each protocol, and the port that it is usually on.
 SCRIPTS: dict[str, tuple[Callable[[Say, str], Script], int]] = {
-    "smtp": (_smtp, 25),
-    "imap": (_imap, 143),
-    "pop3": (_pop3, 110),
-    "ftp": (_ftp, 21),
+    "smtp": (lines.smtp, 25),
+    "imap": (lines.imap, 143),
+    "pop3": (lines.pop3, 110),
+    "ftp": (lines.ftp, 21),
     "ldap": (_ldap, 389),
     "postgres": (_postgres, 5432),
     "xmpp": (_xmpp, 5222),
+    "mysql": (_mysql, 3306),
+    "nntp": (lines.nntp, 119),
+    "sieve": (lines.sieve, 4190),
+    "lmtp": (lines.lmtp, 24),
+    "xmpp-server": (_xmpp_server, 5269),
+    "irc": (lines.irc, 6667),
 }

@@ -37,7 +37,8 @@ class Dialogue(Conversation):
     """The client's side of a conversation up to the server's go-ahead.
 
     It does no I/O: send what ``outgoing()`` gives, pass what comes to
-    ``receive()``, and begin with TLS as soon as it is ``done``.
+    ``receive()``, and begin with TLS as soon as it is ``done``, when the last
+    of ``outgoing()`` is sent (MySQL has no go-ahead).
 
     Args:
         protocol: One of ``PROTOCOLS``.
@@ -87,7 +88,7 @@ def negotiate(
         ConfigurationError: *hostname* can be no host name.
         ValueError: There is no such protocol.
 
-    Source: RFC 3207, 9051, 2595, 4217, 4511, 6120.
+    Source: RFC 3207, 9051, 2595, 4217, 4511, 6120, 4642, 5804, 2033.
     """
     deadline = Deadline.after(timeout)
     dialogue = Dialogue(protocol, hostname)
@@ -139,7 +140,7 @@ def connect(
         ValueError: There is no such protocol, or an argument is out of its
             range.
 
-    Source: RFC 3207, 9051, 2595, 4217, 4511, 6120.
+    Source: RFC 3207, 9051, 2595, 4217, 4511, 6120, 4642, 5804, 2033.
     """
     deadline = Deadline.after(timeout)
     dialogue = Dialogue(protocol, host if hostname is None else hostname)
