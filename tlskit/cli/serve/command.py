@@ -21,6 +21,7 @@ from ..data import SCHEMA
 from ..exit import ExitCode
 from ..names import names_in
 from ..places import parse_place
+from .acme import Ordered, acme_options, ordered
 from .advice import EVERYWHERE, advice
 from .development import development_certificate
 from .forward import forward
@@ -93,6 +94,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     help="A name or address for the development CA's certificate; may be "
     f"repeated.  [default: {', '.join(_NAMES)}]",
 )
+@acme_options
 @click.option(
     "--client-ca",
     type=_FILE,
@@ -127,6 +129,12 @@ def command(
     certs: tuple[Path, ...],
     keys: tuple[Path, ...],
     names: tuple[str, ...],
+    acme: str | None,
+    domains: tuple[str, ...],
+    agree_terms: bool,
+    acme_storage: Path | None,
+    acme_ca: Path | None,
+    contacts: tuple[str, ...],
     client_ca: Path | None,
     idle: float,
     most: int,
@@ -146,6 +154,9 @@ def command(
     tlskit serve
     tlskit serve --dir public --port 8443
     tlskit serve --forward localhost:8080 --cert a.pem --key a-key.pem
+    tlskit serve --dir public --host 0.0.0.0 --port 443 --agree-terms
+        --acme https://acme-v02.api.letsencrypt.org/directory
+        --domain www.example.com
     """  # noqa: D301 - click wants the backspace itself
     if names and certs:
         raise click.UsageError("--name is for a server without --cert")
@@ -156,11 +167,28 @@ def command(
     pairs = _pairs(certs, keys)
     journal = Journal(as_json=as_json)
     task = _task(directory, forward_to, pairs, journal, idle)
+    order = ordered(
+        acme,
+        domains,
+        journal,
+        agree_terms=agree_terms,
+        acme_storage=acme_storage,
+        acme_ca=acme_ca,
+        contacts=contacts,
+        others=bool(names or pairs),
+    )
     chosen = names_in(names or _names_for(host))
-    with _tidy_end() as first, _leaf(chosen, pairs) as (leaf, ca_file):
-        policy = Policy(pairs, leaf, client_ca=client_ca, alpn=task.alpn)
+    given = bool(pairs) or order is not None
+    with _tidy_end() as first, _leaf(chosen, given) as (leaf, ca_file):
+        policy = Policy(
+            pairs,
+            leaf,
+            source=None if order is None else order.credentials,
+            client_ca=client_ca,
+            alpn=task.alpn,
+        )
         listener = _listen(host, port, policy.build())
-        with _reloading(policy, listener, journal) as on_beat:
+        with _reloading(policy, listener, journal, order) as on_beat:
             server = PortServer(
                 listener,
                 journal,
@@ -238,10 +266,10 @@ def _pairs(certs: Sequence[Path], keys: Sequence[Path]) -> list[Pair]:
 
 @contextmanager
 def _leaf(
-    names: Sequence[str], pairs: Sequence[Pair]
+    names: Sequence[str], given: bool
 ) -> Iterator[tuple[Leaf | None, Path | None]]:
-    """Have a certificate made, if there is none; give its CA's file."""
-    if pairs:
+    """Have a certificate made, if none is *given*; give its CA's file."""
+    if given:
         yield None, None
     else:
         with development_certificate(names) as made:
@@ -250,12 +278,17 @@ def _leaf(
 
 @contextmanager
 def _reloading(
-    policy: Policy, listener: Listener, journal: Journal
+    policy: Policy,
+    listener: Listener,
+    journal: Journal,
+    order: Ordered | None = None,
 ) -> Iterator[Callable[[], None]]:
     """Give what is to be called now and then: it reloads if need be."""
     wanted = threading.Event()
 
     def on_beat() -> None:
+        if order is not None:
+            order.look()
         if not (wanted.is_set() or policy.changed()):
             return
         wanted.clear()

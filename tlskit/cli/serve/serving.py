@@ -9,6 +9,7 @@ from contextlib import suppress
 from ...errors import ClosedError
 from ...ports.port import SSLPort
 from ...server.listener import Listener
+from .acme import is_question
 from .journal import Journal, Traffic
 
 __all__ = ["Handler", "PortServer", "echo"]
@@ -93,7 +94,7 @@ class PortServer:
 
     def _refused(self, error: Exception) -> None:
         peer = getattr(error, "peer", None)
-        if peer is not None:
+        if peer is not None and not is_question(error):
             self._journal.refused(peer, error)
 
     def _serve(self, port: SSLPort) -> None:
