@@ -337,14 +337,17 @@ def test_choose_for_chooses_among_keys():
     assert "psk-mismatch" == refused(asking(), context)[1].code
 
 
-def test_a_server_name_does_not_choose_among_keys():
-    """It comes too late: who wants both is told."""
+def test_a_server_name_chooses_among_keys():
+    """There, too, the chosen context's keys count, and no others."""
     server = answering()
-    server.set_server_names({"localhost": server_context()})
-    with pytest.raises(tlskit.ConfigurationError) as caught:
-        server.prepared()
+    server.set_server_names(
+        {"localhost": answering({"me": OTHER}, certificate=False)}
+    )
+    ours, theirs = client_engine(asking(key=OTHER)), server_engine(server)
+    shake(ours, theirs)
 
-    assert "choose_for" in caught.value.hint
+    assert "me" == theirs.facts.psk_identity
+    assert "psk-mismatch" == refused(asking(), server)[1].code
 
 
 @pytest.mark.parametrize("side", ["client", "server"])

@@ -10,7 +10,7 @@ import tlskit
 from tlskit.engine.trace import Tracer
 from tlskit.testing import CA, memory_pair
 
-from ..engines import client_context, server_context
+from ..engines import authority, client_context, server_context
 from .test_client_hello import FULL
 
 pytestmark = pytest.mark.native
@@ -237,3 +237,70 @@ def test_odd_messages():
     assert "warning 254" in str(heard[0])
     assert not str(heard[3]).endswith(": ")
     assert 64 == len(tracer.report().messages)
+
+
+def test_what_a_server_answers():
+    """Version, suite and group, and what it wants in a second ClientHello."""
+    context, heard = server_context(), []
+    context.enable_ecdhe("secp384r1")
+    asking = client_context()
+    asking.set_trace(heard.append)
+    client, server = memory_pair(asking, context, hostname="localhost")
+    answers = {each.type: each.summary for each in heard}
+    client.close()
+    server.close()
+
+    assert answers["server_hello"].startswith("TLS_")
+    assert answers["server_hello"].endswith("; TLS 1.3; key share secp384r1")
+    assert answers["hello_retry_request"].endswith(
+        "; TLS 1.3; wants a key share of secp384r1"
+    )
+
+
+def test_what_an_older_server_answers():
+    """In TLS 1.2 the group comes with the signature."""
+    context, heard = server_context("tls12"), []
+    asking = client_context()
+    asking.set_trace(heard.append)
+    client, server = memory_pair(asking, context, hostname="localhost")
+    answers = {each.type: each.summary for each in heard}
+    client.close()
+    server.close()
+
+    assert answers["server_hello"].endswith("; TLS 1.2")
+    assert answers["server_key_exchange"].endswith("; ecdsa_secp256r1_sha256")
+
+
+def test_what_proves_a_key():
+    """A server that has accepted a pre-shared key says so."""
+    key = bytes(range(16))
+    context, heard = tlskit.ServerContext(), []
+    context.set_psk_server({"me": key})
+    asking = client_context()
+    asking.set_psk_client(("me", key))
+    asking.set_trace(heard.append)
+    client, server = memory_pair(asking, context, hostname="localhost")
+    client.close()
+    server.close()
+
+    assert heard[1].summary.endswith("; a pre-shared key or ticket")
+
+
+@pytest.mark.parametrize("hook", ["choose_for", "verify_peer"])
+def test_our_own_alerts_are_told(hook):
+    """Also those that OpenSSL knows nothing of: what a hook refuses."""
+    heard = []
+
+    def refuse(_self, _):
+        raise PermissionError
+
+    kind = type("Refusing", (tlskit.ServerContext,), {hook: refuse})
+    context = kind()
+    authority().issue("localhost").apply(context)
+    context.set_trace(heard.append)
+    with pytest.raises((PermissionError, tlskit.TLSError)):
+        memory_pair(client_context(), context, hostname="localhost")
+
+    assert heard[-1].sent
+    assert "alert" == heard[-1].type
+    assert heard[-1].summary.startswith("fatal ")

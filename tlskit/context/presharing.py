@@ -74,7 +74,7 @@ class FindsKeys(Sealable):
         certificate they are refused.
 
         Sessions are not resumed, and suites with the key's hash come first.
-        Choose among contexts by ``choose_for()``, not by the server name.
+        A context that is chosen for a client brings its own keys.
 
         Args:
             source: Keys (16 to 256 random bytes) by identity, or a function
@@ -84,9 +84,8 @@ class FindsKeys(Sealable):
             hash: ``"sha256"`` or ``"sha384"``, as the clients have it.
 
         Raises:
-            ConfigurationError: The context speaks no TLS 1.3, no suite with
-                this hash, or chooses contexts by server name; the latter is
-                found at first use.
+            ConfigurationError: The context speaks no TLS 1.3, or no suite
+                with this hash.
             UnsupportedError: The binding can't.
             ValueError: An identity or a key has a wrong length.
             SealedError: The context is sealed.

@@ -75,7 +75,7 @@ def build(
     _set_ciphers(context, settings, server_side)
     _set_signature_algorithms(context, settings)
     set_credentials(context, settings)
-    set_keys(context, settings, hooks, server_side=server_side)
+    set_keys(context, settings, server_side=server_side)
     fill_store(context, settings)
     resumes = True
     if server_side:

@@ -68,13 +68,14 @@ from .hello.answering import NO_TICKET
 from .hello.asking import Asking, challenge_answered, no_client_hello
 from .hello.choosing import Greeting
 from .hello.client_hello import ClientHello
+from .refusal.alerts import alert_for
 from .refusal.missing import Errand, errand_for, take
 from .refusal.unanswered import name_first
 from .resumption import Kept, Resumption
 from .schemes import scheme_in_use
 from .sniff import SNIFF_BYTES, not_tls
 from .states import ENDED, FINISHED, TABLE, Do, State
-from .trace import HandshakeReport, Tracer
+from .trace import HandshakeReport, Tracer, tell_alert
 from .verdict import failure_of, finished, settle
 
 __all__ = ["Engine", "State"]
@@ -558,11 +559,12 @@ class Engine(Asking):
 
     def _say_why(self, error: BaseException) -> None:
         """Have the peer read nothing but why it was refused."""
+        version = self._connection.get_protocol_version()
         self._last_words = self.record.last_words.say(
-            error,
-            self._connection.get_protocol_version(),
-            self._connection.get_cipher_name() or "",
+            error, version, self._connection.get_cipher_name() or ""
         )
+        if self._last_words:
+            tell_alert(self.record, alert_for(error, version))
         self.owes = True
 
     def _judge_again(self) -> None:

@@ -6,7 +6,7 @@ Nothing secret is told: of keys and signatures only their kinds and sizes.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -14,9 +14,15 @@ from typing import Any
 from ..errors.codes import Alert
 from ..tools.public import public
 from .hello.client_hello import ClientHello
-from .hello.registry import cipher_suite_name, scheme_name
+from .hello.registry import cipher_suite_name, group_name, scheme_name
 
-__all__ = ["HandshakeMessage", "HandshakeReport", "Tracer", "on_message"]
+__all__ = [
+    "HandshakeMessage",
+    "HandshakeReport",
+    "Tracer",
+    "on_message",
+    "tell_alert",
+]
 
 _ALERT, _HANDSHAKE, _HEADER = 21, 22, 256
 #: More messages than a handshake has are told, and not kept.
@@ -40,6 +46,7 @@ _NAMES = {
     24: "key_update",
     25: "compressed_certificate",
 }
+_PRE_SHARED_KEY, _SUPPORTED_VERSIONS, _KEY_SHARE = 41, 43, 51
 #: The random of a HelloRetryRequest (RFC 8446, section 4.1.3).
 _RETRY = bytes.fromhex(
     "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
@@ -136,20 +143,17 @@ class Tracer:
         if name == "server_hello":
             if body[2:34] == _RETRY:
                 name = "hello_retry_request"
-            return name, self._server_hello(body)
+            return name, "; ".join(_answers(body, name))
         if name == "certificate_verify":
             return name, self._signed(sent, body[:2])
         if name == "server_key_exchange" and body[:1] == b"\3":
             # ECDHE: a named curve, the point, then who signed it how.
-            return name, self._signed(
+            group = group_name(int.from_bytes(body[1:3], "big"))
+            scheme = self._signed(
                 sent, body[4 + int.from_bytes(body[3:4], "big") :][:2]
             )
+            return name, f"{group}; {scheme}"
         return name, ""
-
-    def _server_hello(self, body: bytes) -> str:
-        at = 35 + int.from_bytes(body[34:35], "big")
-        suite = int.from_bytes(body[at : at + 2], "big")
-        return cipher_suite_name(suite)
 
     def _signed(self, sent: bool, scheme: bytes) -> str:
         name = scheme_name(int.from_bytes(scheme, "big"))
@@ -179,6 +183,32 @@ class Tracer:
         return sum(now and not after for now, after in pairwise(by_client))
 
 
+def _answers(body: bytes, name: str) -> Iterator[str]:
+    """Say what a server has chosen (RFC 8446, section 4.1.3)."""
+    at = 35 + int.from_bytes(body[34:35], "big")
+    yield cipher_suite_name(int.from_bytes(body[at : at + 2], "big"))
+    extensions = dict(_extensions(body[at + 5 :]))
+    version = extensions.get(_SUPPORTED_VERSIONS, body[:2])
+    if version[:1] == b"\3" and len(version) == 2:
+        yield f"TLS 1.{version[1] - 1}"
+    share = extensions.get(_KEY_SHARE)
+    if share is not None:
+        group = group_name(int.from_bytes(share[:2], "big"))
+        wants = name == "hello_retry_request"
+        yield (
+            f"wants a key share of {group}" if wants else f"key share {group}"
+        )
+    if _PRE_SHARED_KEY in extensions:
+        yield "a pre-shared key or ticket"
+
+
+def _extensions(data: bytes) -> Iterator[tuple[int, bytes]]:
+    while len(data) >= 4:
+        size = int.from_bytes(data[2:4], "big")
+        yield int.from_bytes(data[:2], "big"), data[4 : 4 + size]
+        data = data[4 + size :]
+
+
 def _alert(data: bytes) -> str:
     level = "fatal" if data[0] == 2 else "warning"
     try:
@@ -203,7 +233,15 @@ def _client_hello(data: bytes) -> str:
 
 def on_message(connection: Any, sent: bool, kind: int, data: bytes) -> None:
     """Take a message of the handshake, for the trace."""
-    record = connection.get_app_data()
+    _tell(connection.get_app_data(), sent, kind, data)
+
+
+def tell_alert(record: Any, alert: Alert) -> None:
+    """Tell of an alert that we send and OpenSSL knows nothing of."""
+    _tell(record, True, _ALERT, bytes((2, alert)))
+
+
+def _tell(record: Any, sent: bool, kind: int, data: bytes) -> None:
     if record.tracer is None:
         return
     try:

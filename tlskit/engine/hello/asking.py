@@ -11,6 +11,7 @@ from ...errors import ConfigurationError, HandshakeError
 from ...errors.codes import Alert
 from ..refusal.alerts import alert_record, wanted_alert
 from ..states import State
+from ..trace import tell_alert
 
 if TYPE_CHECKING:
     import threading
@@ -182,7 +183,9 @@ class Asking:
         self, error: BaseException, alert: Alert | None = None
     ) -> None:
         """Fail before OpenSSL has said anything."""
-        self._last_words = alert_record(alert or wanted_alert(error))
+        chosen = alert or wanted_alert(error)
+        self._last_words = alert_record(chosen)
+        tell_alert(self.record, chosen)
         self.owes = True
         self.state = State.FAILED
         self.failure = error

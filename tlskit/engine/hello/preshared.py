@@ -80,16 +80,12 @@ def _find(keys: PreSharedKeys, wire: bytes) -> bytes | None:
 
 
 def set_keys(
-    context: SSL.Context,
-    settings: Settings,
-    hooks: frozenset[str],
-    *,
-    server_side: bool,
+    context: SSL.Context, settings: Settings, *, server_side: bool
 ) -> None:
     """Have *context* use the keys of the settings.
 
     Raises:
-        ConfigurationError: The version, or a hook, does not go with them.
+        ConfigurationError: The version does not go with them.
     """
     keys = settings.psk
     if keys is None:
@@ -102,13 +98,6 @@ def set_keys(
     if not server_side:
         native.set_psk_client_function(context, keys.suite, on_offer)
         return
-    if "choose_context" in hooks:
-        # OpenSSL looks for the key first, and the name leads elsewhere then.
-        raise ConfigurationError(
-            "pre-shared keys do not go with the choice of a context by "
-            "server name, which comes too late for them",
-            hint="choose by the hook choose_for()",
-        )
     native.set_psk_server_function(context, keys.suite, on_identity)
 
 
