@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from ..errors.codes import Alert
+from ..openssl.protocols import TLSVersion
 from ..tools.public import public
 from .hello.client_hello import ClientHello
 from .hello.registry import cipher_suite_name, group_name, scheme_name
@@ -222,12 +223,20 @@ def _client_hello(data: bytes) -> str:
         hello = ClientHello.parse(data)
     except ValueError:
         return "malformed"
+    versions = (
+        each.name.replace("_", " ", 1).replace("_", ".")
+        if isinstance(each, TLSVersion)
+        else f"0x{each:04x}"
+        for each in hello.versions
+    )
     return (
         f"{hello.server_name or 'no server name'}; "
-        f"{len(hello.cipher_suites)} suites; "
+        f"versions {', '.join(versions)}; "
+        f"suites {' '.join(hello.cipher_suites)}; "
         f"groups {' '.join(hello.groups)}; "
         f"key shares {' '.join(hello.key_shares) or 'none'}; "
-        f"signatures {' '.join(hello.signature_algorithms)}"
+        f"signatures {' '.join(hello.signature_algorithms) or 'none'}; "
+        f"ALPN {' '.join(hello.alpn) or 'none'}"
     )
 
 

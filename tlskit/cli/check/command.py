@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
+from ...policy.policies import policies
 from ..calling import (
     Amount,
     Caller,
@@ -25,8 +27,9 @@ from ..console import open_console
 from ..disk import File, write_all
 from ..exit import SEVERITY, ExitCode
 from ..target import Target, read_targets
-from .finding import Finding, Patience, examine
+from .finding import Finding, Held, Patience, examine
 from .formats import PRINTERS, Layout, unknown
+from .policies import Rule
 from .round import Round
 
 __all__ = ["command"]
@@ -38,6 +41,7 @@ Examples:
   tlskit check example.org:8443 192.0.2.1 '[2001:db8::1]:443'
   tlskit check --starttls smtp mail.example.org
   tlskit check --min-days 30 --json --file hosts.txt
+  tlskit check --policy 2026-12-pq example.org
   tlskit check --failing --file hosts.txt
   grep -v '^#' hosts.txt | tlskit check --file - --format prometheus
 
@@ -126,6 +130,12 @@ def _give_up(error: click.ClickException | OSError) -> NoReturn:
     help="Complain when a certificate is good for fewer days.  [default: 14, "
     "or a quarter of its lifetime if that is less]",
 )
+@click.option(
+    "--policy",
+    type=click.Choice(tuple(policies())),
+    help="Offer what this dated policy allows, and say where a server does "
+    "not keep to it.",
+)
 @alpn_option
 @click.option(
     "--jobs",
@@ -180,6 +190,7 @@ def command(
     as_json: bool,
     failing: bool,
     output: Path | None,
+    policy: str | None,
     quiet: bool,
 ) -> ExitCode:
     """Connect to servers, verify them, and give each a line.
@@ -187,7 +198,8 @@ def command(
     The verdict comes first.  Then: the version of TLS, the key exchange and
     whether it withstands quantum computers, the application protocol, how
     long the certificates are good, whether the server asks for a client
-    certificate, and the chain to the root.
+    certificate, the kind of its key with the same question, and the chain to
+    the root.
 
     Nothing is sent but the handshake.  Where something is wrong, tlskit
     explain tells the whole story.
@@ -213,6 +225,10 @@ def command(
         proxy=proxy,
         identity=identity,
     )
+    held = None
+    if policy is not None:
+        held = Held(Rule(policy), caller)
+        caller = _held_to(policy, caller)
     targets = [caller.target(each) for each in hosts]
     if file is not None:
         targets += read_targets(file, caller.port)
@@ -221,7 +237,7 @@ def command(
     patience = Patience(min_days)
 
     def check(target: Target) -> Finding:
-        return examine(caller, target, patience)
+        return examine(caller, target, patience, held)
 
     show = PRINTERS[style]
     found = Round(targets, check, workers=jobs, quiet=quiet)
@@ -234,3 +250,11 @@ def command(
         data = written.getvalue().encode("utf-8", "backslashreplace")
         write_all([File(output, data)], force=True)
     return status
+
+
+def _held_to(policy: str, caller: Caller) -> Caller:
+    """Offer only what a policy allows."""
+    context = caller.context.copy()
+    context.set_policy(policy)
+    context.seal()
+    return replace(caller, context=context)

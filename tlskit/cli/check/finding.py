@@ -10,7 +10,7 @@ from typing import NamedTuple, TypedDict
 
 from cryptography import x509
 
-from ...errors import VerificationError
+from ...errors import HandshakeError, NotTLSError, VerificationError
 from ...ports.port import SSLPort
 from ..calling import Caller
 from ..data import (
@@ -27,8 +27,9 @@ from ..data import (
 )
 from ..exit import ExitCode, exit_code, verdict_of
 from ..target import Target
+from .policies import Rule, key_kind, withstands
 
-__all__ = ["Finding", "FindingData", "Patience", "examine"]
+__all__ = ["Finding", "FindingData", "Held", "Patience", "examine"]
 
 _DAY = timedelta(days=1)
 #: Whoever says nothing else is warned so many days before the end, or when
@@ -75,6 +76,15 @@ class FindingData(TypedDict):
     #: Whether the server asks for a certificate of ours; null if no session
     #: came about, or this binding of OpenSSL can't tell.
     asks_for_certificate: bool | None
+    #: The kind of the server's key, such as ``"EC-secp256r1"``, and whether
+    #: all keys of its chain withstand a quantum computer; of the key exchange
+    #: ``session`` tells.  Null if no certificate was shown.
+    certificate_key: str | None
+    certificate_post_quantum: bool | None
+    #: The policy that it was held to, with ``--policy``.
+    policy: str | None
+    #: Where it does not keep to that, in words.
+    misfits: list[str]
     #: Why the server was refused, or could not be reached.
     error: ErrorData | None
     #: How long it took.
@@ -96,6 +106,9 @@ class Finding:
     port: SSLPort | None = None
     error: OSError | None = None
     patience: Patience = Patience()
+    rule: Rule | None = None
+    #: Where it does not keep to that.
+    misfits: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -157,6 +170,12 @@ class Finding:
             days_left=self.days_left,
             min_days=self.min_days,
             asks_for_certificate=self.asks_for_certificate,
+            certificate_key=key_kind(self.chain[0]) if self.chain else None,
+            certificate_post_quantum=withstands(self.chain)
+            if self.chain
+            else None,
+            policy=None if self.rule is None else self.rule.name,
+            misfits=list(self.misfits),
             error=None if error is None else error_data(error),
             seconds=self.seconds,
         )
@@ -180,17 +199,25 @@ def _first(chain: tuple[x509.Certificate, ...]) -> _Life | None:
     return min(_lives(chain), default=None)
 
 
-def examine(caller: Caller, target: Target, patience: Patience) -> Finding:
+def examine(
+    caller: Caller,
+    target: Target,
+    patience: Patience,
+    held: Held | None = None,
+) -> Finding:
     """Call a server, and say goodbye.
 
     Args:
         caller: How.
         target: Whom.
         patience: From when on certificates of the chain expire soon.
+        held: What else it is to keep to.
     """
     at = datetime.now(timezone.utc)
     began = time.perf_counter()
-    port = error = None
+    port: SSLPort | None = None
+    error: OSError | None = None
+    misfits: tuple[str, ...] = ()
     try:
         with caller.call(target) as port:
             pass
@@ -201,7 +228,13 @@ def examine(caller: Caller, target: Target, patience: Patience) -> Finding:
         ):
             status = ExitCode.EXPIRES_SOON
     except OSError as found:
-        port, error, status = None, found, exit_code(found)
+        port, error = None, found
+        if held is not None and _is_about_terms(found):
+            error, misfits = held.look_again(target, found)
+        status = exit_code(error)
+    if held is not None and port is not None:
+        misfits = held.rule.misfits(port)
+        status = ExitCode.POLICY if misfits else status
     return Finding(
         target,
         caller.expected(target),
@@ -211,4 +244,43 @@ def examine(caller: Caller, target: Target, patience: Patience) -> Finding:
         port,
         error,
         patience,
+        None if held is None else held.rule,
+        misfits,
     )
+
+
+def _is_about_terms(error: OSError) -> bool:
+    """Tell whether the two sides could not agree, and nothing else."""
+    return isinstance(error, HandshakeError) and not isinstance(
+        error, (VerificationError, NotTLSError)
+    )
+
+
+@dataclass(frozen=True)
+class Held:
+    """A rule, and how to find out who breaks it."""
+
+    rule: Rule
+    #: Calls without the rule.
+    lenient: Caller
+
+    def look_again(
+        self, target: Target, refusal: OSError
+    ) -> tuple[OSError, tuple[str, ...]]:
+        """Ask a server what it would have agreed to.
+
+        Args:
+            target: Whom.
+            refusal: What came of it under the rule.
+
+        Returns:
+            The error that counts, and where it does not keep to the rule.
+        """
+        try:
+            with self.lenient.call(target) as port:
+                pass
+        except VerificationError as error:
+            return error, ()  # That is wrong whatever the rule.
+        except OSError:
+            return refusal, ()
+        return refusal, self.rule.misfits(port)

@@ -14,6 +14,7 @@ from ..console import open_console, printable, show_hanging, show_json
 from ..data import SCHEMA, SessionData, session_data, subject_of
 from ..exit import SEVERITY, ExitCode
 from .finding import Finding, FindingData
+from .policies import words_of_certificate
 from .round import Round
 
 if TYPE_CHECKING:
@@ -106,18 +107,31 @@ def _from_worst(findings: Iterable[Finding]) -> list[Finding]:
 
 def _words(finding: Finding) -> Iterator[str]:
     """Say the same on one line: what there is, or why there is nothing."""
+    if finding.misfits:
+        assert finding.rule is not None
+        yield f"fails {finding.rule.name}: {'; '.join(finding.misfits)}"
+        if finding.port is None:
+            return
     if finding.port is None:
         yield str(finding.error) or type(finding.error).__name__
         return
     session = session_data(finding.port)
     yield session["version"]
-    group = session["group"] or "unknown group"
-    yield f"{group} (post-quantum)" if session["post_quantum"] else group
+    yield _exchange(session)
     yield session["alpn"] or "no ALPN"
     yield _days(finding.days_left)
     if finding.asks_for_certificate:
         yield "asks for a client certificate"
+    if finding.chain:
+        yield words_of_certificate(finding.chain)
     yield " <- ".join(map(_short, finding.chain))
+
+
+def _exchange(session: SessionData) -> str:
+    if session["group"] is None:
+        return "unknown group"
+    quantum = "" if session["post_quantum"] else "not "
+    return f"{session['group']} ({quantum}post-quantum)"
 
 
 def _days(days: int | None) -> str:

@@ -31,19 +31,22 @@ from ..data import (
 )
 from ..disk import File, write_all
 from ..exit import ExitCode, exit_code
+from ..told import MessageData, Told, message_data
 from .pipe import Pipe
 
 if TYPE_CHECKING:
+    from ...engine.trace import HandshakeMessage
     from ...ports.port import SSLPort
     from ..target import Target
 
-__all__ = ["ConnectedData", "EndedData", "command"]
+__all__ = ["ConnectedData", "EndedData", "ToldData", "command"]
 
 _EPILOG = """\b
 Examples:
   tlskit connect example.org
   printf 'GET / HTTP/1.0\\r\\n\\r\\n' | tlskit connect example.org > page
   tlskit connect --starttls smtp --crlf mail.example.org
+  tlskit connect --trace example.org < /dev/null
   tlskit connect --cert me.pem --key me.key --report api.example:8443"""
 _FILE = click.Path(dir_okay=False, path_type=Path)
 #: Bytes; a session has about two thousand.
@@ -59,6 +62,13 @@ class ConnectedData(TypedDict):
     port: int
     session: SessionData
     verification: VerificationData
+
+
+class ToldData(MessageData):
+    """``event`` is ``"message"``: one of the handshake, with ``--trace``."""
+
+    schema: int
+    event: str
 
 
 class EndedData(TypedDict):
@@ -108,6 +118,11 @@ class EndedData(TypedDict):
     help="Give up when nothing moves for so long.",
 )
 @click.option(
+    "--trace",
+    is_flag=True,
+    help="Tell of each message of the handshake, and each alert, on stderr.",
+)
+@click.option(
     "--report", is_flag=True, help="Tell all about the session on stderr."
 )
 @click.option(
@@ -130,6 +145,7 @@ def command(
     session: Path | None,
     crlf: bool,
     idle: float,
+    trace: bool,
     report: bool,
     as_json: bool,
 ) -> ExitCode:
@@ -147,19 +163,24 @@ def command(
     context.set_session_cache(cache)
     if keylog is not None:
         context.set_keylog(keylog)
+    notes = _Notes(as_json=as_json, full=report)
+    told = Told(notes.message)
+    if trace:
+        context.set_trace(told)
     context.seal()
     caller = Caller(
         context, starttls, name, timeout, alpn, proxy=proxy, identity=identity
     )
     target = caller.target(host)
-    notes = _Notes(as_json=as_json, full=report)
     try:
         port = caller.call(target)
     except OSError as error:
         # Not left to click, which takes a broken pipe for stdout's.
+        notes.told(told)
         notes.ended(0, 0, error)
         return exit_code(error)
     with port:
+        notes.told(told)
         notes.connected(target, port, caller.expected(target))
         pipe = Pipe(port, idle=idle, crlf=crlf)
         failure = pipe.run()
@@ -190,6 +211,23 @@ class _Notes:
         self._console = open_console(stderr=True)
         self._as_json = as_json
         self._full = full
+
+    def message(self, message: HandshakeMessage) -> None:
+        if self._as_json:
+            data = ToldData(
+                schema=SCHEMA, event="message", **message_data(message)
+            )
+            show_json(self._console, data, indent=None)
+            return
+        self._console.print(Text(printable(str(message))), soft_wrap=True)
+
+    def told(self, told: Told) -> None:
+        data = told.data
+        if data is not None and not self._as_json:
+            *_, messages, time = told.rows()
+            trips = f"{data['round_trips']} round trips"
+            words = f"handshake: {trips}, {messages[1]}; {time[1]}"
+            self._console.print(Text(words), soft_wrap=True)
 
     def connected(self, target: Target, port: SSLPort, expected: str) -> None:
         data = ConnectedData(

@@ -26,7 +26,6 @@ from ..calling import (
     crl_option,
     identify,
     trusting,
-    watch_messages,
 )
 from ..console import open_console, printable, show_json, show_rows
 from ..data import (
@@ -42,6 +41,7 @@ from ..data import (
 )
 from ..exit import ExitCode, exit_code, verdict_of
 from ..hints import hint_of
+from ..told import HandshakeData, Told
 from .policies import Opinion, OpinionData, opinions
 
 if TYPE_CHECKING:
@@ -86,6 +86,9 @@ class ExplainData(TypedDict):
     #: The sources of roots, and how many roots they hold.
     sources: list[str]
     roots: int
+    #: How the handshake went, or how far; null for a file, or if there was
+    #: none, or if this binding of OpenSSL can't tell.
+    handshake: HandshakeData | None
     #: What other policies would say; empty if no certificate was shown.
     policies: list[OpinionData]
 
@@ -140,13 +143,16 @@ def command(
     Which certificate, what was expected, what is there, since when, which
     roots were trusted, and what to do.  Then, what stricter and laxer
     policies would have said, to see what is the matter and what is not.
+    Where no certificate is in the way: what was offered, what was answered,
+    and who ended it.
 
     Instead of a server, it takes a file with a chain: PEM, the server's own
     certificate first; - is stdin.  Without --name, no name is expected of it.
     """
     context = trusting(ca, crl)
     identify(context, cert, key)
-    watch_messages(context)
+    told = Told()
+    told.listen(context)
     context.seal()
     caller = Caller(
         context,
@@ -166,9 +172,9 @@ def command(
     )
     console = open_console()
     if as_json:
-        show_json(console, _data(case, asked))
+        show_json(console, _data(case, asked, told))
     else:
-        _show(console, case, asked)
+        _show(console, case, asked, told)
     return case.status
 
 
@@ -229,7 +235,7 @@ def _policy(caller: Caller, identity: Identity | None) -> Policy:
     )
 
 
-def _data(case: _Case, asked: list[Opinion]) -> ExplainData:
+def _data(case: _Case, asked: list[Opinion], told: Told) -> ExplainData:
     identity, error = case.policy.identity, case.error
     return ExplainData(
         schema=SCHEMA,
@@ -244,6 +250,7 @@ def _data(case: _Case, asked: list[Opinion]) -> ExplainData:
         asks_for_certificate=case.asks_for_certificate,
         sources=[str(each.source) for each in case.policy.roots],
         roots=len(case.policy.ders),
+        handshake=told.data,
         policies=[each.data for each in asked],
     )
 
@@ -251,7 +258,9 @@ def _data(case: _Case, asked: list[Opinion]) -> ExplainData:
 # -- for people -------------------------------------------------------------
 
 
-def _show(console: Console, case: _Case, asked: list[Opinion]) -> None:
+def _show(
+    console: Console, case: _Case, asked: list[Opinion], told: Told
+) -> None:
     good = case.error is None
     verb = "is accepted" if good else "is refused"
     if not good and not case.presented:
@@ -265,6 +274,10 @@ def _show(console: Console, case: _Case, asked: list[Opinion]) -> None:
     )
     show_rows(console, _story(case))
     if not case.presented:
+        if told.messages:
+            console.print()
+            console.print(Text("how far the handshake came", "bold"))
+            show_rows(console, told.rows())
         return
     now = datetime.now(timezone.utc)
     for depth, each in enumerate(case.presented):
