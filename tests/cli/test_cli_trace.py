@@ -9,8 +9,8 @@ import pytest
 
 from tlskit import HandshakeMessage
 from tlskit.cli.connect import command as connecting
+from tlskit.cli.connect.told import HandshakeData, MessageData, Told
 from tlskit.cli.main import run
-from tlskit.cli.told import HandshakeData, MessageData, Told
 from tlskit.openssl import native
 
 from ..command import tlskit

@@ -31,8 +31,8 @@ from ..data import (
 )
 from ..disk import File, write_all
 from ..exit import ExitCode, exit_code
-from ..told import MessageData, Told, message_data
 from .pipe import Pipe
+from .told import MessageData, Told, message_data
 
 if TYPE_CHECKING:
     from ...engine.trace import HandshakeMessage

@@ -27,6 +27,7 @@ from ..calling import (
     identify,
     trusting,
 )
+from ..connect.told import HandshakeData, Told
 from ..console import open_console, printable, show_json, show_rows
 from ..data import (
     SCHEMA,
@@ -41,7 +42,6 @@ from ..data import (
 )
 from ..exit import ExitCode, exit_code, verdict_of
 from ..hints import hint_of
-from ..told import HandshakeData, Told
 from .policies import Opinion, OpinionData, opinions
 
 if TYPE_CHECKING:

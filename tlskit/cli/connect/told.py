@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypedDict
 
-from ..openssl import native
+from ...openssl import native
 
 if TYPE_CHECKING:
-    from ..context.sides import ClientContext
-    from ..engine.trace import HandshakeMessage
+    from ...context.sides import ClientContext
+    from ...engine.trace import HandshakeMessage
 
 __all__ = [
     "HandshakeData",
