@@ -180,6 +180,20 @@ def test_bad_kind(ca, kind, code):
     assert code == refusal(ca, kind, host).code
 
 
+@pytest.mark.parametrize("kind", BAD_KINDS)
+@pytest.mark.parametrize("host", [HOST, "127.0.0.1"])
+def test_the_kinds_can_be_parametrized_over_as_they_are(kind, host):
+    """Whoever trusts the CA refuses each, for a host and for an address."""
+    ca = CA()
+    below = ca.intermediate()
+    leaf = ca.issue_bad(kind, host)
+
+    with pytest.raises(tlskit.TLSError):
+        talk(client_of(ca), leaf, host)
+    talk(client_of(ca), ca.issue(host), host)
+    talk(client_of(ca), below.issue(host), host)
+
+
 @pytest.mark.parametrize("given", [False, True])
 def test_revoked(given):
     """The list names what was issued as revoked, and what else is given."""

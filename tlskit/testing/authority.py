@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +56,7 @@ class CA:
         self.key: Key = new_key(key_type) if key is None else key
         self.parent = parent
         self._made_revoked: list[x509.Certificate] = []
+        self._below: list[CA] = []
         subject = name_of(name)
         now = datetime.now(timezone.utc)
         self.certificate: x509.Certificate = sign(
@@ -95,6 +96,9 @@ class CA:
     def trust(self, context: Context) -> None:
         """Have *context* trust this CA.
 
+        If the CA has issued something as ``"revoked"`` until now, its
+        revocation list, and those of the CAs below it, are loaded as well.
+
         Args:
             context: A client's, or a server's.
 
@@ -104,6 +108,15 @@ class CA:
         from ..trust import VerifySource
 
         context.load_verify_source(VerifySource.pem(self.pem))
+        family = list(self._family())
+        if any(each._made_revoked for each in family):
+            context.load_crls(b"".join(each.crl() for each in family))
+
+    def _family(self) -> Iterator[CA]:
+        """Give this CA and those below it."""
+        yield self
+        for each in self._below:
+            yield from each._family()
 
     def intermediate(
         self, name: str = "tlskit test intermediate CA", **keywords: Any
@@ -117,7 +130,9 @@ class CA:
         Returns:
             The CA.
         """
-        return CA(name, parent=self, **keywords)
+        made = CA(name, parent=self, **keywords)
+        self._below.append(made)
+        return made
 
     def issue(
         self,
@@ -184,9 +199,10 @@ class CA:
         """Issue a certificate with one thing wrong.
 
         Args:
-            kind: One of ``BAD_KINDS``.  ``"ip-as-dns"`` is wrong for the
-                addresses among the names only; what is ``"revoked"`` is in
-                every later ``crl()``.
+            kind: One of ``BAD_KINDS``.  What is ``"revoked"`` is in every
+                later ``crl()``, and refused by contexts that ``trust()`` is
+                called for afterwards.  ``"ip-as-dns"`` is for the addresses
+                among the names, or else for 127.0.0.1.
             names: As for ``issue``.
 
         Raises:

@@ -81,7 +81,17 @@ def _no_san(ca: CA, names: Names) -> Leaf:
 
 
 def _ip_as_dns(ca: CA, names: Names) -> Leaf:
-    return ca.issue(*names, san=san(names, address=x509.DNSName))
+    # Without an address there would be nothing wrong.
+    given = names if any(map(_is_address, names)) else ("127.0.0.1",)
+    return ca.issue(*names, san=san(given, address=x509.DNSName))
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _missing_intermediate(ca: CA, names: Names) -> Leaf:
