@@ -6,7 +6,7 @@ import re
 
 from ..errors import TLSError, VerificationError
 
-__all__ = ["hint_of", "in_options", "story_of"]
+__all__ = ["hint_of", "in_options", "message_of", "story_of"]
 
 #: The library's words, and the command line's for the same.
 _WORDS = tuple(
@@ -69,8 +69,27 @@ def hint_of(error: BaseException) -> str:
     return in_options(error.hint) if isinstance(error, TLSError) else ""
 
 
+def message_of(error: BaseException) -> str:
+    """Say what went wrong in a line; the system's number says nothing."""
+    peer = getattr(error, "peer", None)
+    if (
+        isinstance(error, ConnectionRefusedError)
+        and getattr(error, "phase", None) == "connect"
+        and peer is not None
+    ):
+        return f"connection refused: nothing listens on {peer}"
+    if (
+        isinstance(error, OSError)
+        and error.errno is not None
+        and error.strerror
+        and not isinstance(error, TLSError)
+    ):
+        return error.strerror
+    return str(error) or type(error).__name__
+
+
 def story_of(error: BaseException) -> str:
     """Tell all that there is to tell of *error*, in lines."""
-    words = str(error) or type(error).__name__
+    words = message_of(error)
     advice = error.advice if isinstance(error, VerificationError) else ()
     return "\n".join(filter(None, (words, *advice, hint_of(error))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
 
 import click
@@ -49,6 +50,30 @@ class _Commands(click.Group):
         command: click.Command = module.command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """See ``click.Group``; what looks like a command is suggested."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = get_close_matches(args[0].lower(), _COMMANDS, n=1)
+            if not near or "Did you mean" in error.message:
+                raise
+            raise click.UsageError(
+                f"{error.message}  Did you mean {near[0]!r}?", ctx
+            ) from None
+
+
+def _show_manual(
+    ctx: click.Context, _option: click.Parameter, wanted: bool
+) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from .manual.page import manual
+
+        click.echo(manual(group))
+        ctx.exit()
+
 
 @click.group(
     "tlskit",
@@ -57,7 +82,17 @@ class _Commands(click.Group):
     epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.version_option(
+    __version__, "-V", "--version", message="%(prog)s %(version)s"
+)
+@click.option(
+    "--man",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_manual,
+    help="Print the manual page, for man(1), and exit.",
+)
 @click.pass_context
 def group(context: click.Context) -> None:
     """TLS you can see: try it, serve it, and find out what is wrong.

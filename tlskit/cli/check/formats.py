@@ -13,6 +13,7 @@ from rich.text import Text
 from ..console import open_console, printable, show_hanging, show_json
 from ..data import SCHEMA, SessionData, session_data, subject_of
 from ..exit import SEVERITY, ExitCode
+from ..hints import message_of
 from .finding import Finding, FindingData
 from .policies import words_of_certificate
 from .round import Round
@@ -113,7 +114,8 @@ def _words(finding: Finding) -> Iterator[str]:
         if finding.port is None:
             return
     if finding.port is None:
-        yield str(finding.error) or type(finding.error).__name__
+        assert finding.error is not None
+        yield message_of(finding.error)
         return
     session = session_data(finding.port)
     yield session["version"]

@@ -41,7 +41,7 @@ from ..data import (
     session_data,
 )
 from ..exit import ExitCode, exit_code, verdict_of
-from ..hints import hint_of
+from ..hints import hint_of, message_of
 from .policies import Opinion, OpinionData, opinions
 
 if TYPE_CHECKING:
@@ -310,7 +310,7 @@ def _story(case: _Case) -> Iterator[tuple[str, str]]:
         )
         yield "trusted", _trusted(case.policy)
         return
-    yield "because", str(error) or type(error).__name__
+    yield "because", message_of(error)
     if isinstance(error, VerificationError):
         for line in error.advice:
             label, _, text = line.partition(": ")
