@@ -170,7 +170,7 @@ class Record(Answers):
         #: ... and the same once the server has resumed it.
         self.earlier: Session | None = None
         #: What was told of pre-shared keys.
-        self.keys = KeyAnswers()
+        self.keys: KeyAnswers = KeyAnswers()
         #: Whether the server has asked for a certificate of ours, got none,
         #: and sent nothing since.
         self.unanswered: bool = False
@@ -179,7 +179,7 @@ class Record(Answers):
         #: What is wrong with a stapled response, where that is tolerated.
         self.staple_error: VerificationError | None = None
         #: What this side's alert would have to be sealed with.
-        self.last_words = LastWords(server_side=server_side)
+        self.last_words: LastWords = LastWords(server_side=server_side)
 
     @property
     def to_prove(self) -> Identity | None:

@@ -207,7 +207,7 @@ class Engine(Asking):
             )
         self._connection = SSL.Connection(built._pyopenssl, None)
         self._connection.set_app_data(self.record)
-        self.direct = (
+        self.direct: native.DirectIO | None = (
             native.DirectIO(self._connection)
             if native.has("direct-io")
             else None

@@ -87,6 +87,8 @@ class Driver(Lane):
             of the tree's own.
     """
 
+    closed: bool
+
     def __init__(
         self,
         engine: Engine,

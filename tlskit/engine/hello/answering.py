@@ -41,7 +41,7 @@ class Answers:
         #: The names of the hooks that have something to say.
         self.used: frozenset[str] = built.hooks
         #: What a client says first.
-        self.greeting = Greeting(waits=False)
+        self.greeting: Greeting = Greeting(waits=False)
         #: Whether that was an ACME server's question, which was answered.
         self.challenge: bool = False
         #: What a hook raised, or what refused on its behalf.

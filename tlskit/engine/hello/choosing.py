@@ -28,9 +28,9 @@ class Greeting:
 
     def __init__(self, *, waits: bool) -> None:
         #: Whether what comes in is held back.
-        self.waits = waits
+        self.waits: bool = waits
         #: Whether there is nothing more to be collected.
-        self.done = False
+        self.done: bool = False
         #: The message, if it was one.
         self.raw: bytes | None = None
         self._held = bytearray()

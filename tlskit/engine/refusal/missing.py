@@ -123,7 +123,7 @@ class Errand:
         self._policy = policy
         self.rules = rules
         #: Whether nothing more is to be waited for.
-        self.over = False
+        self.over: bool = False
         #: The path to a trusted certificate, if one was found.
         self.path: tuple[bytes, ...] = ()
         #: What is wrong with a path that was completed.

@@ -74,9 +74,9 @@ class DirectIO:
         self.alert: int | None = None
         self._clean = False  # Nothing fed is left, not even half a record.
         #: Whether a read would only ask to be fed.
-        self.hungry = False
+        self.hungry: bool = False
         #: Whether reading has made ciphertext that is to go out.
-        self.owes = False
+        self.owes: bool = False
 
     def feed(self, data: bytes | bytearray | memoryview) -> None:
         """Take ciphertext."""
