@@ -24,6 +24,9 @@ from tlskit.testing import CA, Leaf
 from tlskit.verify.identity import Identity
 from tlskit.x509.pkcs12 import load_pkcs12
 
+from .verbs import seeds as _verb_seeds
+from .verbs import verbs
+
 __all__ = ["SEEDS", "TARGETS"]
 
 #: OpenSSL's own limit on a server name is 255 bytes.
@@ -273,6 +276,7 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = MappingProxyType(
         "pkcs12": pkcs12_file,
         "proxy": proxy,
         "sessions": sessions,
+        "verbs": verbs,
     }
 )
 
@@ -403,5 +407,6 @@ SEEDS: Mapping[str, Callable[[], Iterator[bytes]]] = MappingProxyType(
         "pkcs12": _pkcs12_seeds,
         "proxy": _proxy_seeds,
         "sessions": _session_seeds,
+        "verbs": _verb_seeds,
     }
 )

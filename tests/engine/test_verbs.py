@@ -1,0 +1,79 @@
+"""Two engines driven by verbs in any order; the fuzz target, for a moment."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from fuzz import plain, verbs
+from tlskit.engine import engine
+
+SEEDS = list(verbs.seeds())
+
+
+def test_seeds() -> None:
+    """What always holds does so in ordinary conversations."""
+    for seed in SEEDS:
+        verbs.verbs(seed)
+
+
+def test_anything() -> None:
+    """And in conversations that are not ordinary, the same in each run."""
+    chance = random.Random(15)
+    for _ in range(300):
+        verbs.verbs(plain.mutated(chance, SEEDS))
+
+
+def try_all() -> None:
+    """Try every seed."""
+    for seed in SEEDS:
+        verbs.verbs(seed)
+
+
+def test_target_sees_who_is_verified(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would see a stranger verified."""
+    settle = engine.settle
+    monkeypatch.setattr(
+        engine,
+        "settle",
+        lambda *about: replace(settle(*about), peer_verified=True),
+    )
+
+    with pytest.raises(AssertionError, match="is verified"):
+        try_all()
+
+
+def test_target_sees_who_is_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would see a client who has nothing of what is demanded."""
+    settle = engine.settle
+    monkeypatch.setattr(
+        engine,
+        "settle",
+        lambda link, record: replace(
+            settle(link, record), peer_verified=not record.server_side
+        ),
+    )
+
+    with pytest.raises(AssertionError, match="let in"):
+        try_all()
+
+
+def test_target_sees_what_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would see bytes changed, and an end that nobody has told."""
+    read_into = engine.Engine.read_into
+
+    def change(self: engine.Engine, buffer: bytearray) -> int | None:
+        size = read_into(self, buffer)
+        if size:
+            buffer[0] ^= 1
+        return size
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine.Engine, "read_into", change)
+        with pytest.raises(AssertionError, match="not what was sent"):
+            try_all()
+    monkeypatch.setattr(engine.Engine, "read_into", lambda *_: 0)
+    with pytest.raises(AssertionError, match="an end that nobody"):
+        try_all()
