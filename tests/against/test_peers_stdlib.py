@@ -115,14 +115,15 @@ def test_we_connect(vault: Vault, version: str, kind: str) -> None:
         assert port.peer_verified
 
 
-@pytest.mark.skipif(
-    not socket.has_dualstack_ipv6(), reason="there is no IPv6 here"
-)
 @pytest.mark.parametrize("address", ["::1", "[::1]"])
 def test_ipv6(vault: Vault, address: str) -> None:
     """An IPv6 address is connected to, and checked against the SANs."""
     context = server_context(vault.leaf())
-    with tlskit.listen(hostname="::1", context=context) as listener:
+    try:
+        listener = tlskit.listen(hostname="::1", context=context)
+    except OSError:
+        pytest.skip("needs IPv6")
+    with listener:
         task = Task(listener.accept, PATIENCE)
         with tlskit.connect(
             address, listener.port, client_context(vault), timeout=PATIENCE

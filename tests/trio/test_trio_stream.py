@@ -667,9 +667,11 @@ def test_time_on_the_face_of_trio() -> None:
     """The port's own time-out is a TimeoutError there, too."""
 
     async def main() -> None:
-        left, right = await over_memory(timeout=0.05)
+        left, right = await over_memory()
+        left.timeout = 0.05
         with pytest.raises(TimeoutError, match="sent nothing"):
             await left.receive_some()
+        left.timeout = None
         left.write(b"x")
         left.flush()
         await both((left, right))
