@@ -1,4 +1,4 @@
-"""Find certificates, keys, requests and lists in bytes, PEM or DER."""
+"""Find certificates, keys, requests, lists and responses in bytes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.types import (
     PublicKeyTypes,
 )
 from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
+from cryptography.x509 import ocsp
 
 from ..errors import CredentialError
 from ..x509 import pem
@@ -61,6 +62,7 @@ Thing: TypeAlias = (
     x509.Certificate
     | x509.CertificateSigningRequest
     | x509.CertificateRevocationList
+    | ocsp.OCSPResponse
     | PrivateKeyTypes
     | PublicKeyTypes
     | Locked
@@ -140,6 +142,10 @@ def _revocations(der: bytes) -> list[Thing]:
     return [x509.load_der_x509_crl(der)]
 
 
+def _response(der: bytes) -> list[Thing]:
+    return [ocsp.load_der_ocsp_response(der)]
+
+
 def _public_key(der: bytes) -> list[Thing]:
     return [serialization.load_der_public_key(der)]
 
@@ -154,6 +160,7 @@ _BLOCKS: dict[str, Callable[[bytes], list[Thing]]] = {
     "CERTIFICATE REQUEST": _request,
     "NEW CERTIFICATE REQUEST": _request,
     "X509 CRL": _revocations,
+    "OCSP RESPONSE": _response,
     "PUBLIC KEY": _public_key,
     "PKCS7": _pkcs7,
     "CMS": _pkcs7,
@@ -165,7 +172,14 @@ _BLOCKS: dict[str, Callable[[bytes], list[Thing]]] = {
 
 def _from_der(data: bytes, name: str, password: bytes | None) -> list[Thing]:
     """Try what it could be; none of the forms can be mistaken for another."""
-    for load in (_certificate, _request, _revocations, _public_key, _pkcs7):
+    for load in (
+        _certificate,
+        _request,
+        _revocations,
+        _public_key,
+        _pkcs7,
+        _response,
+    ):
         try:
             return load(data)
         except _MALFORMED:
@@ -182,8 +196,9 @@ def _from_der(data: bytes, name: str, password: bytes | None) -> list[Thing]:
     )
     if isinstance(key, Unreadable):
         raise CredentialError(
-            f"{name} holds no certificate, key, request, revocation list or "
-            f"PKCS#12 that can be read, neither as PEM nor as DER",
+            f"{name} holds no certificate, key, request, revocation list, "
+            f"OCSP response or PKCS#12 that can be read, neither as PEM nor "
+            f"as DER",
             code="nothing-known",
             hint="PEM has lines such as -----BEGIN CERTIFICATE-----",
         )

@@ -23,6 +23,7 @@ from .objects import (
     RequestObject,
     RevocationObject,
 )
+from .responses import AnswerData, ResponseObject
 
 __all__ = ["command"]
 
@@ -67,7 +68,7 @@ def command(
     ask_password: bool,
     timeout: float,
 ) -> ExitCode:
-    """Show certificates, keys, requests, CRLs and PKCS#12 files.
+    """Show certificates, keys, requests, CRLs, OCSP responses and PKCS#12.
 
     X is a file (PEM or DER, which is found out), - for standard input, or a
     server as HOST or HOST:PORT, whose chain is fetched and shown without
@@ -127,7 +128,12 @@ def _show_short(console: Console, found: Inspection) -> None:
 
 
 def _key_of(each: Described) -> KeyData | None:
-    if each["kind"] in ("revocation-list", "other", "unreadable"):
+    if each["kind"] in (
+        "revocation-list",
+        "ocsp-response",
+        "other",
+        "unreadable",
+    ):
         return None
     return each["key"]  # type: ignore[typeddict-item]
 
@@ -150,6 +156,10 @@ def _summary(each: Described) -> Iterator[str]:
     elif each["kind"] == "revocation-list":
         yield f"{each['revoked_count']} revoked"
         yield f"until {each['next_update'] or 'no given time'}"
+    elif each["kind"] == "ocsp-response":
+        for answer in each["answers"]:
+            yield f"{answer['serial']} {answer['status']}"
+            yield f"until {answer['next_update'] or 'no given time'}"
 
 
 # -- text -------------------------------------------------------------------
@@ -196,6 +206,8 @@ def _title(each: Described) -> str:
         return f"request: {each['subject'] or '(nameless)'}"
     if each["kind"] == "revocation-list":
         return f"revocation list: {each['issuer']}"
+    if each["kind"] == "ocsp-response":
+        return f"OCSP response: {each['response_status']}"
     if "label" in each:
         return f"{each['kind']}: {each['label']}"
     words = each["kind"].replace("-", " ")
@@ -211,6 +223,8 @@ def _rows(each: Described, data: InspectData) -> Rows:
         yield from _request_rows(each)
     elif each["kind"] == "revocation-list":
         yield from _revocation_rows(each)
+    elif each["kind"] == "ocsp-response":
+        yield from _response_rows(each)
     elif "fits" in each:
         yield from _key_rows(each, data)
     elif each["kind"] == "unreadable":
@@ -279,6 +293,28 @@ def _revocation_rows(each: RevocationObject) -> Rows:
     yield "revoked", str(each["revoked_count"])
     if each["revoked"]:
         yield "serials", _listed(each["revoked"], each["revoked_count"])
+
+
+def _response_rows(each: ResponseObject) -> Rows:
+    if each["responder"] is not None:
+        yield "responder", each["responder"]
+        yield "produced", each["produced_at"] or ""
+        yield "signature", f"{each['signature']}, not verified"
+    for answer in each["answers"]:
+        yield "serial", answer["serial"]
+        yield "status", _status_words(answer)
+        end = answer["next_update"] or "no given time"
+        stale = ", OUT OF DATE" if answer["stale"] else ""
+        yield "valid", f"{answer['this_update']} to {end}{stale}"
+
+
+def _status_words(answer: AnswerData) -> str:
+    words = [answer["status"]]
+    if answer["revoked_at"] is not None:
+        words.append(f"on {answer['revoked_at']}")
+    if answer["reason"] is not None:
+        words.append(f"({answer['reason']})")
+    return " ".join(words)
 
 
 def _key_rows(each: KeyObject, data: InspectData) -> Rows:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.types import (
     PrivateKeyTypes,
     PublicKeyTypes,
 )
+from cryptography.x509 import ocsp
 
 from ...x509.glimpse import shown
 from ..data import SCHEMA
@@ -29,6 +30,7 @@ from .objects import (
     request_object,
     revocation_object,
 )
+from .responses import ResponseObject, response_object
 
 __all__ = ["InspectData", "Inspection", "OriginData", "inspected"]
 
@@ -39,6 +41,7 @@ Described = (
     | KeyObject
     | RequestObject
     | RevocationObject
+    | ResponseObject
     | OtherObject
 )
 
@@ -81,9 +84,9 @@ class _Pile:
         default_factory=list
     )
     keys: list[KeyObject] = field(default_factory=list)
-    others: list[RequestObject | RevocationObject | OtherObject] = field(
-        default_factory=list
-    )
+    others: list[
+        RequestObject | RevocationObject | ResponseObject | OtherObject
+    ] = field(default_factory=list)
 
     def add(self, thing: Thing, source: str) -> None:
         """Describe one object, however broken it is."""
@@ -101,6 +104,12 @@ class _Pile:
             self._keep(
                 lambda: revocation_object(thing, source, self.now),
                 "X509 CRL",
+                source,
+            )
+        elif isinstance(thing, ocsp.OCSPResponse):
+            self._keep(
+                lambda: response_object(thing, source, self.now),
+                "OCSP RESPONSE",
                 source,
             )
         elif isinstance(thing, Unreadable):
@@ -137,7 +146,9 @@ class _Pile:
 
     def _keep(
         self,
-        describe: Callable[[], RequestObject | RevocationObject],
+        describe: Callable[
+            [], RequestObject | RevocationObject | ResponseObject
+        ],
         label: str,
         source: str,
     ) -> None:
@@ -301,3 +312,16 @@ def _remarks(objects: list[Described]) -> Iterator[str]:
             yield f"{subject} is {each['validity'].replace('-', ' ')}"
         elif each["kind"] == "revocation-list" and each["stale"]:
             yield f"the revocation list of {each['issuer']} is out of date"
+        elif each["kind"] == "ocsp-response":
+            yield from _remarks_on(each)
+
+
+def _remarks_on(response: ResponseObject) -> Iterator[str]:
+    if response["response_status"] != "successful":
+        words = response["response_status"].replace("-", " ")
+        yield f"the OCSP response has no answer: {words}"
+    for answer in response["answers"]:
+        if answer["stale"]:
+            yield f"the OCSP response about {answer['serial']} is out of date"
+        if answer["status"] != "good":
+            yield f"{answer['serial']} is {answer['status']}, says OCSP"

@@ -30,6 +30,7 @@ __all__ = [
     "OtherObject",
     "RequestObject",
     "RevocationObject",
+    "algorithm_name",
     "certificate_object",
     "key_data",
     "request_object",
@@ -217,7 +218,11 @@ def _algorithm(
     | x509.CertificateSigningRequest
     | x509.CertificateRevocationList,
 ) -> str:
-    identifier = signed.signature_algorithm_oid
+    return algorithm_name(signed.signature_algorithm_oid)
+
+
+def algorithm_name(identifier: x509.ObjectIdentifier) -> str:
+    """Name a signature algorithm, or give its number."""
     return _ALGORITHMS.get(identifier, identifier.dotted_string)
 
 
