@@ -53,6 +53,7 @@ LONG = (
     "test_cli_*.py",
     "test_cli.py",
     "test_acme_orders.py",
+    "test_aio_waiting.py",
     "test_crowd.py",
     "test_examples.py",
     "test_haproxy.py",
