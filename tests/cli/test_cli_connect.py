@@ -435,6 +435,52 @@ def test_session(vault, good, tmp_path):
     assert path.read_bytes() != b"damaged"
 
 
+def writable_by_others(path):
+    """Let anybody write it."""
+    path.chmod(0o606)
+
+
+def by_a_link(path):
+    """Put a link in its place."""
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to(path.with_name("elsewhere"))
+
+
+def a_fifo(path):
+    """Put a FIFO in its place."""
+    path.unlink()
+    os.mkfifo(path)
+
+
+def of_others(path):
+    """Give it away."""
+    if os.geteuid():
+        pytest.skip("only root can give a file away")
+    os.chown(path, 65534, 65534)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (writable_by_others, "others may write"),
+        (by_a_link, "symbolic link"),
+        (a_fifo, "no regular file"),
+        (of_others, "another user"),
+    ],
+)
+def test_session_of_others(vault, good, tmp_path, change, why):
+    """Who can write the file would decide who is verified: not taken."""
+    path = tmp_path / "session"
+    target = (f"localhost:{good}", "--ca", vault.roots)
+    assert 0 == talk(b"hello\n", *target, "--session", str(path))[0]
+    change(path)
+
+    status, out, err = talk(b"hello\n", *target, "--session", str(path))
+
+    assert (1, b"") == (status, out)
+    assert why.encode() in err
+
+
 def test_session_that_can_not_be(vault, good, tmp_path):
     """What can't be read is said, and what can't work is refused."""
     target = (f"localhost:{good}", "--ca", vault.roots)

@@ -3,36 +3,54 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from fuzz import plain, verbs
 from tlskit.engine import engine
 
-SEEDS = list(verbs.seeds())
+from ..checkout import ROOT, load
 
 
-def test_seeds() -> None:
-    """What always holds does so in ordinary conversations."""
-    for seed in SEEDS:
-        verbs.verbs(seed)
+@pytest.fixture(scope="module")
+def fuzz() -> Any:
+    """The package of fuzz targets."""
+    load("fuzz", ROOT / "fuzz" / "__init__.py", package=True)
+    from fuzz import plain, verbs
+
+    return plain, verbs
 
 
-def test_anything() -> None:
-    """And in conversations that are not ordinary, the same in each run."""
-    chance = random.Random(15)
-    for _ in range(300):
-        verbs.verbs(plain.mutated(chance, SEEDS))
-
-
-def try_all() -> None:
+@pytest.fixture
+def try_all(fuzz: Any) -> Callable[[], None]:
     """Try every seed."""
-    for seed in SEEDS:
-        verbs.verbs(seed)
+    _, verbs = fuzz
+
+    def run() -> None:
+        for seed in verbs.seeds():
+            verbs.verbs(seed)
+
+    return run
 
 
-def test_target_sees_who_is_verified(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_seeds(try_all: Callable[[], None]) -> None:
+    """What always holds does so in ordinary conversations."""
+    try_all()
+
+
+def test_anything(fuzz: Any) -> None:
+    """And in conversations that are not ordinary, the same in each run."""
+    plain, verbs = fuzz
+    chance, seeds = random.Random(15), list(verbs.seeds())
+    for _ in range(300):
+        verbs.verbs(plain.mutated(chance, seeds))
+
+
+def test_target_sees_who_is_verified(
+    monkeypatch: pytest.MonkeyPatch, try_all: Callable[[], None]
+) -> None:
     """It would see a stranger verified."""
     settle = engine.settle
     monkeypatch.setattr(
@@ -45,7 +63,9 @@ def test_target_sees_who_is_verified(monkeypatch: pytest.MonkeyPatch) -> None:
         try_all()
 
 
-def test_target_sees_who_is_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_target_sees_who_is_let_in(
+    monkeypatch: pytest.MonkeyPatch, try_all: Callable[[], None]
+) -> None:
     """It would see a client who has nothing of what is demanded."""
     settle = engine.settle
     monkeypatch.setattr(
@@ -60,7 +80,9 @@ def test_target_sees_who_is_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
         try_all()
 
 
-def test_target_sees_what_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_target_sees_what_is_not_sent(
+    monkeypatch: pytest.MonkeyPatch, try_all: Callable[[], None]
+) -> None:
     """It would see bytes changed, and an end that nobody has told."""
     read_into = engine.Engine.read_into
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import stat
 from collections.abc import Callable
 from typing import Union
 
 from ..errors import ConfigurationError
 from ..tools.forks import ForkLock
+from ..tools.owned import open_own
 from ..x509.sources import path_of
 
 __all__ = ["KeylogTarget", "keylog_writer"]
@@ -20,10 +20,6 @@ KeylogTarget = Union[
 
 #: The variable that browsers and curl honour; only when asked for by name.
 _VARIABLE = "SSLKEYLOGFILE"
-
-
-#: Follow no link, and wait for no reader of a FIFO.
-_CAREFUL = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 class _File:
@@ -39,17 +35,9 @@ class _File:
             self._append(line.encode("ascii") + b"\n")
 
     def _append(self, data: bytes) -> None:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _CAREFUL
-        descriptor = os.open(self._path, flags, 0o600)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        descriptor = open_own(self._path, flags, tidy=True)
         try:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode):
-                raise OSError("it is no regular file")
-            if hasattr(os, "geteuid"):  # pragma: no branch - Windows
-                if found.st_uid != os.geteuid():
-                    raise OSError("it belongs to another user")
-                if found.st_mode & 0o077:
-                    os.fchmod(descriptor, 0o600)
             os.write(descriptor, data)
         finally:
             os.close(descriptor)

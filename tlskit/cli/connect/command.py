@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
@@ -10,6 +11,7 @@ import click
 from rich.text import Text
 
 from ...policy.sessions import SessionCache
+from ...tools.owned import open_own
 from ..calling import (
     Amount,
     Caller,
@@ -195,12 +197,16 @@ def _recalled(path: Path | None) -> SessionCache | None:
     if path is None:
         return None
     cache = SessionCache()
-    if path.exists():
-        try:
-            with path.open("rb") as file:
-                cache.load(file.read(_MOST_SESSIONS))
-        except OSError as error:
-            raise click.BadParameter(f"can't read {path}: {error}") from None
+    try:
+        # Who can write it decides who is verified.
+        with os.fdopen(open_own(str(path), os.O_RDONLY), "rb") as file:
+            cache.load(file.read(_MOST_SESSIONS))
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise click.BadParameter(
+            f"can't read sessions from {path}: {error}"
+        ) from None
     return cache
 
 
