@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
 import tlskit
@@ -148,3 +150,23 @@ def test_a_write_judges_too(ca: CA) -> None:
 
     assert State.FAILED is client.state
     assert b"" == bytes(client.outgoing())
+
+
+def test_ticket_does_not_spare_the_certificate(ca: CA) -> None:
+    """A server that would resume when it renegotiates shows what it has."""
+    first, second = ca.issue(HOST), ca.issue(HOST)
+    client, server = meeting(ca, tlskit.ClientContext("tls12"), first)
+    connection = server._connection
+    connection.use_certificate(second.certificate)
+    connection.use_privatekey(second.key)
+    connection.renegotiate()
+    connection.do_handshake()
+    for _ in range(4):
+        move(server, client)
+        read(client)
+        move(client, server)
+        with suppress(tlskit.StreamError):
+            read(server)
+
+    assert 1 == connection.total_renegotiations()
+    assert second.certificate == client.facts.peer_certificate

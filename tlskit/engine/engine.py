@@ -532,6 +532,10 @@ class Engine(Asking):
         else:
             self.facts = finished(self._connection, self._foreseen)
         self.record.last_words.forget()
+        if not self.server_side and self.facts.version < _TLS_1_3:
+            # A server that renegotiates is to show its certificate again, and
+            # not to resume by the ticket that it has just given.
+            self._connection.set_options(NO_TICKET)
         self._old_finished = self._connection.get_peer_finished()
         self.state = State.OPEN
         self._look_around()
