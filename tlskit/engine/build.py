@@ -34,6 +34,7 @@ _DHE_CIPHERS = "DHE+AESGCM:DHE+CHACHA20"
 _OLD_CIPHERS = "ECDHE+AES:DHE+AES:@SECLEVEL=0"
 
 _PARTIAL_WRITE = 0x1
+_NO_RENEGOTIATION = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,9 @@ def build(
     if settings.trace is not None:
         native.set_message_function(context, on_message, callbacks.on_failure)
     context.set_options(
-        SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE
+        SSL.OP_NO_COMPRESSION
+        | SSL.OP_CIPHER_SERVER_PREFERENCE
+        | (_NO_RENEGOTIATION if settings.no_renegotiation else 0)
     )
     context.clear_mode(_PARTIAL_WRITE)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)

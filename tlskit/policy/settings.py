@@ -158,6 +158,9 @@ class Settings:
     #: None for that of the peer's side.
     purpose: Purpose | None = None
     allow_truncation: bool = False
+    #: Whether a peer that wishes to renegotiate (TLS 1.2) is refused, and a
+    #: server does not ask for it either.
+    no_renegotiation: bool = False
     ciphers: str | None = None
     ciphersuites: str | None = None
     groups: tuple[str, ...] = ()

@@ -7,20 +7,26 @@ the cause, and its explanation in the text.
 
 from __future__ import annotations
 
+import os
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from ..errors import (
     ClosedError,
+    ConfigurationError,
+    SealedError,
     TLSError,
     TruncatedError,
+    UnsupportedError,
     VerificationError,
     WantReadError,
     WantWriteError,
 )
 from ..errors.codes import VerifyReason
 
-__all__ = ["as_ssl_error"]
+__all__ = ["as_ssl_error", "loading"]
 
 _SSL_ROUTINES = "SSL routines: "
 
@@ -64,6 +70,8 @@ _CLASSES: tuple[tuple[type[TLSError], _Kind], ...] = (
         ),
     ),
 )
+#: OpenSSL's reasons that programs look for, by our codes.
+_REASONS = {"key-mismatch": "KEY_VALUES_MISMATCH"}
 #: Errors whose class says too little.
 _CODES = {"closed-in-handshake": _END_OF_FILE}
 
@@ -86,6 +94,28 @@ def as_ssl_error(error: Exception) -> ssl.SSLError:
     return made
 
 
+@contextmanager
+def loading() -> Iterator[None]:
+    """Raise what ``ssl`` does for what can't be loaded or set.
+
+    Raises:
+        OSError: There is no such file, or it can't be read; of the class that
+            belongs to its number.
+        ssl.SSLError: It holds something else.
+        SealedError: The context is sealed.
+        UnsupportedError: That can't be had here.
+    """
+    try:
+        yield
+    except (SealedError, UnsupportedError):
+        raise
+    except ConfigurationError as error:
+        number = error.errno
+        if number is None:
+            raise as_ssl_error(error) from error
+        raise OSError(number, os.strerror(number), error.filename) from error
+
+
 def _kind(error: Exception) -> _Kind:
     code = getattr(error, "code", None)
     if isinstance(error, TLSError) and code in _CODES:
@@ -105,7 +135,7 @@ def _reason(error: Exception) -> str:
         for entry in error.library_errors
         if entry.startswith(_SSL_ROUTINES)
     )
-    words = next(reasons, error.code)
+    words = next(reasons, _REASONS.get(error.code, error.code))
     return words.upper().replace(" ", "_").replace("-", "_")
 
 

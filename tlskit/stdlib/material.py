@@ -11,6 +11,7 @@ import os
 import ssl
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..context.context import Context
@@ -22,6 +23,7 @@ from ..trust import Roots, VerifySource, load_default_roots
 from ..x509.credentials import CertificateChain, PrivateKey
 from ..x509.reading import readable
 from .certificate import certificate_dict
+from .errors import loading
 from .originals import ContextBeneath
 
 if TYPE_CHECKING:
@@ -55,9 +57,15 @@ class Material(ContextBeneath):
     # -- ciphers and groups -------------------------------------------------
 
     def set_ciphers(self, cipherlist: str, /) -> None:
-        """Choose the cipher suites of TLS 1.2 and before."""
+        """Choose the cipher suites of TLS 1.2 and before.
+
+        Raises:
+            ssl.SSLError: OpenSSL knows none of these.
+            SealedError: The tlskit context is sealed.
+        """
         if cipherlist != self._settings.ciphers:
-            self._tlskit.set_ciphers(cipherlist)
+            with loading():
+                self._tlskit.set_ciphers(cipherlist)
 
     def get_ciphers(self) -> list[Any]:
         """Describe the cipher suites, the preferred first."""
@@ -93,9 +101,17 @@ class Material(ContextBeneath):
         """Present a certificate; the key may be in the same file.
 
         Raises:
-            CredentialError: The files are broken, don't fit, or need a
+            OSError: A file can't be read.
+            ssl.SSLError: The files are broken, don't fit, or need a
                 password.  Nobody is asked for it on a terminal.
+            SealedError: The tlskit context is sealed.
         """
+        with loading():
+            self._load_pair(certfile, keyfile, password)
+
+    def _load_pair(
+        self, certfile: _Path, keyfile: _Path | None, password: _Password
+    ) -> None:
         chain = CertificateChain.load(os.fsdecode(certfile))
         key = PrivateKey.load(
             os.fsdecode(certfile if keyfile is None else keyfile),
@@ -116,14 +132,29 @@ class Material(ContextBeneath):
     ) -> None:
         """Trust more roots; those that are trusted already are harmless.
 
+        Revocation lists among them count where ``verify_flags`` say so.
+
         Raises:
-            TrustSourceError: One can't be read.
+            OSError: A file can't be read.
+            ssl.SSLError: There is nothing of that kind in it.
+            SealedError: The tlskit context is sealed.
         """
         if cafile is None and capath is None and cadata is None:
             raise TypeError("cafile, capath and cadata cannot be all omitted")
+        with loading():
+            self._load_locations(cafile, capath, cadata)
+
+    def _load_locations(
+        self,
+        cafile: _Path | None,
+        capath: _Path | None,
+        cadata: str | Buffer | None,
+    ) -> None:
         sources = []
         if cafile is not None:
-            sources.append(VerifySource.file(os.fsdecode(cafile)))
+            path = os.fsdecode(cafile)
+            if self._load_lists(Path(path)):
+                sources.append(VerifySource.file(path))
         if capath is not None:
             sources.append(VerifySource.directory(os.fsdecode(capath)))
         if isinstance(cadata, str):
@@ -131,6 +162,20 @@ class Material(ContextBeneath):
         elif cadata is not None:
             sources += map(VerifySource.pem, _split_der(bytes(cadata)))
         self._trust(source.load() for source in sources)
+
+    def _load_lists(self, path: Path) -> bool:
+        """Load the revocation lists in a file; say if it has certificates."""
+        try:
+            data = path.read_bytes()
+        except OSError:
+            return True  # Who reads the certificates has the words.
+        if b"-----BEGIN X509 CRL-----" not in data:
+            return True
+        # What ssl checks is said by its flags.
+        check = self._settings.revocation_check
+        self._tlskit.load_crls(data)
+        self._tlskit._change(revocation_check=check)
+        return b"CERTIFICATE-----" in data
 
     def set_default_verify_paths(self) -> None:
         """Trust the default sources."""
@@ -170,7 +215,8 @@ class Material(ContextBeneath):
     def cert_store_stats(self) -> dict[str, int]:
         """Count the roots that are loaded."""
         count = len(self._settings.root_ders)
-        return {"x509": count, "crl": 0, "x509_ca": count}
+        lists = len(self._settings.crls)
+        return {"x509": count, "crl": lists, "x509_ca": count}
 
 
 def _known_ciphers() -> dict[str, dict[str, Any]]:

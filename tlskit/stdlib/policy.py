@@ -22,7 +22,7 @@ from typing import Any
 from ..context.sides import ClientContext, ServerContext
 from ..errors import ConfigurationError, UnsupportedError
 from ..openssl.protocols import Protocol, TLSVersion
-from ..policy.settings import Verify
+from ..policy.settings import RevocationCheck, Verify
 from .material import Material
 
 __all__ = ["Policy"]
@@ -53,6 +53,17 @@ _VERIFY_MODES = {
     Verify.OPTIONAL: ssl.CERT_OPTIONAL,
     Verify.REQUIRE: ssl.CERT_REQUIRED,
 }
+_CHECKS = {
+    RevocationCheck.OFF: ssl.VerifyFlags(0),
+    RevocationCheck.LEAF: ssl.VERIFY_CRL_CHECK_LEAF,
+    RevocationCheck.CHAIN: ssl.VERIFY_CRL_CHECK_CHAIN,
+}
+#: The flags that can be set.
+_FLAGS = (
+    ssl.VERIFY_X509_STRICT
+    | ssl.VERIFY_X509_PARTIAL_CHAIN
+    | ssl.VERIFY_CRL_CHECK_CHAIN
+)
 
 
 class Policy(Material):
@@ -195,22 +206,34 @@ class Policy(Material):
 
     @property
     def verify_flags(self) -> ssl.VerifyFlags:
-        """Flags of the verification; only the strict one can change."""
-        flags = ssl.VERIFY_X509_TRUSTED_FIRST
-        if self._settings.strict:
+        """Flags of the verification: strictness, partial chains, CRLs."""
+        settings = self._settings
+        flags = (
+            ssl.VERIFY_X509_TRUSTED_FIRST | _CHECKS[settings.revocation_check]
+        )
+        if settings.strict:
             flags |= ssl.VERIFY_X509_STRICT
+        if settings.partial_chain:
+            flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         return flags
 
     @verify_flags.setter
     def verify_flags(self, value: int) -> None:
         change = self.verify_flags ^ value
-        if change & ~ssl.VERIFY_X509_STRICT:
+        lists = value & ssl.VERIFY_CRL_CHECK_CHAIN
+        known = {flag: check for check, flag in _CHECKS.items()}
+        if change & ~_FLAGS or lists not in known:
             self._refuse(
                 f"verify_flags {ssl.VerifyFlags(change)!r}",
-                "VERIFY_X509_STRICT is the one that can be set",
+                "VERIFY_X509_STRICT, VERIFY_X509_PARTIAL_CHAIN, "
+                "VERIFY_CRL_CHECK_LEAF and VERIFY_CRL_CHECK_CHAIN can be set",
             )
         if change:
             self._check_unsealed("verify_flags")
+            self._tlskit._change(
+                revocation_check=known[ssl.VerifyFlags(lists)],
+                partial_chain=bool(value & ssl.VERIFY_X509_PARTIAL_CHAIN),
+            )
             self._tlskit.set_strict(bool(value & ssl.VERIFY_X509_STRICT))
 
     # -- versions and options -----------------------------------------------
@@ -268,16 +291,23 @@ class Policy(Material):
                 options |= without
         if self._settings.allow_truncation:
             options |= _IGNORE_EOF
+        if self._settings.no_renegotiation:
+            options |= ssl.OP_NO_RENEGOTIATION
         return ssl.Options(options)
 
     @options.setter
     def options(self, value: int) -> None:
         change = self.options ^ value
-        if change:
+        if change & ~ssl.OP_NO_RENEGOTIATION:
             self._refuse(
                 f"options {ssl.Options(change)!r}",
                 "use minimum_version and maximum_version, or "
                 "allow_truncation of the tlskit context",
+            )
+        if change:
+            self._check_unsealed("options")
+            self._tlskit._change(
+                no_renegotiation=bool(value & ssl.OP_NO_RENEGOTIATION)
             )
 
     @property
