@@ -77,7 +77,9 @@ def test_serve(tmp_path: Path) -> None:
     with listener:
         task = Task(
             lambda: listener.serve(
-                lambda port: port.sendall(b"hi"), max_handshakes_per_source=1
+                lambda port: port.sendall(b"hi"),
+                max_handshakes_per_source=1,
+                workers_per_source=1,
             )
         )
         silent = [socket.socket(socket.AF_UNIX) for _ in range(3)]

@@ -351,6 +351,30 @@ def test_no_more_handshakes_from_one_source():
             assert b"hello" == port.recv(10)
 
 
+def test_one_source_can_not_have_all_workers():
+    """Silent clients of one address leave workers to those of another."""
+    hold = Hold()
+
+    def serve(port):
+        if port.peer[0] == LOCAL:
+            hold(port)
+        else:
+            port.sendall(b"at once")
+
+    with serving(serve, workers=3, workers_per_source=2) as server:
+        with ExitStack() as stack:
+            silent = [stack.enter_context(server.connect()) for _ in range(4)]
+            hold.wait()
+            hold.wait()
+            for _ in range(3):
+                with server.connect(source="127.0.0.2") as port:
+                    assert b"at once" == port.recv(10)
+            assert not hold.begun.acquire(blocking=False)
+            hold.released.set()
+            for port in silent:  # They wait for each other, and are served.
+                assert b"done" == port.recv(10)
+
+
 def test_refusals_are_counted_by_reason():
     """Each kind of refusal has its slug."""
     with serving(echo, context=_picky(), handshake_timeout=0.3) as server:
@@ -856,6 +880,7 @@ def test_one_service_at_a_time():
     "name",
     [
         "workers",
+        "workers_per_source",
         "max_connections",
         "max_handshakes",
         "max_handshakes_per_source",

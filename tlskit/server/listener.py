@@ -142,6 +142,7 @@ class Listener(Rules):
         *,
         processes: int = 1,
         workers: int = 32,
+        workers_per_source: int | None = None,
         timeout: float | None = 60.0,
         handshake_timeout: float = 10.0,
         max_handshakes: int = 512,
@@ -173,6 +174,8 @@ class Listener(Rules):
             processes: How many processes serve; 1 is this one alone.
             workers: How many handlers may be at work at once; clients whose
                 handshake is done wait for one of them.
+            workers_per_source: How many of them may serve clients of one
+                address (of one /64 in IPv6); None is no limit.
             timeout: The time-out of the ports that handlers get, in seconds;
                 None for ever.  A handler may change it.
             handshake_timeout: As the attribute; so are the others.
@@ -194,13 +197,9 @@ class Listener(Rules):
             ValueError: Another number is not positive.
         """
         check_processes(processes)
-        for number in (
-            workers,
-            max_handshakes,
-            max_handshakes_per_source,
-            1 if max_connections is None else max_connections,
-        ):
-            if number < 1:
+        most = max_handshakes, max_handshakes_per_source, max_connections
+        for number in (workers, workers_per_source, *most):
+            if number is not None and number < 1:
                 raise ValueError(f"there must be room for one, not {number!r}")
 
         def make() -> Service:
@@ -208,6 +207,7 @@ class Listener(Rules):
                 handler,
                 self._reception.events,
                 workers=workers,
+                per_source=workers_per_source,
                 timeout=timeout,
                 on_refused=on_refused,
             )

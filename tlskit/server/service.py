@@ -8,7 +8,7 @@ has passed it closes their ports under them.
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from threading import Thread
 
@@ -17,6 +17,7 @@ from ..tools.deadline import Deadline
 from .events import Events
 from .processes.ending import Ending
 from .reception import Reception
+from .sources import source_of
 
 __all__ = ["Service", "serve_until_drained"]
 
@@ -33,6 +34,8 @@ class Service(Ending):
         handler: Called with each port, which is closed afterwards.
         events: Hears what a handler raises.
         workers: How many handlers may be at work at once.
+        per_source: How many of them for clients of one source; None is no
+            limit.
         timeout: The ports' time-out at the beginning, in seconds.
         on_refused: Hears what went wrong with a client.
     """
@@ -43,6 +46,7 @@ class Service(Ending):
         events: Events,
         *,
         workers: int,
+        per_source: int | None = None,
         timeout: float | None,
         on_refused: Callable[[Exception], object] | None = None,
     ) -> None:
@@ -50,6 +54,7 @@ class Service(Ending):
         self._handler = handler
         self._events = events
         self._workers = workers
+        self._per_source = per_source
         self._timeout = timeout
         self._on_refused = on_refused
         # The idle wait apart: whoever waits for the end shall not be woken
@@ -112,14 +117,32 @@ class Service(Ending):
         with self._change:
             self._idle += 1
             try:
-                self._called.wait_for(lambda: self._queue or self._dismissed)
+                self._called.wait_for(self._has_turned)
             finally:
                 self._idle -= 1
-            if not self._queue:
-                return None
-            port = self._queue.popleft()
-            self._busy[threading.get_ident()] = port
+            port = self._whose_turn()
+            if port is not None:
+                self._queue.remove(port)
+                self._busy[threading.get_ident()] = port
             return port
+
+    def _has_turned(self) -> bool:
+        return self._dismissed or self._whose_turn() is not None
+
+    def _whose_turn(self) -> SSLPort | None:
+        """Give who has waited longest of those who may be served now.
+
+        Whose source has all the workers that it may have waits until one of
+        these is free; and that one looks here next.
+        """
+        if self._per_source is None:
+            return self._queue[0] if self._queue else None
+        served = Counter(map(_source, self._busy.values()))
+        for port in self._queue:
+            source = _source(port)
+            if source is None or served[source] < self._per_source:
+                return port
+        return None
 
     def _serve(self, port: SSLPort) -> None:
         try:
@@ -169,6 +192,11 @@ class Service(Ending):
         deadline = Deadline.after(_GRACE)
         for each in (*goodbyes, *threads):
             each.join(deadline.left())
+
+
+def _source(port: SSLPort) -> str | None:
+    """Say where a client comes from; None if it is this machine's own."""
+    return None if port.peer is None else source_of(port.peer[0])
 
 
 def _close(port: SSLPort) -> None:
