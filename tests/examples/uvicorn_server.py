@@ -32,19 +32,6 @@ def with_tls(app):
     return wrapped
 
 
-class Config(uvicorn.Config):
-    """Takes a tlskit context instead of file names."""
-
-    def __init__(self, app, context: tlskit.ServerContext, **options) -> None:
-        super().__init__(with_tls(app), http=Protocol, **options)
-        self._context = context
-
-    def load(self) -> None:
-        """Load everything, and TLS last."""
-        super().load()
-        self.ssl = self._context.as_ssl_context()
-
-
 async def application(scope, receive, send) -> None:
     """Tell clients their names."""
     assert scope["type"] == "http"
@@ -63,9 +50,10 @@ async def application(scope, receive, send) -> None:
 def server(context: tlskit.ServerContext, port: int = 0) -> uvicorn.Server:
     """Make the server; call its run(), or await its serve()."""
     return uvicorn.Server(
-        Config(
-            application,
-            context,
+        uvicorn.Config(
+            with_tls(application),
+            http=Protocol,
+            ssl_context_factory=lambda *_: context.as_ssl_context(),
             host="127.0.0.1",
             port=port,
             lifespan="off",
