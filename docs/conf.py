@@ -79,6 +79,7 @@ _UNIONS = (
     "KeySource",
     "KeylogTarget",
     "Password",
+    "LogSource",
     "PrivateKeyTypes",
     "Source",
     "StapleSource",

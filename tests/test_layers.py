@@ -97,6 +97,8 @@ DOORS: dict[str, set[str]] = {
         "revocation",
         "scene",
         "stapling",
+        "transparency.logs",
+        "transparency.timestamps",
     },
 }
 

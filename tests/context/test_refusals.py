@@ -960,6 +960,7 @@ MUTATORS: dict[str, tuple[Any, ...]] = {
     "enable_dhe": (b"",),
     "enable_ecdhe": ("secp256r1",),
     "set_ech_grease": (False,),
+    "set_certificate_transparency": (None,),
     "set_intermediate_fetching": (),
     "set_ocsp": ("check",),
     "set_ocsp_response": ("/absent.ocsp",),

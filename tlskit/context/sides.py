@@ -16,8 +16,8 @@ from ..trust import default_verify_sources
 from ..verify.stapling import Staple
 from ..x509.sources import path_of
 from .context import Context
-from .fetching import IssuerFetching
 from .presharing import FindsKeys, OffersKeys
+from .publicity import Publicity
 from .server_names import NameTable
 from .sharing import leaves_alone, once, share_secure
 from .verifying import member
@@ -71,7 +71,7 @@ _SEED_CURVES = frozenset(
 
 
 @public
-class ClientContext(IssuerFetching, OffersKeys, Context):
+class ClientContext(Publicity, OffersKeys, Context):
     """What a client decides: whom it trusts, and who it is.
 
     ``ClientContext()`` is secure: it trusts the default sources, requires a

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from enum import Enum
 from typing import TypeVar
@@ -166,6 +167,7 @@ class VerificationRules(Sealable):
             server_side=self.server_side,
             at=at,
         )
+        policy = replace(policy, transparency=settings.transparency)
         ders = load_ders(chain)
         try:
             return certificates_of(judge_ders(ders, policy))

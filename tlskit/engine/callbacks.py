@@ -176,7 +176,9 @@ class Record(Answers):
         self.unanswered: bool = False
         #: Who listens to the messages.
         self.tracer: Tracer | None = None
-        #: What is wrong with a stapled response, where that is tolerated.
+        #: What was stapled, and what is wrong with it, where that is
+        #: tolerated.
+        self.staple = b""
         self.staple_error: VerificationError | None = None
         #: What this side's alert would have to be sealed with.
         self.last_words: LastWords = LastWords(server_side=server_side)
@@ -275,6 +277,7 @@ class Record(Answers):
         """Judge the response that the server stapled; empty for none."""
         if native.has("session-reused") and native.session_reused(connection):
             return True  # Nothing is stapled to a session that was verified.
+        self.staple = data
         try:
             check_staple(
                 data,

@@ -40,6 +40,7 @@ from ..x509.reading import complaint_of, readable, unreadable
 from .facts import Facts
 from .hello.preshared import demand_key, identity_proved, keyless
 from .presenting import own_pair
+from .refusal.unlogged import untransparent
 from .sniff import alert_in_clear, not_tls
 
 if TYPE_CHECKING:
@@ -162,7 +163,9 @@ def _settle(connection: SSL.Connection, record: Record) -> Facts:
     if psk is None and not resumed:
         path = _anchored(connection, record, path)
     if psk is None:
-        doubt = _check_policy(connection, record, certificate, path)
+        doubt = _check_policy(
+            connection, record, certificate, path
+        ) or untransparent(connection, record, path)
         error = (
             _complaint(connection, record, certificate)
             or record.staple_error

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..engine.refusal.missing import Fetching
     from ..verify.chain import Pin
     from ..verify.stapling import Staple
+    from ..verify.transparency.logs import Transparency
     from .preshared import PreSharedKeys
     from .sessions import SessionCache
 
@@ -180,6 +181,8 @@ class Settings:
     choose: Callable[[str], object] | None = None
     #: Told of each handshake message.
     trace: Callable[[Any], object] | None = None
+    #: How many logs have to vouch for a server's certificate, and which.
+    transparency: Transparency | None = None
     #: By which rules a client fetches what a server forgot to send; None
     #: fetches nothing.
     fetching: Fetching | None = None

@@ -23,6 +23,8 @@ from .chain import Pin, check_pins, explain_faults, second_opinion
 from .evidence import certificates_of, parsed
 from .identity import Identity
 from .scene import Fault, VerificationScene
+from .transparency.logs import Transparency
+from .transparency.timestamps import check_transparency
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -78,6 +80,8 @@ class Policy:
     purpose: str = "server"
     #: One of these keys has to be in the path, if there are any.
     pins: tuple[Pin, ...] = ()
+    #: What is asked of its timestamps by logs.
+    transparency: Transparency | None = None
     #: We are the server, the peer is a client.
     server_side: bool = False
 
@@ -161,6 +165,8 @@ def judge_ders(chain: tuple[bytes, ...], policy: Policy) -> tuple[bytes, ...]:
     if faults:
         raise explain_faults(tuple(faults), scene)
     check_pins(scene.built, policy.pins, scene, linked=True)
+    if policy.transparency is not None:
+        check_transparency(path, policy.transparency, scene)
     if policy.strict:
         identity = policy.identity
         second_opinion(

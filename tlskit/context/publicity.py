@@ -1,16 +1,50 @@
-"""The part of a client's context that says whether issuers are fetched."""
+"""The part of a client's context that asks others than the server."""
 
 from __future__ import annotations
 
 from ..engine.refusal.missing import Fetching
 from ..tools.deadline import check_timeout
+from ..verify.transparency.logs import LogSource, Transparency, load_logs
 from .sealing import Sealable
 
-__all__ = ["IssuerFetching"]
+__all__ = ["Publicity"]
 
 
-class IssuerFetching(Sealable):
-    """The setter of ``ClientContext`` for what servers forget to send."""
+class Publicity(Sealable):
+    """What of a certificate is published: its issuers, and by logs."""
+
+    def set_certificate_transparency(
+        self, log_list: LogSource | None, *, require: int = 2
+    ) -> None:
+        """Demand that public logs vouch for servers' certificates.
+
+        A log vouches by a signed timestamp, which is found in the
+        certificate, or in a stapled OCSP response if ``set_ocsp()`` asks for
+        one.  OpenSSL's binding has no door to those in the handshake itself,
+        which hardly any server sends.  A timestamp counts if its log is in
+        the list and takes such certificates, if it is not of the future, and
+        if its signature is right for this very certificate.
+
+        Args:
+            log_list: The path of a list in the form that browsers' makers
+                publish (version 3), or the JSON itself, or what was read of
+                it.  None asks for no timestamps.  tlskit ships no list.
+            require: So many different logs have to vouch.
+
+        Raises:
+            SealedError: The context is sealed.
+            ConfigurationError: *log_list* can't be read, or is no such list.
+            ValueError: *require* is below 1.
+
+        Source: RFC 6962, sections 3.2 and 3.3.
+        """
+        if require < 1:
+            raise ValueError(f"require is 1 or more, not {require!r}")
+        with self._unsealed():
+            rules = None
+            if log_list is not None:
+                rules = Transparency(load_logs(log_list), require)
+            self._change(transparency=rules)
 
     def set_intermediate_fetching(
         self,

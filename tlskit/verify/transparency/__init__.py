@@ -1,0 +1,1 @@
+"""Certificate Transparency (RFC 6962): logs, and their signed timestamps."""

@@ -1,0 +1,207 @@
+"""Signed certificate timestamps: the logs' promise to show a certificate.
+
+They come inside a certificate (RFC 6962, section 3.3), where they are about
+what it was before they were put in, or in a stapled OCSP response, about the
+certificate as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...errors.codes import VerifyReason
+from ...errors.verify_reasons import verification_story
+from ...x509.der import fields
+from ...x509.gate import (
+    ec,
+    exceptions,
+    hashes,
+    ocsp,
+    padding,
+    rsa,
+    serialization,
+    x509,
+)
+from ...x509.reading import certificate, extension, unreadable
+from ..scene import VerificationScene, refusal
+from .logs import Log, Transparency
+
+if TYPE_CHECKING:
+    from cryptography.x509.certificate_transparency import (
+        SignedCertificateTimestamp,
+    )
+
+__all__ = ["Stamp", "check_transparency", "stamps_of"]
+
+#: The kinds of a log's entries (RFC 6962, section 3.1).
+_CERTIFICATE, _PRECERTIFICATE = b"\0\0", b"\0\1"
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+class Stamp(NamedTuple):
+    """A timestamp, and what it is worth."""
+
+    #: The log's name, or its id in hex if it is not known.
+    log: str
+    #: What is wrong with it; empty if nothing is.
+    fault: str
+    #: The log's id.
+    id: bytes
+
+
+def check_transparency(
+    path: tuple[bytes, ...],
+    rules: Transparency,
+    scene: VerificationScene,
+    *,
+    staple: bytes = b"",
+) -> None:
+    """Demand that enough logs vouch for a peer's certificate.
+
+    Args:
+        path: To a trusted certificate, DER, the peer's own first.
+        rules: Which logs count, and how many are wanted.
+        scene: What the error should tell.
+        staple: The OCSP response that came along, DER.
+
+    Raises:
+        VerificationError: They don't; its code is ``no-transparency``.
+    """
+    found = stamps_of(path, rules, scene, staple)
+    good = {each.id for each in found if not each.fault}
+    if len(good) >= rules.require:
+        return
+    story = verification_story(VerifyReason.NO_VALID_SCTS, 0)
+    told = "; ".join(f"{each.log}: {each.fault or 'good'}" for each in found)
+    raise refusal(
+        VerifyReason.NO_VALID_SCTS,
+        story,
+        f"the {scene.peer}'s certificate has {len(good)} good timestamps of "
+        f"Certificate Transparency logs, where {rules.require} are wanted: "
+        + (told or "it came without any"),
+        scene,
+        der=next(iter(path), None),
+    )
+
+
+def stamps_of(
+    path: tuple[bytes, ...],
+    rules: Transparency,
+    scene: VerificationScene,
+    staple: bytes = b"",
+) -> list[Stamp]:
+    """Judge all timestamps that came with a certificate."""
+    logs = {log.id: log for log in rules.logs}
+    try:
+        leaf = certificate(path[0])
+        return [
+            _judged(sct, logs.get(sct.log_id), leaf, entry, scene.now)
+            for sct, entry in _found(path, leaf, staple)
+        ]
+    except unreadable() as error:
+        return [Stamp("the certificate", f"can't be read: {error}", b"")]
+
+
+def _found(
+    path: tuple[bytes, ...], leaf: x509.Certificate, staple: bytes
+) -> Iterator[tuple[SignedCertificateTimestamp, bytes]]:
+    """Give each timestamp, and the entry that it should be about."""
+    inside = extension(leaf, x509.PrecertificateSignedCertificateTimestamps)
+    for issuer in path[1:2] if inside else ():
+        key = fields(certificate(issuer).tbs_certificate_bytes).key.whole
+        entry = (
+            _PRECERTIFICATE
+            + hashlib.sha256(key).digest()
+            + _sized(leaf.tbs_precertificate_bytes)
+        )
+        for each in inside or ():
+            yield each, entry
+    for each in _stapled(staple):
+        yield each, _CERTIFICATE + _sized(path[0])
+
+
+def _stapled(staple: bytes) -> Iterator[SignedCertificateTimestamp]:
+    if not staple:
+        return
+    kind = x509.SignedCertificateTimestamps
+    with suppress(*unreadable(), x509.ExtensionNotFound):
+        response = ocsp.load_der_ocsp_response(staple)
+        found = response.single_extensions
+        yield from found.get_extension_for_class(kind).value
+
+
+def _judged(
+    sct: SignedCertificateTimestamp,
+    log: Log | None,
+    leaf: x509.Certificate,
+    entry: bytes,
+    now: datetime,
+) -> Stamp:
+    if log is None:
+        name, fault = sct.log_id.hex(), "a log that is not in the list"
+    else:
+        name, fault = log.name, _fault(sct, log, leaf, entry, now)
+    return Stamp(name, fault, sct.log_id)
+
+
+def _fault(
+    sct: SignedCertificateTimestamp,
+    log: Log,
+    leaf: x509.Certificate,
+    entry: bytes,
+    now: datetime,
+) -> str:
+    """Say what is wrong; nothing if nothing is."""
+    try:
+        moment = sct.timestamp.replace(tzinfo=timezone.utc)
+    except (ValueError, OverflowError):
+        return "a moment that no calendar has"
+    if moment > now:
+        return "a timestamp in the future"
+    if log.retired is not None and moment >= log.retired:
+        return "made after the log had retired"
+    end = leaf.not_valid_after_utc
+    if (log.start is not None and end < log.start) or (
+        log.end is not None and end >= log.end
+    ):
+        return "the log is for certificates of other years"
+    if not _signed(log, sct.signature, _message(moment, sct, entry)):
+        return "a wrong signature, or of another certificate"
+    return ""
+
+
+def _message(
+    moment: datetime, sct: SignedCertificateTimestamp, entry: bytes
+) -> bytes:
+    """Give what the log has signed (RFC 6962, section 3.2)."""
+    since = moment - _EPOCH
+    return (
+        b"\0\0"  # Version 1, and that it is a timestamp.
+        + (since // _MILLISECOND).to_bytes(8, "big")
+        + entry
+        + len(sct.extension_bytes).to_bytes(2, "big")
+        + sct.extension_bytes
+    )
+
+
+def _sized(data: bytes) -> bytes:
+    return len(data).to_bytes(3, "big") + data
+
+
+def _signed(log: Log, signature: bytes, message: bytes) -> bool:
+    key = serialization.load_der_public_key(log.key)
+    try:
+        if isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(signature, message, ec.ECDSA(hashes.SHA256()))
+        elif isinstance(key, rsa.RSAPublicKey):
+            key.verify(signature, message, padding.PKCS1v15(), hashes.SHA256())
+        else:
+            return False
+    except exceptions.InvalidSignature:
+        return False
+    return True
