@@ -350,6 +350,9 @@ class AsyncDriver(asyncio.BufferedProtocol):
             self._send()
         self.check_alive()
         await self._listen(deadline)
+        # Of our own data less waits: what was read has made answers.
+        while self.transport.get_write_buffer_size() > 3 * _HIGH:
+            await self.room.wait(deadline)
         self.check_open()
 
     async def _listen(self, deadline: Deadline) -> None:

@@ -45,6 +45,8 @@ T = TypeVar("T")
 
 #: Who waits to send listens no further when so many bytes wait for a reader.
 _MOST_AHEAD = 262144
+#: Who owes more bytes to the peer reads no more; of our own data less waits.
+_MOST_OWED = 786432
 #: So many gathered bytes are sent as far as there is room.
 _PROMPT = 65536
 
@@ -270,6 +272,9 @@ class TrioDriver(Sender, Waits):
         """Wait for ciphertext, with nothing left unsaid."""
         self._push_quietly()
         self.check_open()
+        if self._unsent > _MOST_OWED:
+            await self.drain(deadline)
+            return
         if self.pull():
             await trio.lowlevel.checkpoint()
             self.check_open()
