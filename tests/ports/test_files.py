@@ -34,7 +34,7 @@ class FakePort:
     def write_plain(self, data: memoryview, *, kept: bool = False) -> int:
         """Take a piece."""
         # The file gives again what its own buffer holds, and only that.
-        assert kept == (len(data) <= 32768)
+        assert kept == (len(data) <= 65536)
         if self.blocks:
             raise BlockingIOError
         self.written.append(bytes(data))
@@ -92,12 +92,12 @@ def test_small_writes_are_gathered():
 
 
 def test_a_large_write_needs_no_flush():
-    """What exceeds two records' worth is sent at once."""
+    """What exceeds four records' worth is sent at once."""
     port = FakePort()
     file = port.output()
-    file.write(bytes(40000))
+    file.write(bytes(70000))
 
-    assert 40000 == sum(map(len, port.written))
+    assert 70000 == sum(map(len, port.written))
     file.close()
 
 

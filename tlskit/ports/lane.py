@@ -31,17 +31,20 @@ from ..engine.engine import Engine
 from ..errors import WantReadError
 from ..openssl.native import DirectIO
 from ..tools.deadline import Deadline
+from .buffers import spare
 from .claims import Claims
 from .moving import Mover
 from .transport import Poller, SocketTransport, Transport, watching
 
 __all__ = ["Lane", "closed_lane"]
 
-#: Ciphertext of one system call, and plaintext of one read.
-_ROOM = 65536
-#: A larger write takes the other way, where the socket's work is done while
-#: another thread may decrypt: the most that a record holds.
-_MOST = 16384
+#: Plaintext of one read or write.  A larger write takes the other way, where
+#: the socket's work is done while another thread may decrypt.
+_MOST = 65536
+#: Its ciphertext: a record for every 16 KiB, and what may be owed before.
+_ROOM = _MOST + 1024
+#: Who has received more than a record holds is about to receive a stream.
+_RECORD = 16384
 #: So many rooms are kept.
 _KEPT = 8
 #: Who waits for longer, in milliseconds, does so the other way.
@@ -164,12 +167,9 @@ class Lane(Mover):
         engine = self.engine
         if not engine.smooth or engine.record.caller is not None:
             return None
-        if engine.hungry:
-            if self._much:
-                return None
-            if self._waits > 1:
-                self._waits -= 1
-                return None
+        if engine.hungry and self._waits > 1:
+            self._waits -= 1
+            return None
         direct = engine.direct
         assert direct is not None
         room = _borrowed(direct)
@@ -185,19 +185,27 @@ class Lane(Mover):
                 ):
                     return None
                 if buffer is None:
-                    target, most = room.place, min(most, _ROOM)
+                    target, most = room.place, min(most, _MOST)
                 else:
                     target = direct.room(buffer)
                 done: int | None = None
                 whole = False
                 if engine.hungry:
-                    size = self._received(room)
+                    much = self._much
+                    chunk = spare.take() if much else room.view
+                    size = self._received(chunk)
                     if not size:
+                        if much:
+                            spare.give_back(chunk)
                         return None
+                    self._much = size > _RECORD
                     try:
-                        done, whole = direct.exchange(
-                            room.place, size, target, most
-                        )
+                        if much:
+                            direct.lend(chunk[:size])
+                        else:
+                            done, whole = direct.exchange(
+                                room.place, size, target, most
+                            )
                     except BaseException:
                         engine.lose()
                         raise
@@ -206,7 +214,9 @@ class Lane(Mover):
                     done = engine.read_on(
                         room.view[:most] if buffer is None else buffer, done
                     )
-                    self._much = done is not None and done > _MOST
+                    if direct.lent is not None and engine.hungry:
+                        chunk, direct.lent = direct.lent, None
+                        spare.give_back(chunk)
                 if done is None or buffer is not None:
                     return done
                 return direct.copied(room.place, done)
@@ -218,10 +228,10 @@ class Lane(Mover):
             if engine.owes:
                 self._offer()
 
-    def _received(self, room: _Room) -> int:
+    def _received(self, chunk: memoryview) -> int:
         """Receive what is there; 0 for nothing, or the end of the file."""
         try:
-            size = self._receive(room.data)
+            size = self._receive(chunk)
         except BaseException as error:
             if _raised_by_handler(error):
                 self.engine.lose()
@@ -311,7 +321,6 @@ class Lane(Mover):
                     not (engine.smooth and engine.hungry)
                     or engine.owes
                     or self.closed
-                    or self._much
                     or self._reading.locked()
                     or self._moving_in
                     or len(self._unsent)

@@ -648,7 +648,7 @@ class SSLPort(SessionView):
             self._output.flush_if_open()
 
     def _check_not_closing(self) -> None:
-        if self.closed or self._closing:
+        if self._closing or self._driver.closed:
             with self._during("write"):
                 raise ClosedError("this port was closed")
 

@@ -41,6 +41,7 @@ class DirectIO:
         "_clean",
         "_connection",
         "_feed",
+        "_foreign",
         "_from",
         "_into",
         "_lib",
@@ -53,6 +54,7 @@ class DirectIO:
         "_write",
         "alert",
         "hungry",
+        "lent",
         "owes",
     )
 
@@ -72,6 +74,9 @@ class DirectIO:
         self._most = 0  # What either side may have held at once.
         #: The number of the peer's fatal alert, if one came.
         self.alert: int | None = None
+        #: Ciphertext that OpenSSL reads where it is; see ``lend``.
+        self.lent: memoryview | None = None
+        self._foreign = False  # What OpenSSL reads can't be written to.
         self._clean = False  # Nothing fed is left, not even half a record.
         #: Whether a read would only ask to be fed.
         self.hungry: bool = False
@@ -83,6 +88,8 @@ class DirectIO:
         self.hungry = self._clean = False
         size = len(data)
         self._most = max(self._most, size)
+        if self._foreign:
+            self._own()
         done = self._lib.BIO_write(self._into, self._buffer(data), size)
         assert done == size  # Memory grows.
 
@@ -156,6 +163,8 @@ class DirectIO:
         """
         if size > self._most:  # noqa: PLR1730 - max() would cost a call
             self._most = size
+        if self._foreign:
+            self._own()
         self._feed(self._into, room, size)
         done: int = self._read(self._ssl, target, most)
         if 0 < done == size - _AROUND:
@@ -171,6 +180,37 @@ class DirectIO:
                 return done, True
         self._clean = False
         return done, False
+
+    def lend(self, data: memoryview) -> None:
+        """Have OpenSSL read ciphertext where it is, without a copy.
+
+        All that was fed before has to be read by then.  ``lent`` are the
+        bytes, and to be left alone until all of them are read.
+
+        Args:
+            data: The ciphertext.
+        """
+        lib = self._lib
+        self._most, self._clean = max(self._most, len(data)), False
+        bio = lib.BIO_new_mem_buf(self.room(data), len(data))
+        assert bio
+        lib.BIO_set_mem_eof_return(bio, -1)  # As of memory that grows.
+        self.lent, self._foreign = data, True
+        self._into = self._connection._into_ssl = bio
+        lib.SSL_set_bio(self._ssl, bio, self._from)  # It frees the old one.
+
+    def _own(self) -> None:
+        """Go back to memory that grows."""
+        lib = self._lib
+        left = self._take(self._into)
+        bio = lib.BIO_new(lib.BIO_s_mem())
+        assert bio
+        self._foreign = False
+        self._into = self._connection._into_ssl = bio
+        lib.SSL_set_bio(self._ssl, bio, self._from)
+        self.lent = None
+        if left:
+            lib.BIO_write(bio, self._buffer(left), len(left))
 
     def copied(self, room: Any, size: int) -> bytes:
         """Give the first bytes of a place."""
@@ -258,6 +298,7 @@ class DirectIO:
         # Python looks for signals after calls: if one raises, then only when
         # nobody knows the old ones any more, which OpenSSL frees here.
         self._most = 0
+        self._foreign, self.lent = False, None
         self._into = connection._into_ssl = into
         self._from = connection._from_ssl = out
         swap(self._ssl, into, out)

@@ -39,8 +39,10 @@ _NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "direct-io": (
             "BIO_get_mem_data",
             "BIO_new",
+            "BIO_new_mem_buf",
             "BIO_read",
             "BIO_s_mem",
+            "BIO_set_mem_eof_return",
             "BIO_write",
             "ERR_GET_REASON",
             "ERR_peek_error",
