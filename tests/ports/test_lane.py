@@ -25,7 +25,7 @@ from tlskit.openssl import native
 from tlskit.ports import lane
 from tlskit.ports.lane import Lane, closed_lane
 from tlskit.ports.port import SSLPort
-from tlskit.tools.deadline import NEVER
+from tlskit.tools.deadline import NEVER, Deadline
 
 from ..engines import client_context, server_context
 from ..joined import over_sockets, read_exactly, tcp_pair
@@ -573,11 +573,92 @@ def test_a_time_out_in_the_lane(pair):
 def test_without_poll(pair, monkeypatch):
     """Where the system has no poll, the driver waits."""
     client, server = pair
+    client._driver._poller = None
     monkeypatch.setattr("tlskit.ports.lane.watching", lambda _: None)
     reader = Task(client.recv, 10)
     server.sendall(b"word")
 
     assert b"word" == reader.result()
+
+
+def test_nothing_more_of_a_stream(pair):
+    """Who looks for more of a stream in vain keeps the memory for it."""
+    client, server = pair
+    client.sendall(bytes(60000))
+    assert bytes(60000) == read_exactly(server, 60000)
+    server._driver._much, server._driver._waits = True, 0
+    server.settimeout(0)
+
+    assert server._driver.read_now(1) is None
+    with pytest.raises(WantReadError):
+        server.recv(1)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "error"),
+    [(0, WantReadError), (0.01, TimeoutError)],
+)
+def test_the_long_way_waits_for_the_lane(pair, seconds, error):
+    """Who reads by the long way waits for who waits in the lane."""
+    client, server = pair
+    deadline = Deadline.after(seconds) if seconds else Deadline.now()
+    client._driver._attending = object()
+    server.sendall(b"word")
+    with pytest.raises(error):
+        client._driver.read_slowly(memoryview(bytearray(9)), deadline)
+    assert not client._driver._reading.locked()
+    with client._driver._reading:
+        client._driver._take_in()  # That is who waits there to do.
+    assert client._engine.hungry
+    client._driver._attending = None
+
+    assert b"word" == client.recv(9)
+
+
+def test_a_part_is_taken():
+    """Of what the socket takes only a part the rest is sent, too."""
+    ours, theirs = over_sockets(tcp_pair())
+    with ours, theirs:
+        talk(ours, theirs)
+        ours._driver.transport.sock.setsockopt(
+            socket.SOL_SOCKET, socket.SO_SNDBUF, 4096
+        )
+        data = bytes(range(250)) * 240
+        writer = Task(lambda: [ours.send(data) for _ in range(20)])
+
+        assert data * 20 == read_exactly(theirs, len(data) * 20)
+        assert [len(data)] * 20 == writer.result()
+
+
+def test_a_socket_that_is_full(pair):
+    """What the socket takes nothing of is sent by the same call."""
+    client, server = pair
+    full, other = socket.socketpair()
+    with full, other:
+        full.setblocking(False)
+        with suppress(BlockingIOError):
+            while full.send(bytes(65536)):
+                pass
+        client._driver._give = full.send
+        client.sendall(b"word")
+
+    assert b"word" == server.recv(9)
+
+
+def test_a_write_that_has_to_read_first(pair, monkeypatch):
+    """Then the long way does it all, with the same data."""
+    client, server = pair
+    asked = []
+    monkeypatch.setattr(
+        native.DirectIO, "encrypt", lambda *_: asked.append(1) or -1
+    )
+    monkeypatch.setattr(client._engine, "written", lambda _: None)
+    assert client._driver.send_now(b"word", 4) is None
+    monkeypatch.undo()
+    client.sendall(b"word")
+
+    assert [1] == asked
+    assert b"word" == server.recv(9)
 
 
 def test_patience(pair, monkeypatch):
