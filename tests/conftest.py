@@ -55,6 +55,7 @@ LONG = (
     "test_acme_orders.py",
     "test_aio_waiting.py",
     "test_crowd.py",
+    "test_fingerprints.py",
     "test_examples.py",
     "test_haproxy.py",
     "test_reload_under_load.py",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+import sys
 import threading
 from contextlib import ExitStack, suppress
 
@@ -106,7 +107,18 @@ def use(pairs, number, end, counts):
             assert port.input.closed or port.output.closed
 
 
+@pytest.fixture(params=[None, 1e-6], ids=["usual", "stress"])
+def _switching(request):
+    """Switch threads as Python does, and almost after each instruction."""
+    before = sys.getswitchinterval()
+    if request.param is not None:
+        sys.setswitchinterval(request.param)
+    yield
+    sys.setswitchinterval(before)
+
+
 @pytest.mark.timeout(300)
+@pytest.mark.usefixtures("_switching")
 def test_many_threads(nightly):
     """Reads, writes, closes and queries at random, by 32 threads."""
     end = Deadline.after(NIGHTLY if nightly else USUAL)
