@@ -18,6 +18,7 @@ from ..verify.evidence import certificates_of
 from ..verify.identity import Identity
 from ..verify.offline import Policy, judge_ders
 from ..verify.revocation import CrlSource, load_crls, renewed
+from ..verify.strict.profile import note_unchecked
 from ..x509.credentials import Source, load_ders
 from ..x509.gate import x509
 from .sealing import Sealable
@@ -201,9 +202,16 @@ class VerificationRules(Sealable):
         OpenSSL by its strict rules (``X509_STRICT``, RFC 5280), and the
         verifier of ``cryptography``, which follows the profile of the
         CA/Browser Forum.  Both get the same chain, roots and time.  Clients'
-        certificates, too, have to have a subjectAltName then.  A verifier
-        function or hook may refuse more, but not accept what one of the two
-        refuses.
+        certificates, too, have to have a subjectAltName then.
+
+        Of what neither of them minds, these are refused, too: a common name
+        of a server that is not among its names; a server's certificate that
+        is not expressly for servers, or whose root is for something else;
+        RSA keys whose bits are no multiple of 8; serial numbers of zero or
+        less; name or policy constraints that are not critical; revocation
+        lists without a number; and wildcards under a public suffix, where
+        ``tlskit[strict]`` is installed.  A verifier function or hook may
+        refuse more, but not accept what is refused here.
 
         Args:
             on: False leaves it to OpenSSL's usual rules.
@@ -212,6 +220,8 @@ class VerificationRules(Sealable):
             SealedError: The context is sealed.
         """
         self._change(strict=bool(on))
+        if on:
+            note_unchecked()
 
     def load_crls(self, source: CrlSource, *, check: str = "leaf") -> None:
         """Refuse what these revocation lists list, or do not cover.

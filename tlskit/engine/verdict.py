@@ -33,13 +33,14 @@ from ..verify.evidence import (
     sent_by,
 )
 from ..verify.ocsp import malformed_staple
-from ..verify.offline import Policy, judge_ders
 from ..verify.scene import NAME_FAULTS, refusal
+from ..verify.strict.profile import check_profile
 from ..x509.gate import x509
 from ..x509.reading import complaint_of, readable, unreadable
 from .facts import Facts
 from .hello.preshared import demand_key, identity_proved, keyless
 from .presenting import own_pair
+from .refusal.anchors import anchored, check_barred
 from .refusal.unlogged import untransparent
 from .sniff import alert_in_clear, not_tls
 
@@ -161,7 +162,8 @@ def _settle(connection: SSL.Connection, record: Record) -> Facts:
         _check_identity(connection, record, certificate, leaf)
     error: VerificationError | None = None
     if psk is None and not resumed:
-        path = _anchored(connection, record, path)
+        path = anchored(connection, record, path)
+        check_barred(connection, record, path)
     if psk is None:
         doubt = _check_policy(
             connection, record, certificate, path
@@ -241,44 +243,6 @@ def _still_good(
         raise explain_faults(faults, scene)
     record.faults += faults
     return () if earlier is None else path
-
-
-def _anchored(
-    connection: SSL.Connection, record: Record, path: tuple[bytes, ...]
-) -> tuple[bytes, ...]:
-    """See that a path ends in what is trusted, and not in what may help.
-
-    With PARTIAL_CHAIN, OpenSSL trusts whatever its store holds.
-
-    Returns:
-        The path, or the rest of it, too.
-
-    Raises:
-        VerificationError: There is none that does.
-    """
-    settings = record.settings
-    if not (settings.partial_chain and path) or record.faults:
-        return path
-    if path[-1] not in settings.strangers:
-        return path
-    policy = Policy.of(
-        settings, record.to_prove, server_side=record.server_side
-    )
-    try:
-        found = judge_ders(sent_by(connection, record), policy)
-    except VerificationError as error:
-        if settings.verify.refuses_bad:
-            raise
-        fault = Fault(error.reason, max(error.depth, 0), path[0])
-        record.faults.append(fault)
-        return path
-    for depth in range(len(path), len(found)):
-        with record.calling():
-            code = record.judge(found[depth], 0, depth, ok=True)
-        if code > 0:
-            faults = tuple(record.faults)
-            raise explain_faults(faults, scene_of(connection, record))
-    return found
 
 
 def _check_carried(
@@ -384,8 +348,13 @@ def _strict_doubt(
             error = explain_faults(tuple(record.faults), scene)
             raise _compared(error, record, scene)
         return None  # It is told anyway.
+    identity = record.to_prove
     try:
         _second_opinion(record, scene, path[-1:])
+        check_profile(
+            replace(scene, built=path),
+            of_host=identity is None or identity.is_host,
+        )
     except VerificationError as error:
         if required:
             raise

@@ -1,27 +1,23 @@
-"""The verdict on a peer's chain: OpenSSL's, a second verifier's, pins."""
+"""The verdict on a peer's chain: OpenSSL's, and pins."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address
 
 from ..errors import VerificationError
 from ..errors.codes import VerifyReason
 from ..errors.verify_reasons import verification_story
 from ..x509.der import fields
-from ..x509.gate import oid, x509
-from ..x509.gate import verification as second
-from ..x509.glimpse import Glimpse, shown
-from ..x509.reading import certificate, extension, unreadable
+from ..x509.gate import x509
+from ..x509.glimpse import Glimpse
 from .diagnosis import Case, diagnose
 from .revocation import revocation_of
 from .scene import NAME_FAULTS, Fault, VerificationScene, refusal
+from .strict.second import ACCEPTED, FIRST, SECOND, second_opinion
 
 __all__ = [
     "ACCEPTED",
@@ -38,12 +34,7 @@ __all__ = [
     "second_opinion",
 ]
 
-#: The two verifiers, as ``verdicts`` names them, and a verdict of theirs.
-FIRST, SECOND = "OpenSSL", "cryptography"
-ACCEPTED = "accepted"
-
 _PREFIX = "sha256/"
-Address = IPv4Address | IPv6Address
 
 
 def explain_faults(
@@ -231,134 +222,3 @@ def _linked(chain: tuple[Glimpse, ...]) -> list[Glimpse]:
         rest.remove(issuer)
         path.append(issuer)
     return path
-
-
-# -- a second verifier ------------------------------------------------------
-
-
-def second_opinion(
-    chain_ders: Sequence[bytes],
-    roots: tuple[bytes, ...],
-    *,
-    name: str | None,
-    address: Address | None,
-    at: datetime | None,
-    server_side: bool,
-    scene: VerificationScene,
-    depth: int | None = None,
-    of_no_host: bool = False,
-) -> None:
-    """Let ``cryptography.x509.verification`` judge the same chain.
-
-    It is written in another language by other people than OpenSSL is, and
-    follows the stricter profile of the CA/Browser Forum.
-
-    Args:
-        chain_ders: DER, as the peer sent it, its own first.
-        roots: What is trusted, DER.
-        name: The host name to check, as an A-label.
-        address: The address to check instead.
-        at: The moment that counts; None for now.
-        server_side: The peer is a client.
-        scene: What the error should tell.
-        depth: How many CAs may stand between the peer and a root; None is
-            that verifier's own limit, 8.
-        of_no_host: The certificate is for a URI or a service, which somebody
-            else compares.
-
-    Raises:
-        VerificationError: It refuses; the code is ``second-verifier``, and
-            ``verdicts`` has the words of both.
-    """
-    try:
-        leaf = certificate(chain_ders[0])
-        rest = list(_known(chain_ders[1:]))
-        policy = second.PolicyBuilder().store(_store(roots))
-        policy = policy.time(at or scene.now)
-        if depth is not None:
-            policy = policy.max_chain_depth(depth)
-        if server_side:
-            policy.build_client_verifier().verify(leaf, rest)
-        elif of_no_host:
-            _of_no_host(policy).build_client_verifier().verify(leaf, rest)
-        else:
-            subject = _subject(leaf, name, address)
-            policy.build_server_verifier(subject).verify(leaf, rest)
-    except Exception as error:  # A parser of strangers' bytes.
-        raise _refused(error, scene) from error
-
-
-def _known(ders: Iterable[bytes]) -> Iterator[x509.Certificate]:
-    """Leave out what that verifier can't read, and so not build upon."""
-    for der in ders:
-        try:
-            yield certificate(der)
-        except unreadable():
-            continue
-
-
-@lru_cache(maxsize=8)
-def _store(roots: tuple[bytes, ...]) -> second.Store:
-    """Keep the store of the same roots; there may be hundreds."""
-    return second.Store(list(_known(roots)))
-
-
-def _subject(
-    leaf: x509.Certificate, name: str | None, address: Address | None
-) -> x509.DNSName | x509.IPAddress:
-    """Say whom the second verifier shall look for.
-
-    It can't verify a server of no name.  Where nobody wants one checked, it
-    gets one that the certificate itself gives.
-    """
-    if address is not None:
-        return x509.IPAddress(address)
-    if name is not None:
-        return x509.DNSName(name)
-    for each in extension(leaf, x509.SubjectAlternativeName) or ():
-        if isinstance(each, x509.IPAddress):
-            return x509.IPAddress(each.value)
-        if isinstance(each, x509.DNSName):
-            return x509.DNSName(each.value.replace("*", "any", 1))
-    raise ValueError("the certificate names no host")
-
-
-def _of_no_host(policy: second.PolicyBuilder) -> second.PolicyBuilder:
-    """Have clients judged like servers: a URI or a service is no host."""
-    return policy.extension_policies(
-        ca_policy=second.ExtensionPolicy.webpki_defaults_ca(),
-        ee_policy=second.ExtensionPolicy.webpki_defaults_ee().may_be_present(
-            x509.ExtendedKeyUsage,
-            second.Criticality.AGNOSTIC,
-            _check_for_servers,
-        ),
-    )
-
-
-def _check_for_servers(
-    _policy: second.Policy,
-    _certificate: x509.Certificate,
-    usages: x509.ExtendedKeyUsage | None,
-) -> None:
-    kinds = oid.ExtendedKeyUsageOID
-    if usages is not None and not {
-        kinds.SERVER_AUTH,
-        kinds.ANY_EXTENDED_KEY_USAGE,
-    }.intersection(usages):
-        raise ValueError("the certificate is not meant for servers")
-
-
-def _refused(error: Exception, scene: VerificationScene) -> VerificationError:
-    """Make the error that tells who said what."""
-    leaf = next(iter(scene.presented), None)
-    words = shown(str(error), 300) or type(error).__name__
-    return refusal(
-        VerifyReason.SECOND_VERIFIER,
-        verification_story(VerifyReason.SECOND_VERIFIER, 0),
-        f"{FIRST} accepts the {scene.peer}'s certificate "
-        f"{Glimpse(leaf).name!r} (depth 0), but the second verifier "
-        f"({SECOND}) refuses it: {words}",
-        scene,
-        der=leaf,
-        verdicts={FIRST: ACCEPTED, SECOND: f"refused: {words}"},
-    )

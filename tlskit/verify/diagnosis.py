@@ -312,6 +312,44 @@ def _wrong_purpose(case: Case) -> Story:
     )
 
 
+#: What OpenSSL understands where it is critical.
+_UNDERSTOOD = {
+    *(f"2.5.29.{each}" for each in (15, 17, 19, 30, 31, 32, 33, 36, 37, 54)),
+    "1.3.6.1.5.5.7.1.7",
+    "1.3.6.1.5.5.7.1.8",
+    "1.3.6.1.5.5.7.1.14",
+    "2.16.840.1.113730.1.1",
+}
+_EXTENSION_NAMES = {
+    "2.5.29.9": "subjectDirectoryAttributes",
+    "2.5.29.14": "subjectKeyIdentifier",
+    "2.5.29.16": "privateKeyUsagePeriod",
+    "2.5.29.18": "issuerAltName",
+    "2.5.29.35": "authorityKeyIdentifier",
+    "2.5.29.46": "freshestCRL",
+    "1.3.6.1.5.5.7.1.1": "authorityInfoAccess",
+    "1.3.6.1.5.5.7.1.3": "qcStatements",
+    "1.3.6.1.5.5.7.1.24": "TLS feature",
+    "1.3.6.1.4.1.11129.2.4.3": "the poison of a precertificate",
+}
+
+
+def _unhandled(case: Case) -> Story:
+    """Name the extension that is critical and not understood."""
+    strange = [
+        f"{_EXTENSION_NAMES[each]} ({each})"
+        if each in _EXTENSION_NAMES
+        else each
+        for each in case.glimpse.critical
+        if each not in _UNDERSTOOD
+    ]
+    if not strange:
+        return case.story
+    return case.story._replace(
+        text=f"{case.story.text}: {', '.join(map(shown, strange))}"
+    )
+
+
 def _weak_key(case: Case) -> Story:
     return case.story._replace(
         text=f"has a key that is too short for safety: {case.glimpse.key}"
@@ -396,6 +434,7 @@ _DIAGNOSES: dict[R, Callable[[Case], Story]] = {
     R.HOSTNAME_MISMATCH: _wrong_name,
     R.IP_ADDRESS_MISMATCH: _wrong_name,
     R.INVALID_PURPOSE: _wrong_purpose,
+    R.UNHANDLED_CRITICAL_EXTENSION: _unhandled,
     R.EE_KEY_TOO_SMALL: _weak_key,
     R.CA_KEY_TOO_SMALL: _weak_key,
     R.CA_MD_TOO_WEAK: _weak_digest,

@@ -6,10 +6,14 @@ import functools
 import ipaddress
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from ..errors import ConfigurationError
+from ..x509.alternatives import read_names
+from ..x509.gate import x509
+from ..x509.reading import extension, readable
 
-__all__ = ["Address", "Host", "is_pattern", "parse_host"]
+__all__ = ["Address", "Host", "is_barred", "is_pattern", "parse_host"]
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 #: A name in A-labels, lower case, without trailing dot; or an address.
@@ -208,4 +212,44 @@ def _bad(text: str, fault: str, hint: str = _EXAMPLES) -> ConfigurationError:
         f"which {fault}",
         code="bad-hostname",
         hint=hint,
+    )
+
+
+# -- what a CA may not certify ----------------------------------------------
+
+
+def is_barred(path: Sequence[bytes], host: bytes) -> bool:
+    """Say whether only a wildcard reaches *host*, which a CA excludes.
+
+    OpenSSL compares constraints with the names in a certificate, and
+    ``*.example.com`` is not the excluded ``a.example.com``.  The host that
+    was asked for is (RFC 5280, section 4.2.1.10).
+
+    Args:
+        path: The peer's own certificate, and those of its CAs, DER.
+        host: In A-labels, lower case.
+    """
+    excluded = any(
+        host == base or host.endswith(b"." + base)
+        for der in path[1:]
+        for base in _excluded(der)
+    )
+    if not excluded:
+        return False
+    # What is named by itself has been compared by OpenSSL.
+    names = read_names(readable(path[0]))
+    text = host.decode("ascii")
+    return names is None or text not in map(str.lower, names.dns)
+
+
+@functools.lru_cache(maxsize=256)
+def _excluded(der: bytes) -> tuple[bytes, ...]:
+    """Give the domains that a CA may not certify."""
+    found = extension(readable(der), x509.NameConstraints)
+    if found is None:
+        return ()
+    return tuple(
+        each.value.lower().lstrip(".").encode("ascii", "replace")
+        for each in found.excluded_subtrees or ()
+        if isinstance(each, x509.DNSName)
     )

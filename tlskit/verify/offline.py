@@ -21,8 +21,10 @@ from ..x509.gate import Encoding, dsa, ec, rsa, x509
 from ..x509.glimpse import Glimpse
 from .chain import Pin, check_pins, explain_faults, second_opinion
 from .evidence import certificates_of, parsed
+from .hostname import is_barred
 from .identity import Identity
 from .scene import Fault, VerificationScene
+from .strict.profile import check_profile
 from .transparency.logs import Transparency
 from .transparency.timestamps import check_transparency
 
@@ -162,6 +164,9 @@ def judge_ders(chain: tuple[bytes, ...], policy: Policy) -> tuple[bytes, ...]:
     read = tuple(map(parsed, path or chain[:1]))
     faults += _unfit(path or chain[:1], policy)
     faults += _misnamed(chain[0], read[0], policy.identity)
+    host = None if policy.identity is None else policy.identity.dns
+    if host is not None and is_barred(path, host):
+        faults.append(Fault(VerifyReason.EXCLUDED_VIOLATION, 0, chain[0]))
     if faults:
         raise explain_faults(tuple(faults), scene)
     check_pins(scene.built, policy.pins, scene, linked=True)
@@ -182,6 +187,7 @@ def judge_ders(chain: tuple[bytes, ...], policy: Policy) -> tuple[bytes, ...]:
             scene=scene,
             depth=policy.depth,
         )
+        check_profile(scene, of_host=identity is None or identity.is_host)
     return path
 
 

@@ -228,6 +228,11 @@ class Glimpse:
         )
 
     @cached_property
+    def critical(self) -> tuple[str, ...]:
+        """Its critical extensions, by their numbers."""
+        return self._field(reading.critical_extensions, ())
+
+    @cached_property
     def is_ca(self) -> bool:
         """Whether it says that it is a CA's."""
         constraints = self._extension(x509.BasicConstraints)

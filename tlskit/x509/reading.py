@@ -19,6 +19,7 @@ from .gate import Encoding, exceptions, x509
 __all__ = [
     "certificate",
     "complaint_of",
+    "critical_extensions",
     "extension",
     "readable",
     "serial_number",
@@ -28,6 +29,8 @@ __all__ = [
 E = TypeVar("E", bound="x509.ExtensionType")
 
 _UTF8_STRING, _PRINTABLE_STRING, _TELETEX_STRING = 0x0C, 0x13, 0x14
+_EXTENSIONS = 0xA3
+_TRUE = (0x01, b"\xff")
 #: X.680, section 41.4.
 _PRINTABLE = frozenset(
     f"{string.ascii_letters}{string.digits} '()+,-./:=?".encode()
@@ -189,6 +192,20 @@ def extension(
         return extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
         return None
+
+
+def critical_extensions(found: x509.Certificate) -> tuple[str, ...]:
+    """Name the critical extensions, by their numbers, readable or not."""
+    (body,) = elements(found.tbs_certificate_bytes)
+    *_, last = elements(body.content)
+    if last.tag != _EXTENSIONS:
+        return ()
+    return tuple(
+        _oid(each)
+        for each in elements(_content(last.content))
+        # The second part is the flag; where it is left out, the value.
+        if list(elements(each.content))[1][:2] == _TRUE
+    )
 
 
 def _with_only(

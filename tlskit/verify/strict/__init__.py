@@ -1,0 +1,1 @@
+"""What ``set_strict()`` asks for besides OpenSSL's own strict rules."""
