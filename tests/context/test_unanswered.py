@@ -303,3 +303,18 @@ def test_a_hook_that_fails_is_our_own_fault(ca, heard):
 
     assert logging.WARNING == record.levelno
     assert "peer" not in record.getMessage()
+
+
+def test_a_socket_that_is_gone_has_no_peer(ca):
+    """The record is written all the same."""
+    context = server_context(ca)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        wrapped = context.as_ssl_context().wrap_socket(
+            theirs, server_side=True, do_handshake_on_connect=False
+        )
+        with wrapped:
+            session = wrapped._sslobj
+            assert session._peer() is None
+            with socket.socket(fileno=wrapped.detach()):
+                assert session._peer() is None
