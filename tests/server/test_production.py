@@ -78,8 +78,12 @@ def running(directory, **variables):
             metrics = status.rpartition(" ")[2]
             yield process, listening.getsockname()[1], told, metrics
         finally:
-            process.kill()
-            process.wait(PATIENCE)
+            process.terminate()  # Else its own children would live on.
+            try:
+                process.wait(PATIENCE)
+            finally:
+                process.kill()
+                process.wait(PATIENCE)
 
 
 def connected(ca, number):
