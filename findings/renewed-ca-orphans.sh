@@ -15,7 +15,7 @@
 # say that the issuer is unknown, of a certificate whose issuer they were given.
 #
 # Who is hurt: who renews a private CA shortly before it expires, and tests with
-# one library: half of the clients lose all servers at once.  What to do: renew
+# one library: clients with another lose all servers at once.  What to do: renew
 # with the serial number that the CA had, or let leaves name the key only.
 set -eu
 
