@@ -37,6 +37,12 @@ class Offers(Sealable):
     def set_ciphers(self, spec: str) -> None:
         """Choose the cipher suites of TLS 1.2 and before.
 
+        By default they are ``"ECDHE+AESGCM:ECDHE+CHACHA20"``, and a server
+        with ``enable_dhe()`` has ``"DHE+AESGCM:DHE+CHACHA20"`` behind them.
+        A TLS 1.2 peer that has only others, such as CBC suites or a static
+        key exchange, refuses us by ``handshake_failure``; OpenSSL's own
+        choice is ``"DEFAULT"``.
+
         Args:
             spec: In the language of ``openssl ciphers``.
 

@@ -1200,8 +1200,8 @@ def _closed_in_handshake(default: type[TLSError]) -> TLSError:
         "the peer closed the connection during the handshake",
         code="closed-in-handshake",
         status="syscall",
-        hint="see the peer's log: it may want another TLS version, a client "
-        "certificate, or no TLS at all",
+        hint="see the peer's log: it may not trust our certificate, or want "
+        "one, or another TLS version, or no TLS at all",
     )
 
 

@@ -37,8 +37,9 @@ ALERTS: dict[Alert, tuple[str, str]] = {
             "group in common, no certificate of its own, or it misses ours"
         ),
         (
-            "see the peer's log; widen set_ciphers(), or load a client "
-            "certificate if the peer wants one"
+            "see the peer's log; widen set_ciphers() if it has TLS 1.2 with "
+            "CBC or DHE suites only, or load a client certificate if it "
+            "wants one"
         ),
     ),
     Alert.BAD_CERTIFICATE: (

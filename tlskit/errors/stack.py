@@ -30,8 +30,8 @@ _ENDED = Case(
     None,
     "closed-in-handshake",
     "the peer closed the connection during the handshake",
-    "see the peer's log: it may want another TLS version, a client "
-    "certificate, or no TLS at all",
+    "see the peer's log: it may not trust our certificate, or want one, "
+    "or another TLS version, or no TLS at all",
 )
 _HINT = "see library_errors, and report it with the versions in use"
 
