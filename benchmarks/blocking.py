@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 from .c_loop import CMover, compiled
@@ -48,12 +49,12 @@ class Plain:
 
 
 class StandardLibrary:
-    """The standard library's ``ssl``."""
+    """The standard library's ``ssl``, or a module that is like it."""
 
-    def __init__(self, files: Files) -> None:
-        self._server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    def __init__(self, files: Files, module: Any = ssl) -> None:
+        self._server = module.SSLContext(module.PROTOCOL_TLS_SERVER)
         self._server.load_cert_chain(files.chain, files.key)
-        self._client = ssl.create_default_context(cafile=files.root)
+        self._client = module.create_default_context(cafile=files.root)
 
     def accept(self, sock: socket.socket) -> Connection:
         """Be the server."""
@@ -66,6 +67,16 @@ class StandardLibrary:
     def suite(self, connection: Any) -> str:
         """Name the cipher that is in use."""
         return str(connection.cipher()[0])
+
+
+def _rtls(files: Files) -> StandardLibrary:
+    """Do it by rustls, under the standard library's names.
+
+    It can't be told which cipher suite of TLS 1.3 to use, and takes AES-128.
+    """
+    import rtls
+
+    return StandardLibrary(files, rtls)
 
 
 class PyOpenSSL:
@@ -139,6 +150,7 @@ STACKS: dict[str, Callable[[Files], Stack]] = {
     "pyOpenSSL": PyOpenSSL,
     "ssl": StandardLibrary,
     "ssl, makefile": StandardLibrary,
+    "rtls, AES-128": _rtls,
     "tlskit": Tlskit,
     "tlskit, .output": Tlskit,
 }
@@ -155,4 +167,6 @@ def available(*names: str) -> tuple[list[str], dict[str, str]]:
     missing = {}
     if "C loop" in names and (reason := compiled(directory())):
         missing["C loop"] = reason
+    if "rtls, AES-128" in names and find_spec("rtls") is None:
+        missing["rtls, AES-128"] = "rtls is not installed"
     return [name for name in names if name not in missing], missing

@@ -77,6 +77,16 @@ def _run_uvloop(main: Coroutine[Any, Any, None]) -> None:
     uvloop.run(main)
 
 
+def _run_aiofastnet(main: Coroutine[Any, Any, None]) -> None:
+    import aiofastnet
+
+    async def patched() -> None:
+        aiofastnet.patch_loop()
+        await main
+
+    asyncio.run(patched())
+
+
 class Asyncio:
     """The streams of asyncio.
 
@@ -302,6 +312,7 @@ STACKS: dict[str, Callable[[Files], Stack]] = {
     "plain TCP": lambda files: Asyncio(files, tls=False),
     "asyncio": Asyncio,
     "uvloop": lambda files: Asyncio(files, run=_run_uvloop),
+    "aiofastnet": lambda files: Asyncio(files, run=_run_aiofastnet),
     "trio": Trio,
     "Twisted": _twisted,
     "tlskit": Tlskit,
@@ -309,6 +320,7 @@ STACKS: dict[str, Callable[[Files], Stack]] = {
 }
 _NEEDS = {
     "uvloop": "uvloop",
+    "aiofastnet": "aiofastnet",
     "trio": "trio",
     "Twisted": "twisted",
     "tlskit on uvloop": "uvloop",

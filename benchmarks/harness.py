@@ -185,6 +185,10 @@ def measure(
     return result
 
 
+#: What the name of a stack ends in that always has the easier cipher.
+_OWN_SUITE = ", AES-128"
+
+
 def _check(workload: Workload, name: str, found: Measurement) -> None:
     least, most = _POSSIBLE[workload.unit]
     if not least <= found.figure <= most:
@@ -200,7 +204,8 @@ def _check_suites(result: Result) -> None:
         (each.suite, name)
         for name, rounds in result.rounds.items()
         for each in rounds
-        if each.suite
+        # Who can't be told which one to use has it in the name.
+        if each.suite and not name.endswith(_OWN_SUITE)
     }
     if len({suite for suite, _ in suites}) > 1:
         raise BenchmarkError(

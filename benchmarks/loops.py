@@ -13,7 +13,7 @@ from .harness import Goal, Workload
 __all__ = ["workloads"]
 
 _ALL = (
-    *("plain TCP", "asyncio", "uvloop", "trio", "Twisted"),
+    *("plain TCP", "asyncio", "uvloop", "aiofastnet", "trio", "Twisted"),
     *("tlskit", "tlskit on uvloop"),
 )
 _FEW = ("plain TCP", "asyncio", "uvloop", "tlskit")
@@ -55,6 +55,7 @@ def workloads(*, quick: bool) -> list[Workload]:
             Goal("tlskit", "asyncio", 4.0),
             Goal("tlskit", "uvloop", 1.5),
             Goal("tlskit on uvloop", "uvloop", 1.5),
+            Goal("tlskit", "aiofastnet", 1.2),
             stacks=_ALL,
         ),
         _stream("bulk 1 MiB", MIB, 128 * MIB // less),
@@ -62,15 +63,23 @@ def workloads(*, quick: bool) -> list[Workload]:
             "small writes",
             1024,
             32 * MIB // less,
-            Goal("tlskit", "asyncio", 5.0),
-            stacks=("plain TCP", "asyncio", "uvloop", "Twisted", "tlskit"),
+            Goal("tlskit", "asyncio", 6.0),
+            Goal("tlskit", "aiofastnet", 2.5),
+            stacks=(
+                *("plain TCP", "asyncio", "uvloop", "aiofastnet", "Twisted"),
+                "tlskit",
+            ),
             per_tick=_PER_TICK,
         ),
         _workload(
             "ping-pong, asyncio",
             turns,
             _ALL,
-            (Goal("tlskit", "asyncio", 1.3),),
+            (
+                Goal("tlskit", "asyncio", 1.2),
+                Goal("tlskit on uvloop", "uvloop", 0.9),
+                Goal("tlskit", "aiofastnet", 0.8),
+            ),
             turns=turns,
             size=100,
         ),

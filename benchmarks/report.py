@@ -28,27 +28,33 @@ _PREFACE = (
 )
 _GOALS = (
     *("workload", "stack", "against", "ratio wanted"),
-    *("measured", "by CPU time", "met?"),
+    *("by CPU time", "by the clock", "met?"),
 )
 _FIGURES = (
-    *("stack", "median", "lowest", "highest", "by CPU time"),
-    *(f"{_OURS}, how many times better", "the same by CPU time"),
+    *("stack", "by CPU time", f"{_OURS}, how many times better by it"),
+    *("median", "lowest", "highest", "times better by the clock"),
 )
 
 
 def as_table(results: Iterable[Result]) -> Table:
     """Give a table for the terminal."""
-    table = Table("workload", "stack", "median", f"{_OURS} is better", "goal")
+    table = Table(
+        *("workload", "stack", "by CPU", f"{_OURS} is better"),
+        *("by the clock", f"{_OURS} is better"),
+        "goal",
+    )
     for result in results:
-        for name, figure, _, _, _, ratio, _ in _figures(result):
-            table.add_row(result.workload.name, name, figure, ratio)
+        for name, cpu, by_cpu, figure, _, _, ratio in _figures(result):
+            table.add_row(
+                *(result.workload.name, name, cpu, by_cpu, figure, ratio)
+            )
         for name, reason in result.workload.missing.items():
             table.add_row(result.workload.name, name, f"skipped: {reason}")
         for goal in result.workload.goals:
-            _, stack, against, wanted, measured, _, met = _goal(result, goal)
+            _, stack, against, wanted, cpu, clock, met = _goal(result, goal)
             table.add_row(
                 *(result.workload.name, f"{stack} / {against}"),
-                *("", measured, f"{wanted}: {met}"),
+                *("", cpu, "", clock, f"{wanted}: {met}"),
             )
         table.add_section()
     return table
@@ -109,18 +115,23 @@ def _figures(result: Result) -> Iterator[tuple[str, ...]]:
         compared = name != _OURS and _OURS in result.rounds
         yield (
             name,
+            _scaled(median(by_cpu), unit) if by_cpu else "",
+            _spread(result.ratios(*pair, by_cpu=True)) if compared else "",
             _scaled(median(figures), unit),
             _scaled(min(figures), unit),
             _scaled(max(figures), unit),
-            _scaled(median(by_cpu), unit) if by_cpu else "",
             _spread(result.ratios(*pair)) if compared else "",
-            _spread(result.ratios(*pair, by_cpu=True)) if compared else "",
         )
 
 
 def _goal(result: Result, goal: Goal) -> tuple[str, ...]:
-    """Compare a goal with what was found."""
-    found = result.towards(goal)
+    """Compare a goal with what was found; CPU time decides, if there is any.
+
+    By the clock, two processes that wake each other have several modes.
+    """
+    clock = result.towards(goal)
+    cpu = result.towards(goal, by_cpu=True)
+    found = cpu or clock
     limit = "at least" if goal.at_least else "no more than"
     met = "not measured"
     if found:
@@ -130,8 +141,8 @@ def _goal(result: Result, goal: Goal) -> tuple[str, ...]:
         goal.stack,
         goal.against,
         f"{limit} {goal.ratio:g}",
-        _spread(found),
-        _spread(result.towards(goal, by_cpu=True)),
+        _spread(cpu),
+        _spread(clock),
         met,
     )
 

@@ -345,6 +345,10 @@ def test_missing_stacks(it, monkeypatch, tmp_path):
     assert (["ssl"], {"C loop": "there is no C compiler"}) == (
         it.blocking.available("ssl", "C loop")
     )
+    monkeypatch.setattr(it.blocking, "find_spec", lambda _: None)
+    assert (["ssl"], {"rtls, AES-128": "rtls is not installed"}) == (
+        it.blocking.available("ssl", "rtls, AES-128")
+    )
     it.c_loop.compiled.cache_clear()
 
 
@@ -380,10 +384,10 @@ def test_results_are_merged(it, tmp_path):
     after = (tmp_path / "RESULTS.md").read_text("utf-8")
 
     row = "| tlskit | ssl | at least 1.5 |"
-    assert f"| first {row} 2 [2, 2] |  | yes |" in before
-    assert f"| second {row} 1 [1, 1] |  | no |" in before
-    assert f"| first {row} 2 [2, 2] |  | yes |" in after
-    assert f"| second {row} 1.6 [1.6, 1.6] |  | yes |" in after
+    assert f"| first {row}  | 2 [2, 2] | yes |" in before
+    assert f"| second {row}  | 1 [1, 1] | no |" in before
+    assert f"| first {row}  | 2 [2, 2] | yes |" in after
+    assert f"| second {row}  | 1.6 [1.6, 1.6] | yes |" in after
     assert "| tlskit | uvloop | at least 1.5 |  |  | not measured |" in after
     assert "Skipped: uvloop, since it is not there." in after
     assert "- processor: abacus" in after

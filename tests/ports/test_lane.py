@@ -525,7 +525,11 @@ def test_closed_means_closed(pair):
     """After close and detach nothing is read or sent."""
     client, server = pair
     client.close()
-    for call in (lambda: client.recv(1), lambda: client.sendall(b"x")):
+    for call in (
+        lambda: client.recv(1),
+        lambda: client.recv_into(bytearray(1)),
+        lambda: client.sendall(b"x"),
+    ):
         with pytest.raises(ClosedError):
             call()
     assert client._driver.read_now(1) is None

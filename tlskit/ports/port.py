@@ -275,6 +275,8 @@ class SSLPort(SessionView):
         if nbytes:
             view = view[:nbytes]
         if self._input is None or self._input.closed:
+            if self._plain and self._output is None and len(view):
+                return self._read_now(view)
             return self.read_plain(view)
         # Part of the stream may be in the file's buffer.
         try:
@@ -285,6 +287,23 @@ class SSLPort(SessionView):
             size = None
         if size is None:
             return self.read_plain(view)
+        return size
+
+    def _read_now(self, view: memoryview) -> int:
+        """Do ``read_plain`` by the express lane, if that is open."""
+        driver, most = self._driver, len(view)
+        try:
+            size = driver.read_now(most, view)
+            if size is None:
+                deadline = self._deadline()
+                size = driver.read_soon(most, deadline, view)
+                if size is None:
+                    if driver.closed:
+                        driver._check_open()
+                    size = driver.read_slowly(view, deadline)
+        except Exception as error:
+            self._locate(error, "read")
+            raise
         return size
 
     def read_plain(self, buffer: memoryview) -> int:
