@@ -68,9 +68,6 @@ def test_the_verdict_is_the_handshakes(ca, kind):
     else:
         offline = None
 
-    if kind == "ip-as-dns":  # It is wrong for addresses only.
-        assert online is offline is None
-        return
     assert online is not None
     assert offline is not None
     assert (type(online), online.code, online.depth) == (
