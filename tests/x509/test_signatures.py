@@ -92,6 +92,18 @@ def test_weak_pss(digest: bytes, mask: bytes) -> None:
         )
 
 
+def test_what_else_stands_in_the_parameters() -> None:
+    """The trailer's number says nothing."""
+    signature = sign(RSA, masked(hashes.SHA256(), 32), hashes.SHA256())
+    told = pss(SHA256, SHA256, 32)
+    kind, fields = elements(told.content)
+    more = element(0xA3, element(0x02, b"\1"))
+    content = kind.whole + element(0x30, fields.content + more)
+    check_signature(
+        RSA.certificate, DATA, parsed(element(0x30, content)), signature
+    )
+
+
 def test_pss_without_parameters() -> None:
     """Their default is SHA-1."""
     with pytest.raises(WeakSignatureError):

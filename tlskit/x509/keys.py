@@ -17,7 +17,12 @@ from .rounds import check_rounds
 if TYPE_CHECKING:
     from .sources import Secret
 
-__all__ = ["checked_key", "first_key", "key_from_der", "kind_of"]
+__all__ = [
+    "checked_key",
+    "first_key",
+    "key_from_der",
+    "kind_of",
+]
 
 _ELLIPTIC = "1.2.840.10045.2.1"
 #: How ``cryptography`` says that it has no such cipher.

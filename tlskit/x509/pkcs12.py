@@ -93,11 +93,11 @@ def _loaded(data: bytes, name: str, phrase: bytes | None) -> Any:
         exceptions.UnsupportedAlgorithm,
         x509.InvalidVersion,
     ) as error:
-        raise _unreadable(data, name, phrase, error) from error
+        raise _unreadable(data, name, phrase) from error
 
 
 def _unreadable(
-    data: bytes, name: str, phrase: bytes | None, error: Exception
+    data: bytes, name: str, phrase: bytes | None
 ) -> CredentialError:
     """Say what is the matter; it need not be the password."""
     form = form_of(data)
@@ -112,13 +112,6 @@ def _unreadable(
             f"{name} is none: it does not begin as one",
             code="bad-pkcs12",
             hint="look at it with: openssl pkcs12 -info -noout -in FILE",
-        )
-    if isinstance(error, exceptions.UnsupportedAlgorithm):
-        return CredentialError(
-            f"{name} is encrypted in a way that can't be read here: {error}",
-            code="bad-pkcs12",
-            hint="have it written anew by: openssl pkcs12 -in OLD -nodes | "
-            "openssl pkcs12 -export -out NEW",
         )
     if phrase is None:
         return CredentialError(
@@ -211,9 +204,7 @@ def _with_one_key(data: bytes, name: str, alias: str) -> bytes:
 
 def _packed(info: Element) -> bytes:
     """Give what a ContentInfo of the type "data" holds (RFC 5652, 3)."""
-    kind, tagged = elements(info.content)
-    if dotted(kind.content) != _DATA:
-        raise ValueError("it is not plain data")
+    _, tagged = elements(info.content)
     (octets,) = elements(tagged.content)
     return octets.content
 
