@@ -39,7 +39,7 @@ def undecodable() -> x509.Certificate:
 def test_names_that_can_t_be_decoded_are_shown() -> None:
     """As OpenSSL would write them."""
     odd = undecodable()
-    with pytest.raises(ValueError, match="asn1|oid"):
+    with pytest.raises(ValueError, match=r"asn1|oid"):
         odd.subject  # noqa: B018 - decoded on access
 
     assert r"/CN=read.\xE9xample" == names.subject_text(odd)
