@@ -118,6 +118,21 @@ def test_another_rule_is_applied_anew() -> None:
 
 
 @native
+def test_a_hook_is_asked_every_time() -> None:
+    """Who judges certificates by a function of his own resumes nothing."""
+    context = client().copy()
+    ours, theirs = context.as_ssl_context(), server().as_ssl_context()
+    session = heard(ours, theirs).session
+    context.set_certificate_verifier(lambda _depth, ok, _certificate: ok)
+    one, two = end(ours, NAME), end(theirs)
+    one.tls.session = session
+    shake(one, two)
+
+    assert not one.tls.session_reused
+    assert one.tls.session is None
+
+
+@native
 def test_another_context_is_a_mistake() -> None:
     """As in ssl; two adapters of one context are at home in it."""
     context, theirs = client(), server().as_ssl_context()

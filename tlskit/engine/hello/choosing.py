@@ -79,9 +79,8 @@ class Greeting:
 
     @cached_property
     def asked(self) -> Asked | None:
-        """What decides who answers; None as for ``hello``."""
-        if self.raw is None:
-            return None
+        """What decides who answers; None if the message is malformed."""
+        assert self.raw is not None
         try:
             return asked_by(self.raw)
         except ValueError:
