@@ -295,3 +295,18 @@ def test_schemes_of_certificates(kind, scheme):
 
     assert f"is signed by {scheme}, " in said
     assert key_kind(leaf) == "EC-secp256r1"
+
+
+def test_a_curve_and_a_digest_that_do_not_belong_together():
+    """RFC 8446 has no name for that, and no policy takes it."""
+    root = CA(key=ec.generate_private_key(ec.SECP384R1()))
+    leaf = root.issue("a").certificate
+
+    class Port:
+        version = library.TLSVersion.TLS_1_3
+        group = cipher = peer_signature_algorithm = None
+        verified_chain = (leaf, root.certificate)
+
+    (said,) = Rule("2026-12-modern").misfits(Port())
+
+    assert "is signed by ecdsa_secp384r1 with sha256, " in said
