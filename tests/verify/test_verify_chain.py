@@ -190,3 +190,23 @@ def test_names_that_openssl_does_not_expect(ca, client, name):
     there.close()
     with pytest.raises(IdentityError):
         memory_pair(client, server, hostname="x")
+
+
+def test_hints_name_the_setting_that_helps(ca, client):
+    """A purpose, a depth, and a CA that is no root can be allowed."""
+    purpose = ca.issue_bad("wrong-purpose", HOST)
+    deep = CA("deep root")
+    far = deep.intermediate().issue(HOST)
+    shallow = tlskit.ClientContext("auto")
+    deep.trust(shallow)
+    shallow.set_verify_depth(0)
+    stranger = CA("unknown root").intermediate().issue(HOST)
+    for context, leaf, setting in (
+        (client, purpose, 'set_purpose("any")'),
+        (shallow, far, "set_verify_depth()"),
+        (client, stranger, "set_partial_chain()"),
+    ):
+        with pytest.raises(VerificationError) as info:
+            context.verify_chain(leaf.chain)
+
+        assert setting in info.value.hint

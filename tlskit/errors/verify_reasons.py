@@ -69,7 +69,8 @@ _NO_ISSUER = Story(
 _LONG = Story(
     "chain-too-long",
     "stands at the end of a chain that is longer than allowed",
-    "let the peer send only the certificates between its own and the root",
+    "let the peer send only the certificates between its own and the root, or "
+    "allow more of them with set_verify_depth()",
 )
 _WRONG_ISSUER = Story(
     "wrong-issuer",

@@ -194,7 +194,9 @@ def _unknown_root(case: Case) -> Story:
     return Story(
         "unknown-issuer",
         f"was issued by {issuer!r}, which is not among the trusted roots here",
-        f"load the root {issuer!r} with load_verify_source() if you trust it",
+        f"load the root {issuer!r} with load_verify_source() if you trust it; "
+        "to trust a CA below it only, load that one and call "
+        "set_partial_chain()",
     )
 
 
@@ -308,7 +310,8 @@ def _wrong_purpose(case: Case) -> Story:
         return story
     return story._replace(
         text=f"is meant for {', '.join(uses)}, but {wanted} was expected",
-        hint=f"have it reissued with the extended key usage {wanted}",
+        hint=f"have it reissued with the extended key usage {wanted}, or "
+        'take any purpose with set_purpose("any")',
     )
 
 
