@@ -218,7 +218,7 @@ class Driver(Lane):
             self._surface(error)
             raise
         finally:
-            if True in taken:
+            if True in taken:  # pragma: no branch - else there is an error
                 self._writing.release()
         if self.engine.owes:
             self._offer()
