@@ -107,7 +107,7 @@ def main() -> None:
         ]
         for name, arguments in {
             "demo": ["demo"],
-            "check": ["check", *hosts],
+            "check": ["check", "--quiet", *hosts],
             "explain": ["explain", hosts[-1]],
         }.items():
             shown = run(*arguments, SSL_CERT_FILE=str(roots), SSL_CERT_DIR="")
