@@ -733,6 +733,49 @@ def test_lost_between_socket_and_openssl(pair, monkeypatch):
         client.recv(4)
 
 
+@pytest.mark.parametrize(
+    ("error", "failed", "lost"),
+    [
+        (Interrupt(), False, True),
+        (Interrupt(), True, False),
+        (LookupError(), False, False),
+    ],
+)
+def test_lost_plaintext_is_told(pair, monkeypatch, error, failed, lost):
+    """So is plaintext; what a hook or a cache raises loses nothing."""
+    client, server = pair
+    server.sendall(bytes(20000))
+    read_on = client._engine.read_on
+
+    def interrupted(*arguments):
+        read_on(*arguments)
+        if failed:
+            client._engine.state = State.FAILED
+        raise error
+
+    monkeypatch.setattr(client._engine, "read_on", interrupted)
+    client._driver._waits = 0
+    with pytest.raises(type(error)):
+        client.recv(4)
+
+    failure = client._engine.failure
+    assert lost is (getattr(failure, "code", None) == "interrupted")
+
+
+def test_nothing_is_lent_behind_the_rest(pair):
+    """What has still to be read is read first."""
+    client, server = pair
+    client.sendall(b"some words")
+    wire = server._driver.transport.sock.recv(65536)
+    direct = server._engine.direct
+    direct.feed(wire[:20])
+    direct.lend(memoryview(bytearray(wire[20:])))
+    assert direct.lent is None
+    server._engine.hungry = False
+
+    assert b"some words" == server.recv(100)
+
+
 def test_a_reset_is_told():
     """What breaks the transport is raised as it is; no bytes are missed."""
     ours, theirs = over_sockets(tcp_pair())

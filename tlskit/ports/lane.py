@@ -27,7 +27,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, overload
 
-from ..engine.engine import Engine
+from ..engine.engine import Engine, State
 from ..errors import WantReadError
 from ..openssl.native import DirectIO
 from ..tools.deadline import Deadline
@@ -148,7 +148,7 @@ class Lane(Mover):
     @overload
     def read_now(self, most: int, buffer: memoryview) -> int | None: ...
 
-    def read_now(  # noqa: C901, PLR0912 - each call would cost its share
+    def read_now(  # noqa: C901, PLR0912, PLR0915 - calls would cost
         self, most: int, buffer: memoryview | None = None
     ) -> bytes | int | None:
         """Read what is there, at least a byte, if that is the usual case.
@@ -199,6 +199,7 @@ class Lane(Mover):
                             spare.give_back(chunk)
                         return None
                     self._much = size > _RECORD
+                    engine.hungry = False
                     try:
                         if much:
                             direct.lend(chunk[:size])
@@ -209,17 +210,27 @@ class Lane(Mover):
                     except BaseException:
                         engine.lose()
                         raise
-                if not whole:
-                    self._ahead = 0
-                    done = engine.read_on(
-                        room.view[:most] if buffer is None else buffer, done
-                    )
-                    if direct.lent is not None and engine.hungry:
-                        chunk, direct.lent = direct.lent, None
-                        spare.give_back(chunk)
-                if done is None or buffer is not None:
-                    return done
-                return direct.copied(room.place, done)
+                try:
+                    if whole:
+                        engine.hungry = True
+                    else:
+                        self._ahead = 0
+                        done = engine.read_on(
+                            room.view[:most] if buffer is None else buffer,
+                            done,
+                        )
+                        if direct.lent is not None and engine.hungry:
+                            chunk, direct.lent = direct.lent, None
+                            spare.give_back(chunk)
+                    if done is None or buffer is not None:
+                        return done
+                    return direct.copied(room.place, done)
+                except Exception:
+                    raise
+                except BaseException:  # Of an interrupt, or of a hook.
+                    if engine.state is not State.FAILED:
+                        engine.lose()
+                    raise
         except OSError as error:
             self._surface(error)
             raise

@@ -184,13 +184,17 @@ class DirectIO:
     def lend(self, data: memoryview) -> None:
         """Have OpenSSL read ciphertext where it is, without a copy.
 
-        All that was fed before has to be read by then.  ``lent`` are the
-        bytes, and to be left alone until all of them are read.
+        That is so if all that was fed before has been read; else they are
+        copied.  ``lent`` are the bytes, and to be left alone until all of
+        them are read.
 
         Args:
             data: The ciphertext.
         """
         lib = self._lib
+        if lib.BIO_get_mem_data(self._into, self._place) > 0:
+            self.feed(data)
+            return
         self._most, self._clean = max(self._most, len(data)), False
         bio = lib.BIO_new_mem_buf(self.room(data), len(data))
         assert bio
