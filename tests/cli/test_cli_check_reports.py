@@ -16,6 +16,7 @@ from tlskit.cli.check.command import _style_in
 from tlskit.cli.check.finding import Patience
 from tlskit.cli.check.round import Round
 from tlskit.cli.exit import ExitCode
+from tlskit.cli.inspect import lifetimes
 from tlskit.cli.main import run
 
 from ..command import PATIENCE, on_terminal, start, tlskit
@@ -183,6 +184,49 @@ def test_days_that_are_asked_for_count_whatever_the_life_is(vault):
         done = checked(vault, f"localhost:{port}", "--min-days", "10")
 
     assert 3 == done.returncode
+
+
+def test_a_share_of_the_life_that_is_asked_for(vault):
+    """--min-life is a share of each certificate's own lifetime."""
+    with echo_server(short_lived(vault, 6 * DAY, 3 * DAY)) as port:
+        place = f"localhost:{port}"
+        good = checked(vault, place, "--min-life", "40%")
+        soon = checked(vault, place, "--min-life", "60", "--json")
+        both = checked(vault, place, "--min-life", "1%", "--min-days", "4")
+        bad = checked(vault, place, "--min-life", "120%")
+
+    assert [0, 3, 3, 1] == [
+        each.returncode for each in (good, soon, both, bad)
+    ]
+    (found,) = json.loads(soon.stdout)["hosts"]
+    assert found["certificate"]["max_days"] >= 47
+    assert not found["certificate"]["over_max_days"]
+    assert "%" in bad.stderr or "120" in bad.stderr
+
+
+@pytest.mark.parametrize(
+    ("begin", "days", "most", "over"),
+    [
+        ((2019, 1, 1), 825, 825, False),
+        ((2026, 3, 14), 399, 398, True),
+        ((2026, 3, 15), 200, 200, False),
+        ((2026, 3, 15), 201, 200, True),
+        ((2027, 3, 15), 100, 100, False),
+        ((2029, 3, 15), 47, 47, False),
+        ((2029, 3, 15), 48, 47, True),
+    ],
+)
+def test_how_long_a_certificate_may_live(begin, days, most, over):
+    """Public CAs may give less and less, by the day it begins."""
+    start = datetime(*begin, tzinfo=timezone.utc)
+    # A certificate of a day ends a second before that is over.
+    end = start + timedelta(days=days, seconds=-1)
+
+    assert most == lifetimes.most_days(start)
+    assert over is lifetimes.too_long(start, end)
+    renewal = lifetimes.renewal_of(start, end)
+    assert renewal <= start + (end - start) * 2 / 3
+    assert renewal > start + (end - start) * 2 / 3 - timedelta(seconds=1)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from .target import Target, parse_target
 __all__ = [
     "Amount",
     "Caller",
+    "Share",
     "alpn_offer",
     "alpn_option",
     "calling_options",
@@ -55,6 +56,25 @@ class Amount(click.FloatRange):
         if not math.isfinite(found):
             self.fail(f"{value!r} is no finite number", param, ctx)
         return found
+
+
+class Share(Amount):
+    """A share from 0 to 1, written as a percentage: "25%", or "25"."""
+
+    name = "percent"
+
+    def __init__(self) -> None:
+        super().__init__(0, 100)
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        """See ``click.ParamType``."""
+        text = str(value).removesuffix("%")
+        return super().convert(text, param, ctx) / 100
 
 
 _OPTIONS = (

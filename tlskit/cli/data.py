@@ -10,7 +10,7 @@ are lower-case hexadecimal.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, TypedDict
 
 from cryptography.hazmat.primitives import hashes
@@ -21,6 +21,7 @@ from ..errors.codes import Alert
 from ..x509.alternatives import everybody_in
 from ..x509.glimpse import Glimpse
 from .hints import hint_of, story_of
+from .inspect.lifetimes import most_days, renewal_of, too_long
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -79,6 +80,12 @@ class CertificateData(TypedDict):
     names: list[str]
     not_before: str
     not_after: str
+    #: When two thirds of its lifetime are over: it is to be renewed then.
+    renew_from: str
+    #: The days that a public CA's certificate for servers may live, if it
+    #: begins then (CA/Browser Forum); and whether it lives longer.
+    max_days: int
+    over_max_days: bool
     #: Of the certificate in DER.
     sha256: str
 
@@ -150,12 +157,19 @@ def verification_data(
 def certificate_data(certificate: x509.Certificate) -> CertificateData:
     """Describe one certificate."""
     glimpse = glimpse_of(certificate)
+    begin, end = glimpse.not_before, glimpse.not_after
+    renew, over = None, False
+    if begin is not None and end is not None:
+        renew, over = renewal_of(begin, end), too_long(begin, end)
     return CertificateData(
         subject=glimpse._field(lambda it: _text(it.subject), _UNREADABLE),
         issuer=glimpse._field(lambda it: _text(it.issuer), _UNREADABLE),
         names=glimpse._field(lambda it: list(everybody_in(it)), []),
-        not_before=_moment(glimpse.not_before),
-        not_after=_moment(glimpse.not_after),
+        not_before=_moment(begin),
+        not_after=_moment(end),
+        renew_from=_moment(renew),
+        max_days=most_days(begin or datetime.now(timezone.utc)),
+        over_max_days=over,
         sha256=certificate.fingerprint(hashes.SHA256()).hex(),
     )
 

@@ -14,6 +14,7 @@ from ...policy.policies import policies
 from ..calling import (
     Amount,
     Caller,
+    Share,
     alpn_offer,
     alpn_option,
     calling_options,
@@ -136,6 +137,13 @@ def _give_up(error: click.ClickException | OSError) -> NoReturn:
     help="Offer what this dated policy allows, and say where a server does "
     "not keep to it.",
 )
+@click.option(
+    "--min-life",
+    type=Share(),
+    metavar="PERCENT",
+    help="Complain when less than this share of a certificate's lifetime is "
+    "left, such as 25%; beside --min-days, whichever comes first.",
+)
 @alpn_option
 @click.option(
     "--jobs",
@@ -184,6 +192,7 @@ def command(
     cert: Path | None,
     key: Path | None,
     min_days: float | None,
+    min_life: float | None,
     alpn: tuple[str, ...],
     jobs: int,
     style: str,
@@ -234,7 +243,7 @@ def command(
         targets += read_targets(file, caller.port)
     if not targets:
         raise click.UsageError("which hosts?  Name one, or use --file")
-    patience = Patience(min_days)
+    patience = Patience(min_days, min_life)
 
     def check(target: Target) -> Finding:
         return examine(caller, target, patience, held)

@@ -43,12 +43,15 @@ class Patience:
 
     #: So many days before its end; None for the default.
     days: float | None = None
+    #: With less than this share of its lifetime left, from 0 to 1; None for
+    #: the default.
+    share: float | None = None
 
     def for_life(self, life: timedelta) -> float:
         """Give the days for a certificate that is valid for so long."""
-        if self.days is not None:
-            return self.days
-        return min(_USUAL, _SHARE * (life / _DAY))
+        if self.days is None and self.share is None:
+            return min(_USUAL, _SHARE * (life / _DAY))
+        return max(self.days or 0.0, (self.share or 0.0) * (life / _DAY))
 
 
 class FindingData(TypedDict):

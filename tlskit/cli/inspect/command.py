@@ -242,6 +242,8 @@ def _certificate_rows(each: CertificateObject, data: InspectData) -> Rows:
         "valid",
         f"{each['not_before']} to {each['not_after']}, {_days(each)}",
     )
+    if not each["ca"]:
+        yield "renew", _renewal(each)
     usages = [*each["key_usage"], *each["extended_key_usage"]]
     yield "usage", ", ".join(usages) or "any"
     yield "CA", _ca_words(each)
@@ -258,6 +260,17 @@ def _issuer(each: CertificateObject, data: InspectData) -> str:
     if data["objects"][number] is each:
         return "itself"
     return each["issuer"]
+
+
+def _renewal(each: CertificateObject) -> str:
+    """Tell when, and whether a public CA might have issued it."""
+    words = f"from {each['renew_from']} on"
+    if each["over_max_days"]:
+        words += (
+            f"; it lives longer than the {each['max_days']} days that a "
+            "public CA may give a server"
+        )
+    return words
 
 
 def _ca_words(each: CertificateObject) -> str:
