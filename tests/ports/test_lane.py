@@ -37,6 +37,8 @@ Pair = tuple[SSLPort, SSLPort]
 
 #: Whatever is on its way at once, so that it always fits.
 ROOM = 60000
+#: Of no other buffer.
+SIZE = 12345
 
 
 @pytest.fixture(autouse=True)
@@ -846,3 +848,24 @@ def test_more_is_owed_than_there_is_room(pair, monkeypatch):
     monkeypatch.undo()
 
     assert data == read_exactly(server, 200)
+
+
+def test_an_error_borrows_nothing(pair):
+    """No frame of an error keeps a memoryview from being released.
+
+    Python before 3.12.7 crashes when it collects one that is borrowed.
+    """
+    client, server = pair
+    client._driver.transport.sock.send(b"\x17\x03\x03\x00\x20" + bytes(32))
+    with pytest.raises(StreamError) as caught:
+        server.recv_into(bytearray(SIZE))
+
+    views = [
+        value
+        for entry in caught.traceback
+        for value in entry.frame.f_locals.values()
+        if isinstance(value, memoryview) and len(value) == SIZE
+    ]
+    assert views
+    for view in views:
+        view.release()

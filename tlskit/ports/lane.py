@@ -235,6 +235,10 @@ class Lane(Mover):
             self._surface(error)
             raise
         finally:
+            # The frames of an error live on.  Python before 3.12.7 crashes
+            # when it collects a memoryview whose bytes are still borrowed
+            # (CPython's issue 77894).
+            target = None
             _give_back(room)
             if engine.owes:
                 self._offer()
