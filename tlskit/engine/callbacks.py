@@ -178,7 +178,7 @@ class Record(Answers):
         self.tracer: Tracer | None = None
         #: What was stapled, and what is wrong with it, where that is
         #: tolerated.
-        self.staple = b""
+        self.staple: bytes = b""
         self.staple_error: VerificationError | None = None
         #: What this side's alert would have to be sealed with.
         self.last_words: LastWords = LastWords(server_side=server_side)
