@@ -445,6 +445,28 @@ def test_signals_of_an_event_loop_stay_its_own(listener):
         assert bytes([signal.SIGUSR1]) == ours.recv(9)
 
 
+def test_no_signal_rings_what_is_closed(listener):
+    """What an interrupt left in place is taken away by the next call."""
+    ringer = listener._reception._ringer
+    signal.set_wakeup_fd(ringer.fileno(), warn_on_full_buffer=False)
+    listener._reception.within(Deadline(), lambda: None)
+    assert -1 == signal.set_wakeup_fd(-1)
+
+    signal.set_wakeup_fd(ringer.fileno(), warn_on_full_buffer=False)
+    listener.close()
+    assert -1 == signal.set_wakeup_fd(-1)
+
+
+def test_a_loop_keeps_its_signals_when_we_close(listener):
+    """Closing takes away nobody else's."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.setblocking(False)
+        signal.set_wakeup_fd(theirs.fileno())
+        listener.close()
+        assert theirs.fileno() == signal.set_wakeup_fd(-1)
+
+
 def test_close_wakes_who_accepts(listener):
     """Closing ends an accept in another thread."""
     waiting = Task(listener.accept)

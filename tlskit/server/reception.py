@@ -73,7 +73,7 @@ def _signals_ring(ringer: socket.socket) -> Iterator[None]:
             before = signal.set_wakeup_fd(
                 ringer.fileno(), warn_on_full_buffer=False
             )
-            if before != -1:
+            if before not in (-1, ringer.fileno()):
                 # An event loop's; it lives by what it is told there.
                 signal.set_wakeup_fd(before, warn_on_full_buffer=False)
                 installed = False
@@ -82,6 +82,17 @@ def _signals_ring(ringer: socket.socket) -> Iterator[None]:
         if installed:
             with suppress(ValueError):
                 signal.set_wakeup_fd(-1)
+
+
+def _stop_ringing(ringer: socket.socket) -> None:
+    """Have no signal write to what is about to be closed.
+
+    An interrupt in just the wrong moment has left it where it was.
+    """
+    with suppress(ValueError):  # Not the main thread: we can't look.
+        present = signal.set_wakeup_fd(-1)
+        if present not in (-1, ringer.fileno()):
+            signal.set_wakeup_fd(present, warn_on_full_buffer=False)
 
 
 class Reception:
@@ -174,6 +185,7 @@ class Reception:
         self.handshakes.clear()
         self.done.clear()
         self.selector.close()
+        _stop_ringing(self._ringer)
         # The bell comes last: an interrupt before it leaves all this to the
         # next call.
         for sock in (self._sock, self._ringer, self._bell):
