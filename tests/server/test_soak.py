@@ -21,6 +21,7 @@ TARGETS = (
     "pkcs12",
     "proxy",
     "sessions",
+    "verbs",
 )
 
 
