@@ -173,7 +173,7 @@ def pytest_terminal_summary(
         for report in stats.get("skipped", ())
         if isinstance(report.longrepr, (tuple, list))
     )
-    _, *lacking = words(Totals(0, 0, reasons)).splitlines()
+    _, *lacking = words(Totals(0, 0, reasons, reasons)).splitlines()
     for line in lacking:
         terminalreporter.write_line(line)
 

@@ -42,7 +42,10 @@ class Totals(NamedTuple):
 
     passed: int
     failed: int
+    #: How many were skipped, by the reason.
     skipped: Counter[str]
+    #: The same, of the tests that ran in none of the environments.
+    never_ran: Counter[str]
 
 
 def _reason(element: ElementTree.Element) -> str:
@@ -50,27 +53,37 @@ def _reason(element: ElementTree.Element) -> str:
     return message.removeprefix("Skipped: ")
 
 
-def _cases(path: Path) -> Iterator[tuple[str, str]]:
+class _Case(NamedTuple):
+    test: tuple[str, str]
+    outcome: str
+    reason: str
+
+
+def _cases(path: Path) -> Iterator[_Case]:
     for case in ElementTree.parse(path).iter("testcase"):
+        test = case.get("classname", ""), case.get("name", "")
         outcome, reason = "passed", ""
         for child in case:
             if child.tag in {"failure", "error"}:
                 outcome = "failed"
             elif child.tag == "skipped":
                 outcome, reason = "skipped", _reason(child)
-        yield outcome, reason
+        yield _Case(test, outcome, reason)
 
 
 def read(reports: Path) -> Totals:
     """Add up the JUnit files in the folder *reports*."""
-    counts: Counter[str] = Counter()
-    skipped: Counter[str] = Counter()
-    for path in sorted(reports.glob("*.xml")):
-        for outcome, reason in _cases(path):
-            counts[outcome] += 1
-            if outcome == "skipped":
-                skipped[reason] += 1
-    return Totals(counts["passed"], counts["failed"], skipped)
+    paths = sorted(reports.glob("*.xml"))
+    cases = [case for path in paths for case in _cases(path)]
+    counts = Counter(case.outcome for case in cases)
+    ran = {case.test for case in cases if case.outcome != "skipped"}
+    skipped = [case for case in cases if case.outcome == "skipped"]
+    return Totals(
+        counts["passed"],
+        counts["failed"],
+        Counter(case.reason for case in skipped),
+        Counter(case.reason for case in skipped if case.test not in ran),
+    )
 
 
 def absent(skipped: Counter[str]) -> list[str]:
@@ -85,12 +98,12 @@ def words(totals: Totals) -> str:
     lines = [
         f"{totals.passed} passed, {totals.failed} failed, {skipped} skipped"
     ]
-    lacking = absent(totals.skipped)
+    lacking = absent(totals.never_ran)
     if lacking:
         which = ", ".join(f"no {name}" for name in lacking)
         count = sum(
             times
-            for reason, times in totals.skipped.items()
+            for reason, times in totals.never_ran.items()
             if _ABSENT.fullmatch(reason)
         )
         lines.append(f"{count} tests skipped: {which}")
@@ -105,7 +118,7 @@ def missing_for_coverage(work: Path, totals: Totals) -> list[str]:
     }
     return [
         *(name for name in MEASURED if name not in measured),
-        *absent(totals.skipped),
+        *absent(totals.never_ran),
     ]
 
 

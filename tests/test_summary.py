@@ -73,11 +73,26 @@ def test_reports_are_added_up(tmp_path: Path) -> None:
     )
 
 
+def test_what_ran_somewhere_is_not_missing(tmp_path: Path) -> None:
+    """A package that one Python has is not missing on the others."""
+    tmp_path.joinpath("oldest.xml").write_text(JUNIT)
+    ran = JUNIT.replace(
+        '<skipped message="openssl is not installed"/>', "<properties/>"
+    )
+    assert ran != JUNIT
+    tmp_path.joinpath("py313.xml").write_text(ran)
+    totals = read(tmp_path)
+
+    assert ["IPv6"] == absent(totals.never_ran)
+    assert ["IPv6", "openssl"] == absent(totals.skipped)
+
+
 def test_nothing_is_missing() -> None:
     """Where only what was not asked for is skipped, one line is enough."""
-    totals = Totals(1, 0, Counter({"runs only with --scan": 1}))
+    reasons = Counter({"runs only with --scan": 1})
+    totals = Totals(1, 0, reasons, reasons)
 
-    assert [] == absent(totals.skipped)
+    assert [] == absent(totals.never_ran)
     assert "1 passed, 0 failed, 1 skipped" == words(totals)
 
 
@@ -85,8 +100,9 @@ def test_coverage_is_demanded_where_all_ran(tmp_path: Path) -> None:
     """It needs three measurements, and every program."""
     coverage = tmp_path / "coverage"
     coverage.mkdir()
-    full = Totals(1, 0, Counter())
-    lacking = Totals(1, 0, Counter({"curl is not installed": 2}))
+    full = Totals(1, 0, Counter(), Counter())
+    reasons = Counter({"curl is not installed": 2})
+    lacking = Totals(1, 0, reasons, reasons)
 
     assert ["oldest", "public", "py313"] == missing_for_coverage(
         tmp_path, full
