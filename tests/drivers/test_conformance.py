@@ -193,6 +193,26 @@ def test_another_identity(driver: Driver) -> None:
     driver.run(main)
 
 
+@awaited
+def test_the_handshake_may_come_later(driver: Driver) -> None:
+    """Until then nothing can be sent, and afterwards all can."""
+
+    async def echo(end: End) -> None:
+        await end.send(await end.receive_all(1))
+
+    async def main() -> None:
+        async with driver.serving(echo) as server:
+            end = await driver.connect(server.port, handshake=False)
+            with pytest.raises(tlskit.StreamError, match="before the handsha"):
+                await end.send(b"early")
+            await end.handshake(timeout=PATIENCE)
+            await end.send(b"x")
+            assert b"x" == await end.receive_all(1)
+            await end.close()
+
+    driver.run(main)
+
+
 @driven
 def test_a_stranger_is_refused(driver: Driver) -> None:
     """A client without the certificate that is demanded gets an alert."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+
 import pytest
 
 import tlskit
@@ -312,6 +314,31 @@ def test_second_client_hello_with_another_name():
     hello.name = b"b.example"
     assert tlskit.Alert.ILLEGAL_PARAMETER == record.name_arrived(hello)
     assert isinstance(record.error, tlskit.NegotiationError)
+
+
+def test_client_that_asks_for_another_name_on_retry():
+    """On the wire: what is refused is the second ClientHello of a client."""
+    context = server_for("a.example")
+    context.enable_ecdhe("secp384r1")  # Not what clients guess.
+    engine = context.new_engine()
+    coming, going = ssl.MemoryBIO(), ssl.MemoryBIO()
+    asking = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client = asking.wrap_bio(coming, going, server_hostname="a.example")
+
+    def said() -> bytes:
+        with pytest.raises(ssl.SSLWantReadError):
+            client.do_handshake()
+        return going.read()
+
+    engine.receive(said())
+    assert engine.handshake() is None
+    coming.write(bytes(engine.outgoing()))
+    engine.receive(said().replace(b"a.example", b"b.example"))
+    with pytest.raises(tlskit.NegotiationError, match="another server name"):
+        engine.handshake()
+    coming.write(bytes(engine.outgoing()))
+    with pytest.raises(ssl.SSLError, match=r"ILLEGAL_PARAMETER|FAILURE"):
+        client.do_handshake()
 
 
 def test_tls_1_2_has_one_client_hello():

@@ -32,9 +32,9 @@ def wrapped(tag: int, content: bytes) -> bytes:
     return bytes([tag, 0x82]) + len(content).to_bytes(2, "big") + content
 
 
-def resigned(leaf: Leaf, change: Callable[[bytes], bytes]) -> bytes:
+def resigned(one: Leaf | CA, change: Callable[[bytes], bytes]) -> bytes:
     """Change what is signed in a certificate, and sign it again; DER."""
-    tbs = change(leaf.certificate.tbs_certificate_bytes)
+    tbs = change(one.certificate.tbs_certificate_bytes)
     key = ROOT.key
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     signature = key.sign(tbs, ec.ECDSA(hashes.SHA256()))
@@ -223,3 +223,30 @@ def test_odd_certificate_beside_a_fault(
 
     assert caught.value.code in {"unknown-issuer", "missing-intermediate"}
     assert leaf.certificate == caught.value.built_chain[0]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_odd_issuer_where_faults_are_tolerated(
+    change: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    """The connection goes on, and is not verified: nobody could look."""
+    middle = ROOT.intermediate()
+    leaf = middle.issue(HOST)
+    chain, key = files(resigned(middle, change), leaf, tmp_path)
+    pem = leaf.chain_pem.partition(b"-----END CERTIFICATE-----\n")
+    Path(chain).write_bytes(b"".join(pem[:2]) + Path(chain).read_bytes())
+    theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    theirs.load_cert_chain(chain, key)
+    context = tlskit.ClientContext("auto")
+    ROOT.trust(context)
+    context.try_verify()
+    with (
+        stdlib_server(theirs, lambda sock: sock.sendall(b"x")) as server,
+        tlskit.connect(
+            *("127.0.0.1", server.port, context),
+            hostname=HOST,
+            timeout=PATIENCE,
+        ) as port,
+    ):
+        assert b"x" == port.recv(1)
+        assert not port.peer_verified

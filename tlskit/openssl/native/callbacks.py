@@ -190,9 +190,9 @@ def set_alpn_function(
         ssl: Any, out: Any, length: Any, data: Any, size: int, _argument: Any
     ) -> int:
         found = connection_of(ssl)
-        if found is None:
-            return int(lib.SSL_TLSEXT_ERR_ALERT_FATAL)
-        chosen = function(found, _protocols(bytes(ffi.buffer(data, size))))
+        offered = _protocols(bytes(ffi.buffer(data, size)))
+        # Without a connection that anybody knows, there is nobody to ask.
+        chosen = 0 if found is None else function(found, offered)
         if isinstance(chosen, int):
             return int(lib.SSL_TLSEXT_ERR_ALERT_FATAL)
         if chosen is None:
