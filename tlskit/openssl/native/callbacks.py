@@ -191,9 +191,9 @@ def set_alpn_function(
     ) -> int:
         found = connection_of(ssl)
         offered = _protocols(bytes(ffi.buffer(data, size)))
+        chosen = found and function(found, offered)
         # Without a connection that anybody knows, there is nobody to ask.
-        chosen = 0 if found is None else function(found, offered)
-        if isinstance(chosen, int):
+        if found is None or isinstance(chosen, int):
             return int(lib.SSL_TLSEXT_ERR_ALERT_FATAL)
         if chosen is None:
             return int(lib.SSL_TLSEXT_ERR_NOACK)
