@@ -23,6 +23,7 @@ from tlskit.cli.check.threads import in_threads
 from tlskit.cli.exit import SEVERITY, ExitCode, worst
 from tlskit.cli.main import run
 from tlskit.cli.target import Target
+from tlskit.openssl import native
 
 from ..command import PATIENCE, PYTHON, start, tlskit
 from ..dialogues import serve_starttls
@@ -605,3 +606,14 @@ def test_ctrl_c_is_given_back():
     assert [1] == list(in_threads(see, [1], workers=1))
     assert [before] != during
     assert before is signal.getsignal(signal.SIGINT)
+
+
+def test_a_policy_is_checked_where_no_message_can_be_seen(
+    vault, good, monkeypatch, capsys
+):
+    """A pyOpenSSL without that hook is enough for the verdict."""
+    monkeypatch.setattr(native, "has", lambda name: name != "messages")
+    arguments = ["--policy", "2026-12-modern", "--ca", vault.roots]
+
+    assert 0 == run(["check", f"localhost:{good}", *arguments])
+    assert capsys.readouterr().out.startswith("good")

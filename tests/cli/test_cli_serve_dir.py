@@ -201,9 +201,9 @@ def test_a_listing_is_escaped_and_shows_what_can_be_had(shared):
 
     assert got.status == 200
     assert "text/html; charset=utf-8" == got.headers["Content-Type"]
-    assert '<a href="a%20%3Cb%3E%20%26%20c.html">a &lt;b&gt; &amp; c' in page
+    assert '<a href="./a%20%3Cb%3E%20%26%20c.html">a &lt;b&gt; &amp; c' in page
     for name in ("hello.txt", "below/", "empty/", "inside"):
-        assert f'<a href="{name}">' in page
+        assert f'<a href="./{name}">' in page
     for name in (".env", ".git", "git", "out", "up", "loop", "pipe"):
         assert f">{name}" not in page
 

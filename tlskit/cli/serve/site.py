@@ -14,11 +14,11 @@ import os
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from ...errors import ConfigurationError, UnsupportedError
 
-__all__ = ["Site"]
+__all__ = ["Entry", "Site"]
 
 #: RFC 8615; tools that fetch certificates look there.
 _NOT_HIDDEN = ".well-known"
@@ -27,6 +27,17 @@ _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 #: A named pipe would make open() wait for a writer.
 _LAST = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
 _INDEXES = ("index.html", "index.htm")
+
+
+class Entry(NamedTuple):
+    """A file or a directory, as it is listed."""
+
+    #: A directory's has a slash at its end.
+    name: str
+    #: In bytes; None of a directory.
+    size: int | None
+    #: When it was written to, in Unix time.
+    changed: float
 
 
 class Site:
@@ -85,12 +96,11 @@ class Site:
                 return found
         return None
 
-    def entries(self, path: Path) -> list[str] | None:
-        """List what is in a directory and may be opened, in order.
+    def entries(self, path: Path) -> list[Entry] | None:
+        """List what is in a directory and may be opened.
 
         Returns:
-            Names, those of directories with a slash; None if *path* is no
-            directory.
+            In order of names; None if *path* is no directory.
         """
         number = self._open(path)
         if number is None:
@@ -105,16 +115,18 @@ class Site:
         listed = (self._listed(path, name) for name in names)
         return sorted(each for each in listed if each is not None)
 
-    def _listed(self, path: Path, name: str) -> str | None:
-        """Give a name as it is listed; None if nobody could open it."""
+    def _listed(self, path: Path, name: str) -> Entry | None:
+        """Give an entry as it is listed; None if nobody could open it."""
         number = self._open(path / name)
         if number is None:
             return None
-        mode = os.fstat(number).st_mode
+        known = os.fstat(number)
         os.close(number)
-        if stat.S_ISDIR(mode):
-            return name + "/"
-        return name if stat.S_ISREG(mode) else None
+        if stat.S_ISDIR(known.st_mode):
+            return Entry(name + "/", None, known.st_mtime)
+        if stat.S_ISREG(known.st_mode):
+            return Entry(name, known.st_size, known.st_mtime)
+        return None
 
     # -- opening ------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import io
 import os
 import urllib.parse
@@ -15,8 +14,9 @@ from ... import __version__
 from ...ports.port import SSLPort
 from ...tools.deadline import Deadline
 from .journal import Journal, Traffic
+from .listing import POLICY, listing
 from .serving import Handler
-from .site import Site
+from .site import Entry, Site
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -131,8 +131,8 @@ class _Request(SimpleHTTPRequestHandler):
         """Answer, but for the content, which is returned."""
         below = self.translate_path(self.path)
         path = Path(below)
-        names = self._site.entries(path)
-        if names is None:
+        entries = self._site.entries(path)
+        if entries is None:
             # "file.txt/" would be a directory's name.
             found = None if below.endswith("/") else self._site.open(path)
             return self._give(found, below)
@@ -143,7 +143,7 @@ class _Request(SimpleHTTPRequestHandler):
         index = self._site.open_index(path)
         if index is not None:
             return self._give(index, "index.html")
-        return self._list(where, names)
+        return self._list(where, entries)
 
     def _where(self, path: Path) -> str:
         """Give a directory's address: of what was found, not of what came."""
@@ -166,29 +166,23 @@ class _Request(SimpleHTTPRequestHandler):
         self._begin(self.guess_type(path), known.st_mtime)
         return found
 
-    def _list(self, where: str, names: list[str]) -> io.BytesIO:
-        title = html.escape(f"Files in {urllib.parse.unquote(where)}")
-        items = "\n".join(
-            f'<li><a href="{urllib.parse.quote(os.fsencode(name))}">'
-            f"{html.escape(name)}</a></li>"
-            for name in names
-        )
-        page = (
-            f'<!DOCTYPE html>\n<html><head><meta charset="utf-8">'
-            f"<title>{title}</title></head>\n"
-            f"<body><h1>{title}</h1>\n<ul>\n{items}\n</ul></body></html>\n"
-        ).encode("utf-8", "replace")
+    def _list(self, where: str, entries: list[Entry]) -> io.BytesIO:
+        page = listing(where, entries)
         self._length = len(page)
-        self._begin("text/html; charset=utf-8", None)
+        self._begin("text/html; charset=utf-8", None, policy=POLICY)
         return io.BytesIO(page)
 
-    def _begin(self, kind: str, modified: float | None) -> None:
+    def _begin(
+        self, kind: str, modified: float | None, *, policy: str = ""
+    ) -> None:
         self.send_response(HTTPStatus.OK)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(self._length))
         if modified is not None:
             self.send_header("Last-Modified", self.date_time_string(modified))
         self.send_header("X-Content-Type-Options", "nosniff")
+        if policy:
+            self.send_header("Content-Security-Policy", policy)
         self.end_headers()
 
     def copyfile(self, source: Any, outputfile: Any) -> None:
