@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 
 import tlskit
 from tlskit.openssl import native
-from tlskit.ports.lane import closed_lane
+from tlskit.ports.blocking.lane import closed_lane
 
 from .pythons import Share, found_here, share_of
 from .summary import Totals, words

@@ -227,7 +227,7 @@ def test_interrupted(server, monkeypatch):
     before = descriptors()
     for place in (
         "tlskit.client.connect.open_port",
-        "tlskit.ports.driver.Driver.handshake",
+        "tlskit.ports.blocking.driver.Driver.handshake",
         "socket.socket.connect",
     ):
         with monkeypatch.context() as patch:

@@ -22,8 +22,8 @@ from tlskit.errors import (
     WantReadError,
 )
 from tlskit.openssl import native
-from tlskit.ports import lane
-from tlskit.ports.lane import Lane, closed_lane
+from tlskit.ports.blocking import lane
+from tlskit.ports.blocking.lane import Lane, closed_lane
 from tlskit.ports.port import SSLPort
 from tlskit.tools.deadline import NEVER, Deadline
 
@@ -580,7 +580,7 @@ def test_without_poll(pair, monkeypatch):
     """Where the system has no poll, the driver waits."""
     client, server = pair
     client._driver._poller = None
-    monkeypatch.setattr("tlskit.ports.lane.watching", lambda _: None)
+    monkeypatch.setattr("tlskit.ports.blocking.lane.watching", lambda _: None)
     reader = Task(client.recv, 10)
     server.sendall(b"word")
 

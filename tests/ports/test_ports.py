@@ -191,7 +191,7 @@ def test_non_blocking_send_wants_to_write(pair):
 
 def test_waiting_for_long_gives_memory_back(pair, monkeypatch):
     """Who waits longer than a moment rests; then all goes on."""
-    monkeypatch.setattr("tlskit.ports.moving._LONG", 0.01)
+    monkeypatch.setattr("tlskit.ports.blocking.moving._LONG", 0.01)
     client, server = pair
     rested = threading.Event()
     rest = server._engine.rest

@@ -17,7 +17,7 @@ import pytest
 
 import tlskit
 from tlskit.engine.engine import Engine
-from tlskit.ports.driver import Driver
+from tlskit.ports.blocking.driver import Driver
 from tlskit.server.handshakes import Handshake
 from tlskit.server.tally import Meter
 from tlskit.tools.deadline import Deadline

@@ -572,7 +572,9 @@ def test_full_socket(listener, monkeypatch):
 
     with raw(listener) as sock:
         sock.sendall(b"\x16")
-        monkeypatch.setattr("tlskit.ports.driver.Driver.handshake", full)
+        monkeypatch.setattr(
+            "tlskit.ports.blocking.driver.Driver.handshake", full
+        )
         with pytest.raises(TimeoutError):
             listener.accept(0.05)
         (handshake,) = listener._reception.handshakes.values()

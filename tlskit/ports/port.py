@@ -18,7 +18,7 @@ from ..errors import (
 from ..policy.settings import Verify
 from ..tools.deadline import NEVER, Deadline, check_timeout
 from ..tools.public import public
-from .driver import Driver
+from .blocking.driver import Driver
 from .engines import new_engine
 from .files import (
     InputFile,

@@ -26,7 +26,7 @@ from ..errors import TruncatedError
 from ..errors.whereabouts import place_of
 from ..openssl.records import Records
 from ..policy.settings import Verify
-from ..ports.driver import Driver
+from ..ports.blocking.driver import Driver
 from ..ports.transport import poll
 from ..tools.deadline import Deadline
 from .originals import SSLObjectBeneath, SSLSocketBeneath

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import threading
 
-from ..engine.engine import Engine
-from ..errors import ClosedError, WantReadError, WantWriteError
-from ..tools.deadline import Deadline
-from .buffers import spare
-from .transport import Transport
+from ...engine.engine import Engine
+from ...errors import ClosedError, WantReadError, WantWriteError
+from ...tools.deadline import Deadline
+from ..buffers import spare
+from ..transport import Transport
 
 __all__ = ["NOTHING", "Mover"]
 

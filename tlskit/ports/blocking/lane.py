@@ -27,14 +27,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, overload
 
-from ..engine.engine import Engine, State
-from ..errors import WantReadError
-from ..openssl.native import DirectIO
-from ..tools.deadline import Deadline
-from .buffers import spare
+from ...engine.engine import Engine, State
+from ...errors import WantReadError
+from ...openssl.native import DirectIO
+from ...tools.deadline import Deadline
+from ..buffers import spare
+from ..transport import Poller, SocketTransport, Transport, watching
 from .claims import Claims
 from .moving import Mover
-from .transport import Poller, SocketTransport, Transport, watching
 
 __all__ = ["Lane", "closed_lane"]
 

@@ -7,7 +7,7 @@ that they were sent; they are never sent twice.
 
 from __future__ import annotations
 
-from ..errors import ConfigurationError
+from ...errors import ConfigurationError
 
 __all__ = ["Claims"]
 

@@ -30,25 +30,25 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
-from ..engine.engine import Engine, State
-from ..errors import (
+from ...engine.engine import Engine, State
+from ...errors import (
     ConfigurationError,
     TLSError,
     WantReadError,
     WantWriteError,
 )
-from ..policy.settings import Verify
-from ..tools.deadline import Deadline
-from ..tools.holding import AT_ONCE, Hold, behind, if_free, take
-from .buffers import spare
-from .closing import FAREWELL as _FAREWELL
-from .closing import LINGER as _LINGER
-from .closing import MOST_DRAINED as _MOST_DRAINED
-from .closing import at_rest
-from .fetching.issuers import run_errand
+from ...policy.settings import Verify
+from ...tools.deadline import Deadline
+from ...tools.holding import AT_ONCE, Hold, behind, if_free, take
+from ..buffers import spare
+from ..closing import FAREWELL as _FAREWELL
+from ..closing import LINGER as _LINGER
+from ..closing import MOST_DRAINED as _MOST_DRAINED
+from ..closing import at_rest
+from ..fetching.issuers import run_errand
+from ..transport import Transport
 from .lane import Lane
 from .moving import NOTHING
-from .transport import Transport
 
 __all__ = ["Driver"]
 

@@ -1,0 +1,1 @@
+"""The driver for threads, in layers: bytes, lane, flow, farewell, verbs."""
