@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 import tlskit
-from tlskit.ports import driver
+from tlskit.ports.blocking import farewell
 from tlskit.testing import memory_pair
 
 from .. import engines
@@ -225,8 +225,8 @@ def test_close_without_notify(vault: Vault, version: str) -> None:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the time that ``close`` gives to a peer who doesn't read."""
-    monkeypatch.setattr(driver, "_FAREWELL", 0.2)
-    monkeypatch.setattr(driver, "_LINGER", 0.2)
+    monkeypatch.setattr(farewell, "_FAREWELL", 0.2)
+    monkeypatch.setattr(farewell, "_LINGER", 0.2)
 
 
 def idle(sock: ssl.SSLSocket, over: threading.Event) -> None:
@@ -299,7 +299,7 @@ def test_timed_out_handshake_does_not_linger(
     vault: Vault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A silent peer costs the time-out and no more: it is owed no alert."""
-    monkeypatch.setattr(driver, "_LINGER", 10 * PATIENCE)
+    monkeypatch.setattr(farewell, "_LINGER", 10 * PATIENCE)
     over = threading.Event()
     with TcpServer(lambda sock: over.wait(PATIENCE)) as server:
         error = Task(
@@ -316,7 +316,7 @@ def test_close_under_a_reader_is_no_truncation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The end that a reader sees because we closed is told as that."""
-    monkeypatch.setattr(driver, "_LINGER", 0.0)
+    monkeypatch.setattr(farewell, "_LINGER", 0.0)
     client, server = memory_pair(
         engines.client_context(), engines.server_context()
     )

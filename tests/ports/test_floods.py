@@ -143,7 +143,7 @@ def test_connect_takes_no_flood_in():
 
 def test_nothing_is_read_while_much_is_owed(pair, monkeypatch):
     """Who owes answers to a peer that does not read waits for room."""
-    monkeypatch.setattr("tlskit.ports.blocking.driver._MOST_OWED", 1000)
+    monkeypatch.setattr("tlskit.ports.blocking.flow._MOST_OWED", 1000)
     client, server = pair
     driver = client._driver
     with raw(client) as sock:
@@ -173,7 +173,7 @@ def test_nothing_is_read_while_much_is_owed(pair, monkeypatch):
 
 def test_a_writer_that_goes_on_does_not_outlast_a_reader(pair, monkeypatch):
     """Who waits for a writer, to send what is owed, has a deadline."""
-    monkeypatch.setattr("tlskit.ports.blocking.driver._MOST_OWED", 1000)
+    monkeypatch.setattr("tlskit.ports.blocking.flow._MOST_OWED", 1000)
     client, _ = pair
     driver = client._driver
     driver._owed = 2000

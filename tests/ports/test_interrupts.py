@@ -191,8 +191,8 @@ def test_locks_of_others() -> None:
 
 def test_closing_under_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads that stay inside a port for ever don't keep it open."""
-    monkeypatch.setattr("tlskit.ports.blocking.driver._LINGER", 0.0)
-    monkeypatch.setattr("tlskit.ports.blocking.driver._FAREWELL", 0.0)
+    monkeypatch.setattr("tlskit.ports.blocking.farewell._LINGER", 0.0)
+    monkeypatch.setattr("tlskit.ports.blocking.farewell._FAREWELL", 0.0)
     ours, theirs = memory_pair(client_context(), server_context())
     with theirs, ours._driver._reading, ours._driver._writing:
         ours.close()
