@@ -92,7 +92,7 @@ _INSIDE = (
     r"tlskit\.(\w+\.)+_\w+",
     r"tlskit\.(aio|trio|client|server|stdlib|cli|context|engine|openssl|policy|verify|x509)\.(\w+\.)+\w+",
     r"tlskit\.cli\.\w+\.\w+\.\w+",
-    r"tlskit\.ports\.(driver\.Driver|coroutines\.Coroutines)",
+    r"tlskit\.ports\.(blocking\.driver\.Driver|coroutines\.Coroutines|halves\.Halves)",
 )
 nitpick_ignore_regex = [
     (r"py:.*", rf"({'|'.join(_ELSEWHERE)})(\..*)?"),

@@ -91,7 +91,7 @@ def test_all_is_looked_at():
     assert {
         "tlskit.connect",
         "VerificationRules.set_verify",
-        "SSLPort.recv",
+        "Plaintext.recv",
         "SessionView.peer_verified",
         "tlskit.aio.start_server",
         "CA.issue",

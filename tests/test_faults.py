@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 import pytest
 
 import tlskit
-from tlskit.ports.port import SSLPort, open_port
+from tlskit.ports.opening import open_port
+from tlskit.ports.port import SSLPort
 
 from .engines import authority, client_context, server_context
 from .faults import FAULTS, Fault, Lane, WireEnd, wire

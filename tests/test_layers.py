@@ -152,7 +152,6 @@ NATIVE = "openssl.native"
 # Modules that were longer when the folders were made; this list only shrinks.
 STILL_LONG = {
     "engine.engine",
-    "ports.port",
 }
 
 

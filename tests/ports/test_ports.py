@@ -24,7 +24,8 @@ from tlskit.errors import (
 )
 from tlskit.openssl import native
 from tlskit.policy.settings import Verify
-from tlskit.ports.port import SSLPort, endpoints_of, open_port
+from tlskit.ports.opening import endpoints_of, open_port
+from tlskit.ports.port import SSLPort
 from tlskit.ports.transport import SocketTransport
 from tlskit.testing import memory_pair, pipe
 from tlskit.tools.deadline import Deadline

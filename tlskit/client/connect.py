@@ -13,7 +13,8 @@ from typing import Any
 
 from ..context.sides import ClientContext
 from ..errors.whereabouts import located
-from ..ports.port import SSLPort, endpoints_of, open_port
+from ..ports.opening import endpoints_of, open_port
+from ..ports.port import SSLPort
 from ..ports.transport import SocketTransport, Transport, tune
 from ..verify.identity import Identity
 from .conversation import talk

@@ -11,7 +11,8 @@ from ..context.sides import ClientContext, ServerContext
 from ..errors import ConfigurationError, HandshakeError
 from ..policy.settings import alpn_names
 from ..ports.files import InputFile, OutputFile
-from ..ports.port import SSLPort, endpoints_of, open_port
+from ..ports.opening import endpoints_of, open_port
+from ..ports.port import SSLPort
 from ..ports.streams import FileTransport, ThreadTransport, descriptor_of
 from ..ports.transport import SocketTransport, Transport
 from ..tools.deadline import Deadline

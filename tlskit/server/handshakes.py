@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import TLSError, WantReadError, WantWriteError
 from ..errors.whereabouts import locate, place_of
-from ..ports.port import SSLPort, endpoints_of, open_port
+from ..ports.opening import endpoints_of, open_port
+from ..ports.port import SSLPort
 from ..ports.view import Endpoints
 from ..tools.deadline import Deadline
 from .local import is_local

@@ -8,7 +8,7 @@ from ..client.opening import OPENING, Route
 from ..context.sides import ClientContext
 from ..errors.whereabouts import located
 from ..ports.engines import new_engine
-from ..ports.port import endpoints_of
+from ..ports.opening import endpoints_of
 from ..verify.identity import Identity
 from .dialling import dialled, joined
 from .opening import port_over, shaken

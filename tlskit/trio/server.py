@@ -12,7 +12,7 @@ import trio
 from ..context.sides import ServerContext, generation_of, server_context
 from ..errors.whereabouts import place_of, told
 from ..ports.engines import new_engine
-from ..ports.port import endpoints_of
+from ..ports.opening import endpoints_of
 from ..server.acme.renewing import Renewal
 from ..server.collecting import Collector, Counting
 from ..server.listening import check_credentials, listening_socket

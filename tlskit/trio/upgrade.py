@@ -10,7 +10,7 @@ from ..context.sides import ClientContext, ServerContext
 from ..errors import ClosedError, ConfigurationError
 from ..policy.settings import alpn_names
 from ..ports.engines import new_engine
-from ..ports.port import endpoints_of
+from ..ports.opening import endpoints_of
 from ..ports.transport import adopted
 from ..ports.view import Endpoints
 from ..tools.deadline import Deadline
