@@ -8,13 +8,10 @@ import socket
 import ssl
 import threading
 import time
-from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import trio
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from cryptography.x509.oid import AuthorityInformationAccessOID
@@ -35,73 +32,11 @@ from tlskit.trio import open_connection
 from tlskit.verify.offline import Policy
 
 from ..peers import PATIENCE, Task
+from ..publishing import at, publishing
 
 HOST = "right.example"
 DAY = timedelta(days=1)
 RULES = Fetching(PATIENCE, 262144, allow_private=True)
-
-
-class Site:
-    """Publishes answers by path, and counts who asks."""
-
-    def __init__(self, port):
-        self.port = port
-        #: Path -> status, headers and body; or a function of the handler.
-        self.pages = {}
-        self.asked = []
-        self.over = threading.Event()
-
-    def url(self, path):
-        """Give an address here."""
-        return f"http://127.0.0.1:{self.port}{path}"
-
-    def publish(self, path, body, status=200, **headers):
-        """Publish something; give its address."""
-        self.pages[path] = status, headers, body
-        return self.url(path)
-
-    def answer(self, handler):
-        """Answer one request."""
-        self.asked.append(handler.path)
-        page = self.pages.get(handler.path, (404, {}, b""))
-        if callable(page):
-            page(handler)
-            return
-        status, headers, body = page
-        handler.send_response(status)
-        for name, value in headers.items():
-            handler.send_header(name, value)
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
-
-
-@contextmanager
-def publishing():
-    """Run a site."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            """Answer as the site says."""
-            site.answer(self)
-
-        def log_message(self, *_):
-            """Print nothing."""
-
-    class Server(ThreadingHTTPServer):
-        def handle_error(self, *_):
-            """Print nothing about clients that have gone."""
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        site = Site(server.server_port)
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield site
-        finally:
-            site.over.set()
-            server.shutdown()
-            thread.join(PATIENCE)
 
 
 @pytest.fixture
@@ -110,16 +45,6 @@ def site(monkeypatch):
     monkeypatch.setattr(issuers, "_known", type(issuers._known)())
     with publishing() as running:
         yield running
-
-
-def at(*urls, method=AuthorityInformationAccessOID.CA_ISSUERS):
-    """Make the extension that names addresses of the issuer."""
-    return x509.AuthorityInformationAccess(
-        [
-            x509.AccessDescription(method, x509.UniformResourceIdentifier(url))
-            for url in urls
-        ]
-    )
 
 
 def der(certificate):

@@ -42,6 +42,13 @@ from ..data import (
 )
 from ..exit import ExitCode, exit_code, verdict_of
 from ..hints import hint_of, message_of
+from .completing import (
+    Completion,
+    CompletionData,
+    can_complete,
+    check_place,
+    completed,
+)
 from .policies import Opinion, OpinionData, opinions
 
 if TYPE_CHECKING:
@@ -58,6 +65,7 @@ Examples:
   tlskit explain --starttls imap mail.example.org
   tlskit explain --ca company-root.pem --crl list.pem intranet.example:8443
   tlskit explain --name www.example.org chain.pem
+  tlskit explain --complete whole-chain.pem www.example.org
   openssl s_client -showcerts ... | tlskit explain --name www.example.org -"""
 
 
@@ -91,6 +99,8 @@ class ExplainData(TypedDict):
     handshake: HandshakeData | None
     #: What other policies would say; empty if no certificate was shown.
     policies: list[OpinionData]
+    #: What became of ``--complete``; null without it.
+    completed: CompletionData | None
 
 
 @dataclass(frozen=True)
@@ -122,6 +132,20 @@ class _Case:
 @crl_option
 @credential_options
 @alpn_option
+@click.option(
+    "--complete",
+    "place",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Fetch the issuers that the chain lacks, by plain http: from where "
+    "their CA publishes them, and write the whole chain to this file, PEM, "
+    "without its root.",
+)
+@click.option(
+    "--allow-private",
+    is_flag=True,
+    help="Have --complete ask addresses of this network and machine, too.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print data, not text.")
 def command(
     *,
@@ -136,6 +160,8 @@ def command(
     cert: Path | None,
     key: Path | None,
     alpn: tuple[str, ...],
+    place: Path | None,
+    allow_private: bool,
     as_json: bool,
 ) -> ExitCode:
     """Tell why a server's certificate is accepted or refused.
@@ -148,7 +174,11 @@ def command(
 
     Instead of a server, it takes a file with a chain: PEM, the server's own
     certificate first; - is stdin.  Without --name, no name is expected of it.
+
+    Nothing is fetched, unless --complete asks for it.  The exit status stays
+    that of the chain as it is.
     """
+    _check_completing(place, proxy, allow_private=allow_private)
     context = trusting(ca, crl)
     identify(context, cert, key)
     told = Told()
@@ -170,12 +200,37 @@ def command(
     asked = (
         list(opinions(case.presented, case.policy)) if case.presented else []
     )
+    completion = None
+    if place is not None:
+        completion = completed(
+            place,
+            case.presented,
+            case.chain,
+            case.error,
+            case.policy,
+            timeout=timeout,
+            allow_private=allow_private,
+        )
     console = open_console()
     if as_json:
-        show_json(console, _data(case, asked, told))
+        show_json(console, _data(case, asked, told, completion))
     else:
-        _show(console, case, asked, told)
+        _show(console, case, asked, told, completion)
     return case.status
+
+
+def _check_completing(
+    place: Path | None, proxy: str | None, *, allow_private: bool
+) -> None:
+    if place is None:
+        if allow_private:
+            raise click.UsageError("--allow-private belongs to --complete")
+        return
+    if proxy is not None:
+        raise click.UsageError(
+            "--complete fetches by itself, and through no --proxy"
+        )
+    check_place(place)
 
 
 def _is_file(subject: str) -> bool:
@@ -235,7 +290,12 @@ def _policy(caller: Caller, identity: Identity | None) -> Policy:
     )
 
 
-def _data(case: _Case, asked: list[Opinion], told: Told) -> ExplainData:
+def _data(
+    case: _Case,
+    asked: list[Opinion],
+    told: Told,
+    completion: Completion | None,
+) -> ExplainData:
     identity, error = case.policy.identity, case.error
     return ExplainData(
         schema=SCHEMA,
@@ -252,6 +312,7 @@ def _data(case: _Case, asked: list[Opinion], told: Told) -> ExplainData:
         roots=len(case.policy.ders),
         handshake=told.data,
         policies=[each.data for each in asked],
+        completed=None if completion is None else completion.data,
     )
 
 
@@ -259,7 +320,11 @@ def _data(case: _Case, asked: list[Opinion], told: Told) -> ExplainData:
 
 
 def _show(
-    console: Console, case: _Case, asked: list[Opinion], told: Told
+    console: Console,
+    case: _Case,
+    asked: list[Opinion],
+    told: Told,
+    completion: Completion | None,
 ) -> None:
     good = case.error is None
     verb = "is accepted" if good else "is refused"
@@ -273,6 +338,10 @@ def _show(
         soft_wrap=True,
     )
     show_rows(console, _story(case))
+    if completion is not None:
+        console.print()
+        console.print(Text("the whole chain", "bold"))
+        show_rows(console, completion.rows())
     if not case.presented:
         if told.messages:
             console.print()
@@ -317,6 +386,8 @@ def _story(case: _Case) -> Iterator[tuple[str, str]]:
             yield label, text
     if hint := hint_of(error):
         yield "what to do", hint
+    if can_complete(case.presented, error):
+        yield "or repair", "by --complete FILE, which writes the whole chain"
 
 
 def _trusted(policy: Policy) -> str:
