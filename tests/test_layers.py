@@ -71,6 +71,7 @@ DOORS: dict[str, set[str]] = {
         "gate",
         "hashing",
         "library",
+        "memory",
         "native",
         "protocols",
         "system",

@@ -56,7 +56,7 @@ from ..errors import (
 from ..errors.codes import Alert
 from ..openssl import native
 from ..openssl.gate import SSL, translated
-from ..openssl.records import Backlog
+from ..openssl.memory import Memory
 from ..policy.settings import Ocsp, Verify
 from ..tools.early import MOST_EARLY, Early
 from ..tools.public import public
@@ -88,8 +88,6 @@ _HANDSHAKE = State.HANDSHAKE
 _OPEN = State.OPEN
 #: The most plaintext that a record holds (RFC 8446, section 5.1).
 _RECORD = 16384
-#: The answer to a key update takes about so many bytes.
-_ANSWER = 32
 
 
 @public
@@ -173,8 +171,7 @@ class Engine(Asking):
         self._last_words = b""  # An alert from before OpenSSL has begun.
         self._first = b""
         self._begun = False  # The handshake.
-        self._ended = False  # The peer's end of file was fed ...
-        self._shut = False  # ... and OpenSSL was told.
+        self._ended = False  # The peer's end of file was fed.
         self._got_close_notify = False
         #: Whether a read would only say "feed me" once more.
         self.hungry: bool = False
@@ -188,8 +185,6 @@ class Engine(Asking):
         self._end_told = False  # To whom reads.
         self._old_finished: bytes | None = None
         self._foreseen: Facts | None = None
-        self._backlog = Backlog()  # Not used with direct I/O.
-        self._answers = 0  # Bytes that reading may have made, without it.
         self._connect(built)
         self._resumption: Resumption | None = None
         if not server_side:
@@ -211,6 +206,9 @@ class Engine(Asking):
             native.DirectIO(self._connection)
             if native.has("direct-io")
             else None
+        )
+        self._memory: native.DirectIO | Memory = self.direct or Memory(
+            self._connection
         )
         if self.server_side:
             self._connection.set_accept_state()
@@ -278,27 +276,11 @@ class Engine(Asking):
         self._feed(data)
 
     def _feed(self, data: bytes | bytearray | memoryview) -> None:
-        if not len(data):
-            self._ended, self.smooth = True, False
-            if self.direct is not None:
-                self._connection.bio_shutdown()
-        elif self.direct is None:
-            self._backlog.put(data)
-        else:
-            self.direct.feed(data)
-
-    def _feed_on(self) -> bool:
-        """Feed one more record; say whether a step is worth taking again."""
-        if self.direct is not None:
-            return False
-        if piece := self._backlog.take():
-            self._connection.bio_write(piece)
-            return True
-        if self._ended and not self._shut:
-            self._shut = True
-            self._connection.bio_shutdown()
-            return True
-        return False
+        if len(data):
+            self._memory.feed(data)
+            return
+        self._ended, self.smooth = True, False
+        self._memory.end()
 
     @property
     def deaf(self) -> bool:
@@ -314,17 +296,13 @@ class Engine(Asking):
     def leftover(self) -> bytes | bytearray:
         """Take what was fed behind the peer's close_notify: not ours."""
         with self._step():
-            if self.direct is None:
-                return self._backlog.rest()
-            return self.direct.leftover()
+            return self._memory.leftover()
 
     @property
     def owed(self) -> int:
         """About how many bytes ``outgoing`` would give."""
-        if self.direct is None:
-            return self._answers
         with self._step():
-            return self.direct.owed
+            return self._memory.owed
 
     def outgoing(self) -> bytes | bytearray:
         """Give all ciphertext that wants to go to the peer; maybe none.
@@ -341,25 +319,13 @@ class Engine(Asking):
         if self._last_words:
             said, self._last_words = self._last_words, b""
             return said
-        if self.direct is not None:
-            return self.direct.drain()
-        self._answers = 0
-        pieces = []
-        try:
-            while True:
-                pieces.append(self._connection.bio_read(65536))
-        except SSL.WantReadError:
-            return b"".join(pieces)
+        return self._memory.drain()
 
     def rest(self) -> None:
         """Give memory back; for who expects to wait for long."""
         with self._step():
-            if (
-                self.direct is not None
-                and self.state is _OPEN
-                and not self._ended
-            ):
-                self.direct.rest()
+            if self.state is _OPEN and not self._ended:
+                self._memory.rest()
 
     def lose(self) -> None:
         """Fail, as ciphertext was lost on its way; the lock is held.
@@ -398,12 +364,7 @@ class Engine(Asking):
             if not self._greeted():
                 return None
             self._offer_session()
-            step = (
-                self._connection.do_handshake
-                if self.direct is None
-                else self.direct.handshake
-            )
-            done = self._run(step, HandshakeError)
+            done = self._run(self._memory.handshake, HandshakeError)
             if self._unheard:
                 self._drain()
                 error = no_client_hello()
@@ -763,11 +724,8 @@ class Engine(Asking):
         with self.lock if self.record.caller is None else self._step():
             if self._write(data) is None:
                 return None
-            direct = self.direct
-            if direct is None:
-                return self._drain()
             self.owes = False
-            return direct.drain()
+            return self._memory.drain()
 
     def _write(self, data: memoryview) -> int | None:
         if self.state is not _OPEN:
@@ -1093,8 +1051,7 @@ class Engine(Asking):
                 result = call(*arguments)
             except SSL.WantReadError:
                 self._check_hooks()
-                self._answers += _ANSWER if fed else 0
-                fed = self._feed_on()
+                fed = self._memory.feed_on(again=fed)
                 if not fed:
                     return None
             except SSL.ZeroReturnError:
@@ -1109,7 +1066,7 @@ class Engine(Asking):
                         self.record,
                         default,
                         self._first,
-                        alert=getattr(self.direct, "alert", None),
+                        alert=self._memory.alert,
                     ),
                     error,
                 )

@@ -93,6 +93,14 @@ class DirectIO:
         done = self._lib.BIO_write(self._into, self._buffer(data), size)
         assert done == size  # Memory grows.
 
+    def end(self) -> None:
+        """Take the end of the peer's file."""
+        self._connection.bio_shutdown()
+
+    def feed_on(self, *, again: bool) -> bool:  # noqa: ARG002 - as in Memory
+        """Say that OpenSSL has all that was fed."""
+        return False
+
     def read_into(
         self, buffer: memoryview, done: int | None = None
     ) -> tuple[int, bool]:
