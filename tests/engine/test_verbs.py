@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tlskit.engine import engine
+from tlskit.engine.session import handshake
 
 from ..checkout import ROOT, load
 
@@ -52,9 +53,9 @@ def test_target_sees_who_is_verified(
     monkeypatch: pytest.MonkeyPatch, try_all: Callable[[], None]
 ) -> None:
     """It would see a stranger verified."""
-    settle = engine.settle
+    settle = handshake.settle
     monkeypatch.setattr(
-        engine,
+        handshake,
         "settle",
         lambda *about: replace(settle(*about), peer_verified=True),
     )
@@ -67,9 +68,9 @@ def test_target_sees_who_is_let_in(
     monkeypatch: pytest.MonkeyPatch, try_all: Callable[[], None]
 ) -> None:
     """It would see a client who has nothing of what is demanded."""
-    settle = engine.settle
+    settle = handshake.settle
     monkeypatch.setattr(
-        engine,
+        handshake,
         "settle",
         lambda link, record: replace(
             settle(link, record), peer_verified=not record.server_side

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Awaitable, Coroutine
 from inspect import isawaitable
 from typing import TYPE_CHECKING
@@ -10,15 +9,14 @@ from typing import TYPE_CHECKING
 from ...errors import ConfigurationError, HandshakeError
 from ...errors.codes import Alert
 from ..refusal.alerts import alert_record, wanted_alert
+from ..session.steps import Session
 from ..states import State
 from ..trace import tell_alert
+from .choosing import Greeting
 
 if TYPE_CHECKING:
-    import threading
-
     from ..build import Built
     from ..callbacks import Record
-    from .choosing import Greeting
     from .client_hello import ClientHello
 
 __all__ = ["Asking", "challenge_answered", "no_client_hello"]
@@ -26,7 +24,7 @@ __all__ = ["Asking", "challenge_answered", "no_client_hello"]
 _LONGEST_NAME = 255
 
 
-class Asking:
+class Asking(Session):
     """The part of an engine that lets hooks choose the context.
 
     OpenSSL looks at what a client wants to resume before it tells of the
@@ -34,29 +32,34 @@ class Asking:
     beginning, with keys of its own for tickets.
     """
 
-    state: State
-    failure: BaseException | None
-    record: Record
-    owes: bool
-    _ended: bool
-    _last_words: bytes
-    _unheard: bool
-
-    def __init__(self) -> None:
+    def __init__(self, record: Record, built: Built) -> None:
+        super().__init__(record, built)
         self._greeting: Greeting | None = None
+        if self.server_side:
+            used = record.hooks.hooks_in_use
+            self._greeting = record.greeting = Greeting(
+                waits=bool(record.settings.answering)
+                or not used.isdisjoint({"choose_for", "choose_context"})
+            )
+        self._unheard = False  # OpenSSL has got what the hook has not.
         #: What ``choose_for`` is still to give; see ``choose``.
         self.choice: Awaitable[object] | None = None
         #: Whether the driver waits for it.
         self.can_suspend: bool = False
 
-    @abstractmethod
-    def _step(self) -> threading.Lock: ...
+    @property
+    def client_hello(self) -> ClientHello | None:
+        """What the client has sent first; None on its own side."""
+        return None if self._greeting is None else self._greeting.hello
 
-    @abstractmethod
-    def _connect(self, built: Built) -> None: ...
-
-    @abstractmethod
-    def _feed(self, data: bytes | bytearray | memoryview) -> None: ...
+    def _feed(self, data: bytes | bytearray | memoryview) -> None:
+        greeting = self._greeting
+        if greeting is not None and (greeting.waits or not greeting.done):
+            greeting.feed(data)
+            if greeting.waits:
+                self._ended = not len(data)
+                return
+        super()._feed(data)
 
     def _greeted(self) -> bool:
         """Have the hooks that choose a context answer first.
@@ -175,9 +178,9 @@ class Asking:
         assert self._greeting is not None
         held = self._greeting.release()
         if held:
-            self._feed(held)
+            super()._feed(held)
         if self._ended:
-            self._feed(b"")
+            super()._feed(b"")
 
     def _turn_away(
         self, error: BaseException, alert: Alert | None = None

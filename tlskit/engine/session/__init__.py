@@ -1,0 +1,1 @@
+"""The layers of a session, from OpenSSL up to the engine."""

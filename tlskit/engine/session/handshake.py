@@ -1,0 +1,270 @@
+"""The handshake, and whether the peer that it brings is accepted.
+
+A peer is judged in one way (``_accepted``), at the end of the handshake or
+when it comes with another certificate later.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+from ...errors import HandshakeError, TruncatedError
+from ...errors.codes import Alert
+from ...openssl import native
+from ...policy.settings import Ocsp
+from ..hello.answering import NO_TICKET
+from ..hello.asking import Asking, challenge_answered, no_client_hello
+from ..refusal.alerts import alert_for
+from ..refusal.missing import errand_for, take
+from ..resumption import Resumption
+from ..states import Do, State
+from ..trace import tell_alert
+from ..verdict import finished, settle
+
+if TYPE_CHECKING:
+    from ..build import Built
+    from ..callbacks import Record
+    from ..facts import Facts
+    from ..resumption import Kept
+
+__all__ = ["Handshaking"]
+
+_TLS_1_3 = 0x0304
+
+
+class Handshaking(Asking):
+    """Goes on with the handshake until its peer is accepted or refused."""
+
+    def __init__(self, record: Record, built: Built) -> None:
+        super().__init__(record, built)
+        self._begun = False  # The handshake.
+        self._resumption: Resumption | None = None
+        self._foreseen: Facts | None = None
+        self._old_finished: bytes | None = None
+
+    def _announce(self, alpn: tuple[bytes, ...]) -> None:
+        """Say what a ClientHello says before anything is checked."""
+        if alpn:
+            self._connection.set_alpn_protos(list(alpn))
+        if self.record.settings.ocsp is not Ocsp.OFF:
+            self._connection.request_ocsp()
+        if self.record.sni is not None:
+            self._connection.set_tlsext_host_name(self.record.sni)
+        identity = self.record.to_prove
+        if (
+            identity is not None
+            and identity.is_host
+            and native.has("peer-name")
+        ):
+            address = identity.ip
+            native.expect_peer(
+                self._connection,
+                identity.plain_dns,
+                None if address is None else address.packed,
+            )
+
+    @property
+    def suspended(self) -> bool:
+        """Whether the driver has to wait for a hook, or run an ``errand``."""
+        errand = self.errand
+        return self.choice is not None or (
+            errand is not None and not errand.over
+        )
+
+    def fetches(self) -> None:
+        """Promise, before the handshake, to run each ``errand``."""
+        record = self.record
+        record.fetches = record.settings.fetching is not None
+
+    def handshake(self) -> bool | None:
+        """Go on with the handshake.
+
+        Returns:
+            True when it is done, None for "feed me".
+
+        Raises:
+            HandshakeError: It failed, or the peer was refused.
+        """
+        with self._step():
+            if self._what("handshake") is not Do.RUN:
+                return True
+            if not self._greeted():
+                return None
+            self._offer_session()
+            done = self._run(self._memory.handshake, HandshakeError)
+            if self._unheard:
+                self._drain()
+                error = no_client_hello()
+                self._turn_away(error, Alert.UNEXPECTED_MESSAGE)
+                raise error
+            if done is None:
+                self._foresee()
+                return None
+            if self._lacks_issuer():
+                return None
+            self._open()
+            return True
+
+    def _offer_session(self) -> None:
+        """Offer to resume, before the first byte is made."""
+        if self._begun:
+            return
+        self._begun = True
+        if self._resumption is not None:
+            self._resumption.offer(self._connection)
+
+    def _foresee(self) -> None:
+        """Judge the peer before our Finished leaves, if that is made already.
+
+        Before TLS 1.3 that is so on the side that speaks last but one: then
+        OpenSSL knows all that it will know, a client's certificate has not
+        left yet, and an alert can still be in the clear.
+        """
+        if (
+            self._foreseen is None
+            and self._connection.get_finished()
+            and self._connection.get_protocol_version() < _TLS_1_3
+            and not self._lacks_issuer()
+        ):
+            self._foreseen = self._accepted()
+
+    def resumable(self) -> Kept | None:
+        """Give the session for another connection.
+
+        Returns:
+            What ``resume()`` takes; None if there is nothing to resume.
+        """
+        with self._step():
+            broken = self.state is State.FAILED and not isinstance(
+                self.failure, TruncatedError
+            )
+            if self._resumption is None or broken:
+                return None
+            return self._resumption.kept(self._connection)
+
+    def resume(self, kept: Kept) -> bool:
+        """Offer another connection's session, if its rule is ours.
+
+        Args:
+            kept: What its ``resumable()`` gave.
+
+        Returns:
+            False if the handshake has begun already.
+        """
+        with self._step():
+            if self._begun:
+                return False
+            if self._resumption is not None:
+                self._resumption.given = kept
+            return True
+
+    def resumed_in_vain(self, error: BaseException) -> bool:
+        """Say whether *error* is what came of an offer to resume.
+
+        Args:
+            error: What the handshake has raised.
+
+        Returns:
+            True once more to try; no session will be offered then.
+        """
+        return self._resumption is not None and self._resumption.failed(error)
+
+    def _lacks_issuer(self) -> bool:
+        """Whether the driver has to fetch something first: ``errand``."""
+        if not self.record.put_off:
+            return False
+        if self.errand is None:
+            self.errand = errand_for(self._connection, self.record)
+        return not self.errand.over
+
+    def _open(self) -> None:
+        """Reach OPEN, if the peer is the one that was meant."""
+        if self.record.challenge:
+            # It has seen the certificate; nothing else is to be said (RFC
+            # 8737, section 3).
+            self._connection.shutdown()
+            self._fail(challenge_answered())
+        if self._foreseen is None:
+            self.facts = self._accepted()
+        else:
+            self.facts = finished(self._connection, self._foreseen)
+        self.record.last_words.forget()
+        if not self.server_side and self.facts.version < _TLS_1_3:
+            # A server that renegotiates is to show its certificate again, and
+            # not to resume by the ticket that it has just given.
+            self._connection.set_options(NO_TICKET)
+        self._old_finished = self._connection.get_peer_finished()
+        self.state = State.OPEN
+        self.record.fetches = False
+        if self.record.tracer is not None:
+            self.record.tracer.done = True
+        if self._resumption is not None:
+            self._resumption.opened(self._connection, self.facts)
+
+    # -- the verdict on the peer ----------------------------------------------
+
+    def _accepted(self) -> Facts:
+        """Go the one way from a certificate that came to an accepted one."""
+        try:
+            take(self._connection, self.record, self.errand)
+            facts = settle(self._connection, self.record)
+            if "verify_peer" in self.record.used:
+                with self.record.calling():
+                    self.record.hooks.verify_peer(facts)
+        except BaseException as error:
+            self._drain()  # In TLS 1.3 this holds our own certificate.
+            if self.state is State.HANDSHAKE:
+                self._say_why(error)
+            self._fail(error)
+        self.record.settled = True
+        return facts
+
+    def _say_why(self, error: BaseException) -> None:
+        """Have the peer read nothing but why it was refused."""
+        version = self._connection.get_protocol_version()
+        self._last_words = self.record.last_words.say(
+            error, version, self._connection.get_cipher_name() or ""
+        )
+        if self._last_words:
+            tell_alert(self.record, alert_for(error, version))
+        self.owes = True
+
+    def _answered(self) -> bool:
+        return self._connection.get_peer_finished() != self._old_finished
+
+    def _judge_again(self) -> None:
+        """Judge a peer that has come with another chain, in mid-session.
+
+        Until its Finished has come, data are those of the earlier session.
+        A server has asked for it, and ``reauthenticated`` waits; but OpenSSL
+        has made new tickets, which must not leave for whom we refuse.
+        """
+        if not self._answered():
+            self.smooth = False
+            return
+        self._resumption = None  # What it keeps is the earlier session's.
+        self.facts = self._accepted()
+        if not self.server_side:
+            self._old_finished = self._connection.get_peer_finished()
+
+    def _may_owe_tickets(self) -> bool:
+        """Whether OpenSSL has made some for whom nobody has judged."""
+        return (
+            self.server_side
+            and self.facts is not None
+            and not self.record.settled
+            and self._answered()
+        )
+
+    def _fail(
+        self, error: BaseException, cause: BaseException | None = None
+    ) -> NoReturn:
+        # After a fatal alert a session is not to be resumed (RFC 5246, section
+        # 7.2.2); many servers just never send a close_notify.
+        if self._resumption is not None and not isinstance(
+            error, TruncatedError
+        ):
+            self._resumption.failed(error)
+        if self._may_owe_tickets():
+            self._drain()
+        super()._fail(error, cause)

@@ -1,0 +1,331 @@
+"""One session in OpenSSL: its ciphertext, its lock, and how it fails.
+
+The layers above hand to ``_run`` what they want of OpenSSL.  Only ``data``
+has a shorter way, for reads and writes that go well.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+from ...errors import (
+    ClosedError,
+    ConfigurationError,
+    HandshakeError,
+    StreamError,
+    TLSError,
+    TruncatedError,
+)
+from ...openssl import native
+from ...openssl.gate import SSL
+from ...openssl.memory import Memory
+from ..refusal.unanswered import name_first
+from ..sniff import SNIFF_BYTES, not_tls
+from ..states import ENDED, TABLE, Do, State
+from ..trace import Tracer
+from ..verdict import failure_of
+
+if TYPE_CHECKING:
+    from ..build import Built
+    from ..callbacks import Record
+    from ..facts import Facts
+    from ..refusal.missing import Errand
+
+__all__ = ["Session"]
+
+T = TypeVar("T")
+
+# On some Pythons, asking an Enum for a member is slow too.
+_HANDSHAKE = State.HANDSHAKE
+_OPEN = State.OPEN
+
+
+class Session:
+    """Ciphertext in and out, one step at a time, and the end of all steps.
+
+    Args:
+        record: What OpenSSL's callbacks are told, and tell.
+        built: The context's rules, as OpenSSL has them.
+    """
+
+    def __init__(self, record: Record, built: Built) -> None:
+        self.server_side: bool = record.server_side
+        self.state: State = State.HANDSHAKE
+        self.facts: Facts | None = None
+        self.failure: BaseException | None = None
+        self.record: Record = record
+        #: The step lock: see ``_step``.
+        self.lock: threading.Lock = threading.Lock()
+        #: What the driver has to fetch before the next step, unless it is
+        #: over; only for those that say ``fetches()``.
+        self.errand: Errand | None = None
+        self._last_words = b""  # An alert from before OpenSSL has begun.
+        self._first = b""
+        self._ended = False  # The peer's end of file was fed.
+        self._got_close_notify = False
+        #: Whether a read would only say "feed me" once more.
+        self.hungry: bool = False
+        #: Whether there may be ciphertext for ``outgoing`` to give.
+        self.owes: bool = False
+        #: Whether the express lane may be taken.  Whatever ends the usual
+        #: case clears it, and ``_look_around`` alone sets it; both with the
+        #: step lock held.
+        self.smooth: bool = False
+        self._connect(built)
+
+    def _connect(self, built: Built) -> None:
+        """Begin a session by this context's rules."""
+        if built.settings.trace is not None:
+            self.record.tracer = Tracer(
+                built.settings.trace, server_side=self.server_side
+            )
+        self._connection = SSL.Connection(built._pyopenssl, None)
+        self._connection.set_app_data(self.record)
+        self.direct: native.DirectIO | None = (
+            native.DirectIO(self._connection)
+            if native.has("direct-io")
+            else None
+        )
+        self._memory: native.DirectIO | Memory = self.direct or Memory(
+            self._connection
+        )
+        if self.server_side:
+            self._connection.set_accept_state()
+        else:
+            self._connection.set_connect_state()
+
+    # -- ciphertext ---------------------------------------------------------
+
+    def receive(self, data: bytes | bytearray | memoryview) -> None:
+        """Take ciphertext from the peer.
+
+        Args:
+            data: What came in, in pieces of any size.  It is copied.  Empty
+                data is the end of the peer's file.
+        """
+        with self._step():
+            self._receive(data)
+
+    def _receive(self, data: bytes | bytearray | memoryview) -> None:
+        if self.state is _HANDSHAKE and len(self._first) < SNIFF_BYTES:
+            self._first += bytes(data[: SNIFF_BYTES - len(self._first)])
+        if self._ended or self.deaf:
+            return
+        self.hungry = False
+        self._feed(data)
+
+    def _feed(self, data: bytes | bytearray | memoryview) -> None:
+        if len(data):
+            self._memory.feed(data)
+            return
+        self._ended, self.smooth = True, False
+        self._memory.end()
+
+    @property
+    def deaf(self) -> bool:
+        """Whether no ciphertext is of any use any more.
+
+        The session has failed, or the peer has ended it; what comes then is
+        not even kept.
+        """
+        return self.state is not _HANDSHAKE and (
+            TABLE[self.state]["read"] is not Do.RUN
+        )
+
+    def leftover(self) -> bytes | bytearray:
+        """Take what was fed behind the peer's close_notify: not ours."""
+        with self._step():
+            return self._memory.leftover()
+
+    @property
+    def owed(self) -> int:
+        """About how many bytes ``outgoing`` would give."""
+        with self._step():
+            return self._memory.owed
+
+    def outgoing(self) -> bytes | bytearray:
+        """Give all ciphertext that wants to go to the peer; maybe none.
+
+        To be sent after every step, also after one that raised.
+        """
+        with self._step():
+            if self.errand is not None and not self.errand.over:
+                return b""  # Nobody has accepted the peer yet.
+            return self._drain()
+
+    def _drain(self) -> bytes | bytearray:
+        self.owes = False
+        if self._last_words:
+            said, self._last_words = self._last_words, b""
+            return said
+        return self._memory.drain()
+
+    def rest(self) -> None:
+        """Give memory back; for who expects to wait for long."""
+        with self._step():
+            if self.state is _OPEN and not self._ended:
+                self._memory.rest()
+
+    def lose(self) -> None:
+        """Fail, as ciphertext was lost on its way; the lock is held.
+
+        An interrupt has come between what the socket gave and what OpenSSL
+        got, or the other way round.
+        """
+        assert self.lock.locked()
+        if self.failure is not None:
+            return
+        self._drain()  # What is there may not fit to what has left.
+        with suppress(StreamError):
+            self._fail(
+                StreamError(
+                    "an interrupt came while this connection moved bytes, "
+                    "and some of them are lost",
+                    code="interrupted",
+                    hint="close it, and open another one",
+                )
+            )
+
+    # -- the one place where OpenSSL is called ------------------------------
+
+    def _step(self) -> threading.Lock:
+        """Let one thread at a time into OpenSSL, and no hook.
+
+        The lock itself is what is entered: an interrupt then finds it held
+        inside the block, or not at all.
+        """
+        if self.record.caller == threading.get_ident():
+            raise ConfigurationError(
+                "a hook can't use the port that it is called for",
+                hint="decide by the hook's arguments",
+            )
+        return self.lock
+
+    def _what(self, step: str) -> Do:
+        """Say what to make of *step* now; raise if it can't be."""
+        what = TABLE[self.state][step]
+        if what is Do.REPEAT:
+            assert self.failure is not None
+            # Without its old traceback, which would grow with every raise.
+            raise self.failure.with_traceback(None)
+        if what is Do.REFUSE:
+            raise StreamError(
+                f"there is nothing to {step} before the handshake",
+                code="no-session",
+                hint="call handshake() first",
+            )
+        if what is Do.RAISE:
+            raise ClosedError("this port's output is closed")
+        return what
+
+    def _run(
+        self,
+        call: Callable[..., T],
+        default: type[TLSError],
+        *arguments: object,
+    ) -> T | int | None:
+        """Call OpenSSL; None for "feed me", 0 for the end of the file."""
+        assert self.lock.locked()
+        self.owes = True
+        fed = False
+        while True:
+            try:
+                result = call(*arguments)
+            except SSL.WantReadError:
+                self._check_hooks()
+                fed = self._memory.feed_on(again=fed)
+                if not fed:
+                    return None
+            except SSL.ZeroReturnError:
+                return self._closed_by_peer(default)
+            except SSL.SysCallError as error:
+                return self._cut_off(error, default)
+            except SSL.Error as error:
+                self._fail(
+                    failure_of(
+                        error,
+                        self._connection,
+                        self.record,
+                        default,
+                        self._first,
+                        alert=self._memory.alert,
+                    ),
+                    error,
+                )
+            except HandshakeError:
+                # pyOpenSSL raises what it found on our context; that may
+                # have been another connection's refusal.
+                if self.record.error is not None:
+                    self._fail(self.record.error)
+            else:
+                self._check_hooks()
+                return result if result is not None else 1
+
+    def _check_hooks(self) -> None:
+        """Fail with what a hook raised where OpenSSL could not stop."""
+        if self.record.error is not None:
+            self._drain()
+            self._fail(self.record.error)
+
+    def _closed_by_peer(self, default: type[TLSError]) -> int:
+        if self.state is State.HANDSHAKE:
+            self._fail(_closed_in_handshake(default))
+        self._got_close_notify, self.smooth = True, False
+        self.state = ENDED.get(self.state, self.state)
+        return 0
+
+    def _cut_off(self, cause: Exception, default: type[TLSError]) -> int:
+        """Meet an end of file that nobody announced."""
+        if self.record.error is not None:
+            self._fail(self.record.error)
+        if self.state is not State.HANDSHAKE and (
+            self._connection.get_shutdown() & SSL.RECEIVED_SHUTDOWN
+        ):
+            # OpenSSL says so when a close_notify comes behind user_canceled,
+            # as from Java (RFC 8446, section 6.1); but it has noted it.
+            return self._closed_by_peer(default)
+        if self.state is State.HANDSHAKE:
+            self._fail(
+                not_tls(self._first) or _closed_in_handshake(default), cause
+            )
+        if not self.record.settings.allow_truncation:
+            self._fail(
+                TruncatedError(
+                    "the stream ended without close_notify: "
+                    "the peer vanished, or somebody cut the connection"
+                ),
+                cause,
+            )
+        return self._closed_by_peer(default)
+
+    def _fail(
+        self, error: BaseException, cause: BaseException | None = None
+    ) -> NoReturn:
+        self.state = State.FAILED
+        self.failure = error
+        self.hungry = self.smooth = False
+        self.name_first(error)
+        if cause is None or cause is error:
+            raise error
+        raise error from cause
+
+    def name_first(self, error: BaseException) -> None:
+        """Have *error* name a missing certificate first, if that may be why.
+
+        Args:
+            error: What ended the session; also of the transport's.
+        """
+        name_first(error, self.record)
+
+
+def _closed_in_handshake(default: type[TLSError]) -> TLSError:
+    return default(
+        "the peer closed the connection during the handshake",
+        code="closed-in-handshake",
+        status="syscall",
+        hint="see the peer's log: it may not trust our certificate, or want "
+        "one, or another TLS version, or no TLS at all",
+    )
