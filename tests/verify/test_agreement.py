@@ -437,6 +437,7 @@ def test_strict_is_the_stricter_of_two(plan: Plan) -> None:
 
 # Without the capability "verify-purpose" it can't look at all key usages.
 @pytest.mark.native
+@pytest.mark.timeout(300)
 @settings(max_examples=1000)
 @given(PLANS, st.booleans())
 def test_a_verdict_needs_no_connection(plan: Plan, strict: bool) -> None:
