@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
 __all__ = [
     "PATIENCE",
     "PYTHON",
@@ -66,6 +68,18 @@ def tlskit(
     return python("-m", "tlskit", *arguments, **variables)
 
 
+def new_terminal() -> tuple[int, int]:
+    """Make a terminal, or skip the test where the system makes none.
+
+    Returns:
+        The descriptors of our end, and of the program's.
+    """
+    try:
+        return os.openpty()
+    except OSError:
+        pytest.skip("needs terminals")
+
+
 def on_terminal(
     *arguments: str, columns: int = 80
 ) -> tuple[int, list[str], bytes]:
@@ -82,7 +96,7 @@ def on_terminal(
     import struct
     import termios
 
-    ours, theirs = os.openpty()
+    ours, theirs = new_terminal()
     with os.fdopen(ours, "rb", buffering=0) as terminal:
         size = struct.pack("HHHH", 24, columns, 0, 0)
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, size)

@@ -292,14 +292,9 @@ def test_a_listener_refuses_a_client_s_context(authority):
 
 def test_a_terminal_that_hangs_up_ends_the_server():
     """SIGHUP comes from a closed terminal, too; then nobody reads on."""
-    import pty
+    from ..command import PYTHON, new_terminal
 
-    from ..command import PYTHON
-
-    try:
-        ours, theirs = pty.openpty()
-    except OSError:  # A container without /dev/pts.
-        pytest.skip("needs terminals, and this system makes none")
+    ours, theirs = new_terminal()
     process = subprocess.Popen(
         [*PYTHON, "-m", "tlskit", "serve", "--port", "0"],
         stdin=subprocess.DEVNULL,
