@@ -9,7 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tlskit.verify.hostname import parse_host
-from tlskit.verify.mismatch import entry_for, mismatch_hint, names, quoted
+from tlskit.verify.naming.mismatch import (
+    entry_for,
+    mismatch_hint,
+    names,
+    quoted,
+)
 
 HOST = parse_host("www.example.com")
 REISSUE = "have the certificate reissued with DNS:www.example.com"

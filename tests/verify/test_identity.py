@@ -306,9 +306,11 @@ def decisions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     noted: list[str] = []
     decide = Identity._decide
 
-    def note(self: Identity, certificate: x509.Certificate) -> None:
+    def note(
+        self: Identity, certificate: x509.Certificate, der: bytes
+    ) -> None:
         noted.append(self.text)
-        decide(self, certificate)
+        decide(self, certificate, der)
 
     monkeypatch.setattr(Identity, "_decide", note)
     monkeypatch.setattr(module, "_accepted", type(module._accepted)(size=2))

@@ -18,7 +18,7 @@ from ..errors.verify_reasons import Story, verification_story
 from ..x509.glimpse import Glimpse, shown, stamp
 from .hostname import parse_host
 from .interceptors import inspector_among
-from .mismatch import mismatch_hint
+from .naming.mismatch import mismatch_hint
 from .revocation import revocation_of, signer_of
 from .scene import VerificationScene
 

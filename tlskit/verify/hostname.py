@@ -13,7 +13,14 @@ from ..x509.alternatives import read_names
 from ..x509.gate import x509
 from ..x509.reading import extension, readable
 
-__all__ = ["Address", "Host", "is_barred", "is_pattern", "parse_host"]
+__all__ = [
+    "Address",
+    "Host",
+    "is_barred",
+    "is_pattern",
+    "parse_any_host",
+    "parse_host",
+]
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 #: A name in A-labels, lower case, without trailing dot; or an address.
@@ -36,6 +43,11 @@ _NUMBER = re.compile(r"-?[0-9_]+|0x[0-9a-f]*")
 # Invisible both, but some languages can't be written without them; IDNA
 # knows where they are allowed (RFC 5892, appendix A).
 _JOINERS = "\u200c\u200d"
+
+# What nearly all names are; there is nothing to find out about them.  The
+# last label begins with a letter, so it is no number and no address.
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_USUAL = re.compile(rf"(?:{_LABEL}\.)*(?=[A-Za-z]){_LABEL}")
 
 _EXAMPLES = (
     'give a host name such as "www.example.com", or an address such as '
@@ -61,6 +73,15 @@ def parse_host(text: str) -> Host:
     Raises:
         ConfigurationError: It is neither; the code is ``"bad-hostname"``.
     """
+    if len(text) <= _MAX_NAME and _USUAL.fullmatch(text):
+        name = text.lower()
+        if "xn--" not in name:
+            return name.encode("ascii")
+    return parse_any_host(text)
+
+
+def parse_any_host(text: str) -> Host:
+    """Do ``parse_host``, for all that it takes and refuses."""
     if len(text) > _MAX_TEXT:
         raise _bad(text, f"has {len(text)} characters")
     fault = _invisible(text)

@@ -11,7 +11,7 @@ The rules are RFC 9525's, and of two readings the stricter one:
   space, NUL, a trailing or leading dot, U-labels, an address as dNSName.
 
 service-identity decides.  It is more lenient about entries (it strips white
-space), so those are sorted out before it sees them.
+space), so those are sorted out before it sees them; see ``naming.presented``.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError, IdentityError
 from ..errors.codes import VerifyReason
+from ..tools.bounded import Bounded
 from ..tools.public import public
-from ..tools.versioned import VersionedCache
 from ..x509.alternatives import (
     Names,
     UnreadableError,
@@ -31,9 +31,12 @@ from ..x509.alternatives import (
     presented_names,
     read_names,
 )
+from ..x509.gate import Encoding
 from ..x509.names import issuer_oneline, oneline, subject_oneline
+from ..x509.reading import readable
 from .hostname import Address, Host, is_pattern, parse_host
-from .refusing import nameless, refusal, unreadable, wrong_host
+from .naming.presented import LARGEST, presented_by
+from .naming.refusing import nameless, refusal, unreadable, wrong_host
 from .uris import (
     Complaint,
     Service,
@@ -62,9 +65,9 @@ __all__ = [
 
 _LABEL = rb"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _PLAIN = re.compile(rb"(?=..)" + _LABEL + rb"(?:\." + _LABEL + rb")*")
-# Who has been accepted as whom: the name, and the certificate's SHA-256.
+# Who has been accepted as whom: the name, and the certificate's bytes.
 # Refusals are made anew, lest strangers fill the memory with their names.
-_accepted: VersionedCache[tuple[Identity, bytes], None] = VersionedCache(512)
+_accepted: Bounded[tuple[Host | Uri | Service, bytes], bool] = Bounded(512)
 
 
 @public
@@ -271,11 +274,27 @@ class Identity:
                 expected=self.text,
                 hint="check that this peer speaks TLS with certificates here",
             )
-        _accepted.get(
-            (self, _sha256(certificate)),
-            None,
-            lambda: self._decide(certificate),
-        )
+        self._check(certificate.public_bytes(Encoding.DER), certificate)
+
+    def check_der(self, der: bytes) -> None:
+        """Do ``check()`` without a certificate that is parsed already.
+
+        Args:
+            der: The peer's own, DER.
+
+        Raises:
+            IdentityError: As ``check()``.
+            Exception: It can't be read; one of ``unreadable()``.
+        """
+        self._check(der, None)
+
+    def _check(self, der: bytes, certificate: x509.Certificate | None) -> None:
+        key = self.wanted, der
+        if _accepted.get(key):
+            return
+        self._decide(certificate or readable(der), der)
+        if len(der) <= LARGEST:
+            _accepted.put(key, True)
 
     def matches(self, certificate: x509.Certificate | None) -> bool:
         """Say whether ``check()`` accepts a certificate.
@@ -306,12 +325,13 @@ class Identity:
         names = read_names(certificate) or Names(())
         return complaint(self.wanted, self.text, certificate, names)
 
-    def _decide(self, certificate: x509.Certificate) -> None:
+    def _decide(self, certificate: x509.Certificate, der: bytes) -> None:
         try:
-            found = read_names(certificate)
+            shown = presented_by(certificate, der)
             wrong = self.complaint(certificate)
         except UnreadableError as error:
             raise unreadable(self, certificate, error) from error
+        found = shown.names
         if wrong is not None:
             raise refusal(
                 self,
@@ -325,7 +345,7 @@ class Identity:
             return
         if found is None:
             raise nameless(self, self.wanted, certificate)
-        if not _fits(self.wanted, found):
+        if not shown.fits(self.wanted):
             raise wrong_host(self, self.wanted, certificate, found)
 
 
@@ -372,41 +392,6 @@ def _text(text: str, what: str) -> str:
     return text
 
 
-def _fits(host: Host, found: Names) -> bool:
-    """Ask service-identity; RFC 9525, sections 6.3 and 6.5."""
-    # It costs a third of what all of pyOpenSSL does: not before the
-    # first handshake.
-    from service_identity import (
-        CertificateError,
-        VerificationError,
-        hazmat,
-    )
-
-    wanted: hazmat.DNS_ID | hazmat.IPAddress_ID
-    patterns: list[hazmat.CertificatePattern]
-    if isinstance(host, bytes):
-        wanted = hazmat.DNS_ID(host.decode("ascii"))
-        # A wildcard has two labels and more; service-identity 24.2 can't
-        # compare it with a name of one.
-        one_label = b"." not in host
-        patterns = [
-            hazmat.DNSPattern.from_bytes(name.encode("ascii"))
-            for name in found.dns
-            if is_pattern(name) and not (one_label and "*" in name)
-        ]
-    else:
-        wanted = hazmat.IPAddress_ID(str(host))
-        patterns = [
-            hazmat.IPAddressPattern(pattern=address)
-            for address in found.addresses
-        ]
-    try:
-        hazmat.verify_service_identity(patterns, [wanted], [])
-    except (VerificationError, CertificateError):
-        return False
-    return True
-
-
 def identities_of(certificate: x509.Certificate) -> tuple[Identity, ...]:
     """Give whom *certificate* names, as far as it can be an identity.
 
@@ -436,9 +421,3 @@ def identities_of(certificate: x509.Certificate) -> tuple[Identity, ...]:
             if wanted is not None
         ),
     )
-
-
-def _sha256(certificate: x509.Certificate) -> bytes:
-    from cryptography.hazmat.primitives.hashes import SHA256
-
-    return certificate.fingerprint(SHA256())

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import IdentityError
-from ..errors.codes import VerifyReason
-from ..x509.names import common_names
-from .hostname import Host, is_pattern
+from ...errors import IdentityError
+from ...errors.codes import VerifyReason
+from ...x509.names import common_names
+from ..hostname import Host, is_pattern
 from .mismatch import entry_for, mismatch_hint, names, quoted
 
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from ..x509.alternatives import Names
-    from .identity import Identity
+    from ...x509.alternatives import Names
+    from ..identity import Identity
 
 __all__ = ["nameless", "refusal", "unreadable", "wrong_host"]
 

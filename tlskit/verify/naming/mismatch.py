@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
-from ..errors import ConfigurationError
-from .hostname import Address, Host, is_pattern, parse_host
+from ...errors import ConfigurationError
+from ..hostname import Address, Host, is_pattern, parse_host
 
 __all__ = ["entry_for", "mismatch_hint", "names", "quoted"]
 

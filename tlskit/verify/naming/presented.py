@@ -1,0 +1,106 @@
+"""Whom a certificate presents, as service-identity compares it.
+
+Who connects meets the same few certificates again and again.  What follows
+from the bytes of one alone is kept by these bytes: its names, and what
+service-identity makes of them.  Nothing is kept that depends on the time, on
+roots or on anybody's rules.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ...tools.bounded import Bounded
+from ...x509.alternatives import Names, read_names
+from ..hostname import Host, is_pattern
+
+if TYPE_CHECKING:
+    from cryptography import x509
+    from service_identity import hazmat
+
+__all__ = ["LARGEST", "Presented", "presented_by"]
+
+#: Certificates of more bytes are read anew each time.
+LARGEST = 8192
+
+
+class Presented:
+    """The names of one certificate.
+
+    Args:
+        names: What its subjectAltName extension says; None without one.
+    """
+
+    def __init__(self, names: Names | None) -> None:
+        self.names: Names | None = names
+
+    # It costs a third of what all of pyOpenSSL does: service-identity is not
+    # loaded before the first handshake.
+
+    @cached_property
+    def _hosts(self) -> tuple[hazmat.DNSPattern, ...]:
+        from service_identity import hazmat
+
+        found = () if self.names is None else self.names.dns
+        return tuple(
+            hazmat.DNSPattern.from_bytes(name.encode("ascii"))
+            for name in found
+            if is_pattern(name)
+        )
+
+    @cached_property
+    def _addresses(self) -> tuple[hazmat.IPAddressPattern, ...]:
+        from service_identity import hazmat
+
+        found = () if self.names is None else self.names.addresses
+        return tuple(hazmat.IPAddressPattern(pattern=each) for each in found)
+
+    def fits(self, host: Host) -> bool:
+        """Ask service-identity; RFC 9525, sections 6.3 and 6.5."""
+        from service_identity import (
+            CertificateError,
+            VerificationError,
+            hazmat,
+        )
+
+        wanted: hazmat.DNS_ID | hazmat.IPAddress_ID
+        patterns: tuple[hazmat.CertificatePattern, ...]
+        if isinstance(host, bytes):
+            wanted = hazmat.DNS_ID(host.decode("ascii"))
+            patterns = self._hosts
+            if b"." not in host:
+                # A wildcard has two labels and more; service-identity 24.2
+                # can't compare it with a name of one.
+                patterns = tuple(
+                    each for each in self._hosts if b"*" not in each.pattern
+                )
+        else:
+            wanted = hazmat.IPAddress_ID(str(host))
+            patterns = self._addresses
+        try:
+            hazmat.verify_service_identity(patterns, [wanted], [])
+        except (VerificationError, CertificateError):
+            return False
+        return True
+
+
+_kept: Bounded[bytes, Presented] = Bounded(512)
+
+
+def presented_by(certificate: x509.Certificate, der: bytes) -> Presented:
+    """Read the names of a certificate.
+
+    Args:
+        certificate: The certificate.
+        der: The bytes that it was read from.
+
+    Raises:
+        UnreadableError: They are malformed, or there twice.
+    """
+    found = _kept.get(der)
+    if found is None:
+        found = Presented(read_names(certificate))
+        if len(der) <= LARGEST:
+            _kept.put(der, found)
+    return found
