@@ -330,7 +330,7 @@ def test_callbacks_that_come_again():
     certificate = authority().certificate.public_bytes(Encoding.DER)
     record = server_engine(context).record
     for _ in range(2):
-        record.judge(certificate, 10, 1, ok=False)
+        record.judge((certificate,), 10, 1, ok=False)
         assert b"h2" == record.alpn_arrived([b"h2"])
         context.set_alpn(["other"])
 

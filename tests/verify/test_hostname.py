@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tlskit.errors import ConfigurationError
-from tlskit.verify.hostname import is_pattern, parse_host
+from tlskit.verify.hostname import is_pattern, parse_any_host, parse_host
 
 LABEL = "a" * 63
 LONGEST = ".".join([LABEL, LABEL, LABEL, "a" * 61])
@@ -271,3 +271,27 @@ def test_any_ascii(text: str):
     except ConfigurationError as error:
         message = str(error)
         assert "ends in a number" in message or "A-label" in message
+
+
+def _parsed(parse, text):
+    """What comes of *text*, an error as its words."""
+    try:
+        return parse(text)
+    except ConfigurationError as error:
+        return str(error)
+
+
+@given(
+    st.text("aZ09-_.:x*[]@ n", max_size=40)
+    | st.from_regex(r"([a-zA-Z0-9-]{1,64}\.){0,5}[a-z0-9-]{1,64}\n?")
+    | st.from_regex(r"\A(a{60,63}\.){3,4}a{0,64}\.?\Z")
+)
+@example("xn--a.example")
+@example("XN--A.example")
+@example("a.0x1")
+@example("a.b\n")
+@example("fe80")
+@example("a..b")
+def test_usual_names_are_like_all_others(text):
+    """What is known at a glance is what all the questions would tell."""
+    assert _parsed(parse_any_host, text) == _parsed(parse_host, text)

@@ -15,6 +15,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtensionOID, NameOID
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,6 +32,7 @@ from tlskit.verify.identity import (
     presented_names,
     subject_oneline,
 )
+from tlskit.verify.naming import presented as naming
 
 
 @cache
@@ -341,6 +343,32 @@ def test_refusal_is_not_remembered(decisions: list[str]):
 
     assert "b.example" == refused("b.example", presented).expected
     assert "B.example" == refused("B.example", presented).expected
+    assert 2 == len(decisions)
+
+
+def test_large_certificates_are_not_remembered(
+    decisions: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    """What would take much memory is decided about each time."""
+    monkeypatch.setattr(module, "LARGEST", 10)
+    monkeypatch.setattr(naming, "LARGEST", 10)
+    presented = issue("a.example")
+    for _ in range(2):
+        Identity.parse("a.example").check(presented)
+
+    assert ["a.example", "a.example"] == decisions
+    assert naming._kept.get(presented.public_bytes(Encoding.DER)) is None
+
+
+def test_bytes_are_checked_as_the_certificate(decisions: list[str]):
+    """DER is accepted and refused as what is read from it."""
+    der = issue("a.example").public_bytes(Encoding.DER)
+    Identity.parse("a.example").check_der(der)
+
+    with pytest.raises(IdentityError) as caught:
+        Identity.parse("b.example").check_der(der)
+    assert "wrong-identity" == caught.value.code
+    assert ("a.example",) == caught.value.presented
     assert 2 == len(decisions)
 
 

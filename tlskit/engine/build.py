@@ -94,7 +94,8 @@ def build(
     )
     context.clear_mode(_PARTIAL_WRITE)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
-    set_verify(context, verify_mode(settings, server_side))
+    mode = verify_mode(settings, server_side)
+    set_verify(context, mode, each="verify_certificate" in hooks)
     return Built(context, settings, resumes, hooks)
 
 
@@ -160,11 +161,23 @@ def verify_mode(settings: Settings, server_side: bool) -> int:
     return SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
 
 
-def set_verify(target: SSL.Context | SSL.Connection, mode: int) -> None:
-    """Have our callback judge the peer's certificates."""
+def set_verify(
+    target: SSL.Context | SSL.Connection, mode: int, *, each: bool
+) -> None:
+    """Have our callback judge the peer's certificates.
+
+    Args:
+        target: A context, or one connection.
+        mode: OpenSSL's.
+        each: Have it judge each by itself, because a hook does.
+    """
     if native.has("verify-error"):
         native.set_verify(
-            target, mode, callbacks.on_certificate, callbacks.on_failure
+            target,
+            mode,
+            callbacks.on_certificate,
+            callbacks.on_failure,
+            each=each,
         )
     else:
         target.set_verify(mode, callbacks.on_certificate_public)

@@ -7,8 +7,7 @@ its own connection, so that what a hook raises reaches no other one.
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import HandshakeError, IdentityError, VerificationError
@@ -132,6 +131,27 @@ class Hooks(Protocol):
         ...
 
 
+class _Call:
+    """Marks the thread while it is in what may be a hook of a connection's.
+
+    Args:
+        record: The connection's.
+    """
+
+    __slots__ = ("_before", "_record")
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+
+    def __enter__(self) -> None:
+        self._record.caller = threading.get_ident()
+        self._before, _thread.record = _thread.record, self._record
+
+    def __exit__(self, *_: object) -> None:
+        _thread.record = self._before
+        self._record.caller = None
+
+
 class Record(Answers):
     """What one connection's callbacks saw, answered and must remember."""
 
@@ -156,8 +176,10 @@ class Record(Answers):
         #: Every complaint about the peer's chain, in OpenSSL's order.
         self.faults: list[Fault] = []
         self.settled: bool = False  # Whether facts were made of all this.
-        #: Depth -> DER, as far as a chain could be built.
+        #: Depth -> DER, as far as a chain could be built ...
         self.chain: dict[int, bytes] = {}
+        #: ... and the whole, where nothing was wrong with it up to the end.
+        self.path: tuple[bytes, ...] = ()
         #: Whether an issuer that is missing may be fetched, by the driver;
         #: whether one is missing; and the path that it has completed.
         self.fetches: bool = False
@@ -190,26 +212,29 @@ class Record(Answers):
             return self.identity
         return None
 
-    @contextmanager
-    def calling(self) -> Iterator[None]:
+    def calling(self) -> _Call:
         """Mark this thread while it is in what may be a hook."""
-        self.caller = threading.get_ident()
-        before, _thread.record = _thread.record, self
-        try:
-            yield
-        finally:
-            _thread.record = before
-            self.caller = None
+        return _Call(self)
 
     def renew(self) -> None:
         """Forget an earlier verdict; the peer is about to be asked again."""
         self.faults.clear()
         self.chain.clear()
+        self.path = ()
 
     # -- certificates -------------------------------------------------------
 
-    def judge(self, der: bytes, code: int, depth: int, ok: bool) -> int:
+    def judge(
+        self, ders: tuple[bytes, ...], code: int, depth: int, ok: bool
+    ) -> int:
         """Give the code to go on with.
+
+        Args:
+            ders: The certificate in question, and those above it in the chain
+                about which nobody has asked because nothing is wrong.
+            code: OpenSSL's.
+            depth: The place of the first one; 0 is the peer's own.
+            ok: OpenSSL's verdict on it.
 
         Returns:
             0 accepts, a positive code refuses, and a negative one accepts in
@@ -218,6 +243,17 @@ class Record(Answers):
         if self.settled:  # The peer shows another chain, in mid-session.
             self.settled = False
             self.renew()
+        for place in range(depth + len(ders) - 1, depth, -1):
+            if place not in self.chain:
+                refusal = self._look(ders[place - depth], 0, place, ok=True)
+                if refusal > 0:
+                    return refusal
+        refusal = self._look(ders[0], code, depth, ok)
+        whole = len(ders) > 1 and depth == refusal == 0 and ok
+        self.path = ders if whole else ()
+        return refusal
+
+    def _look(self, der: bytes, code: int, depth: int, ok: bool) -> int:
         needed = depth == 0 or self.settings.verify.refuses_bad
         if depth not in self.chain and not can_be_read(der, needed=needed):
             code, ok = VerifyReason.CERT_REJECTED, False
@@ -228,8 +264,8 @@ class Record(Answers):
             fault = Fault(code, depth, der)
             if fault not in self.faults:
                 self.faults.append(fault)
-        if code in NAME_FAULTS and not ok:
-            return -code if self.to_prove is None else code
+            if code in NAME_FAULTS:
+                return -code if self.to_prove is None else code
         refusal = self._opinion(der, code, depth, ok)
         if refusal == 0 and ok and depth == 0:
             refusal = self._identify(der)
@@ -264,7 +300,7 @@ class Record(Answers):
         if identity is None:
             return 0
         try:
-            identity.check(parsed(der))
+            identity.check_der(der)
         except IdentityError as error:
             # As OpenSSL would have put it; so it is told in the same way.
             self.faults.append(Fault(int(error.reason), 0, der))
@@ -303,13 +339,19 @@ def on_failure(connection: SSL.Connection, error: BaseException) -> None:
 
 
 def on_certificate(
-    connection: SSL.Connection, der: bytes, code: int, depth: int, ok: bool
+    connection: SSL.Connection,
+    ders: tuple[bytes, ...],
+    code: int,
+    depth: int,
+    ok: bool,
 ) -> int:
     """Answer for ``_native.set_verify``."""
     record = _record(connection)
     try:
+        if "verify_certificate" not in record.used:
+            return record.judge(ders, code, depth, ok)
         with record.calling():
-            return record.judge(der, code, depth, ok)
+            return record.judge(ders, code, depth, ok)
     except BaseException as error:
         record.refuse(error)
         return VerifyReason.CERT_REJECTED
@@ -325,15 +367,14 @@ def on_certificate_public(
     """Answer for pyOpenSSL's own ``set_verify``."""
     # Not by way of cryptography, which may refuse to parse it.
     der = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
-    return on_certificate(connection, der, code, depth, bool(ok)) <= 0
+    return on_certificate(connection, (der,), code, depth, bool(ok)) <= 0
 
 
 def on_server_name(connection: SSL.Connection) -> int | None:
     """Answer for ``_native.set_server_name_function``."""
     record = _record(connection)
     try:
-        with record.calling():
-            return record.name_arrived(connection)
+        return record.name_arrived(connection)
     except BaseException as error:
         record.refuse(error)
         return Alert.UNRECOGNIZED_NAME

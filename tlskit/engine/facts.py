@@ -10,6 +10,7 @@ from ..errors import VerificationError
 from ..tools.public import public
 from ..verify.identity import Identity, identities_of
 from ..x509 import gate
+from ..x509.reading import readable
 from .gateways import asgi, environ
 
 __all__ = ["Facts"]
@@ -31,14 +32,6 @@ class Facts:
     #: The name that the client asked for.
     server_name: str | None
     session_reused: bool
-    peer_certificate: gate.x509.Certificate | None
-    #: As the peer sent it, its own certificate first; others that can't be
-    #: read are left out.
-    peer_chain: tuple[gate.x509.Certificate, ...]
-    #: The path to a root, the peer's own first; empty if there is none.
-    verified_chain: tuple[gate.x509.Certificate, ...]
-    #: Our own certificate, if we presented one.
-    certificate: gate.x509.Certificate | None
     #: The peer's chain leads to a root of ours and nothing is wrong with it.
     peer_verified: bool
     verify_error: VerificationError | None
@@ -46,16 +39,41 @@ class Facts:
     tls_unique: bytes | None
     #: Whether RFC 9266 defines a binding: TLS 1.3, or RFC 7627 on 1.2.
     exporter_is_unique: bool
-    #: ``peer_chain`` byte for byte, DER.  There, names that break the rules
-    #: of their kind of string are written as another kind, to be readable.
+    #: As the peer sent it, DER, its own certificate first; others that can't
+    #: be read are left out.
     peer_ders: tuple[bytes, ...] = ()
-    #: ``verified_chain``, in the same way.
+    #: The path to a root, DER, the peer's own first; empty if there is none.
     verified_ders: tuple[bytes, ...] = ()
-    #: ``certificate``, in the same way.
+    #: Our own certificate, DER, if we presented one.
     certificate_der: bytes | None = None
     #: Whose pre-shared key both sides have proved; then there are no
     #: certificates.
     psk_identity: str | None = None
+
+    # Parsed certificates take ten times the memory, and few ask for them.
+    # Names that break the rules of their kind of string are written as
+    # another kind there, to be readable.
+
+    @property
+    def peer_certificate(self) -> gate.x509.Certificate | None:
+        """The peer's own, if it gave one."""
+        return readable(self.peer_ders[0]) if self.peer_ders else None
+
+    @property
+    def peer_chain(self) -> tuple[gate.x509.Certificate, ...]:
+        """What ``peer_ders`` has."""
+        return tuple(map(readable, self.peer_ders))
+
+    @property
+    def verified_chain(self) -> tuple[gate.x509.Certificate, ...]:
+        """What ``verified_ders`` has."""
+        return tuple(map(readable, self.verified_ders))
+
+    @property
+    def certificate(self) -> gate.x509.Certificate | None:
+        """Our own, if we presented one."""
+        der = self.certificate_der
+        return None if der is None else readable(der)
 
     @cached_property
     def peer_identities(self) -> tuple[Identity, ...]:
@@ -66,9 +84,8 @@ class Facts:
         Wildcards are left out; so are all URIs where one of several is a
         SPIFFE ID, because an SVID has exactly one.
         """
-        if self.peer_certificate is None or not self.peer_verified:
-            return ()
-        return identities_of(self.peer_certificate)
+        certificate = self.peer_certificate if self.peer_verified else None
+        return () if certificate is None else identities_of(certificate)
 
     def asgi(self) -> dict[str, Any]:
         """Give what a server puts into ``scope["extensions"]["tls"]``.

@@ -25,17 +25,16 @@ from ..verify.chain import (
     second_opinion,
 )
 from ..verify.evidence import (
-    certificates_of,
     leaf_of,
     path_of,
     readable_ders,
     scene_of,
     sent_by,
+    shared,
 )
 from ..verify.ocsp import malformed_staple
 from ..verify.scene import NAME_FAULTS, refusal
 from ..verify.strict.profile import check_profile
-from ..x509.gate import x509
 from ..x509.reading import complaint_of, readable, unreadable
 from .facts import Facts
 from .hello.preshared import demand_key, identity_proved, keyless
@@ -146,58 +145,68 @@ def settle(connection: SSL.Connection, record: Record) -> Facts:
 
 
 def _settle(connection: SSL.Connection, record: Record) -> Facts:
-    leaf = leaf_of(connection)
-    certificate = None if leaf is None else readable(leaf)
-    path = record.completed or path_of(connection)
     psk = identity_proved(connection, record)
     if psk is None:
         demand_key(record)
-    resumed = psk is None and _reused(connection)
+    reused = _reused(connection)
+    resumed = psk is None and reused
+    leaf, path = _peer(connection, record)
     if leaf is not None and resumed:
         record.earlier = record.offered
         path = _still_good(connection, record, leaf) or path
     if leaf is not None and record.server_side:
         _check_carried(connection, record, leaf)
     if psk is None or record.insists:
-        _check_identity(connection, record, certificate, leaf)
+        _check_identity(connection, record, leaf)
     error: VerificationError | None = None
     if psk is None and not resumed:
         path = anchored(connection, record, path)
         check_barred(connection, record, path)
     if psk is None:
         doubt = _check_policy(
-            connection, record, certificate, path
+            connection, record, leaf, path, reused=reused
         ) or untransparent(connection, record, path)
         error = (
-            _complaint(connection, record, certificate)
+            _complaint(connection, record, leaf)
             or record.staple_error
             or doubt
         )
     version = connection.get_protocol_version()
-    kept = readable_ders(sent_by(connection, record))
-    proved = path if error is None else ()
-    own = None if psk is not None else _own_chain(connection, record)
+    own = None if psk is not None else _own_chain(connection, record, reused)
     return Facts(
         version=version,
         cipher=connection.get_cipher_name(),
         group=_group(connection),
-        alpn=connection.get_alpn_proto_negotiated().decode("utf-8", "replace")
-        or None,
+        alpn=_alpn(connection),
         server_name=_server_name(connection, record),
         session_reused=resumed,
-        peer_certificate=certificate,
-        peer_chain=certificates_of(kept),
-        verified_chain=certificates_of(proved),
-        certificate=None if own is None else own.leaf,
-        peer_verified=certificate is not None and error is None,
+        peer_verified=leaf is not None and error is None,
         verify_error=error,
-        tls_unique=_tls_unique(connection, record, version),
+        tls_unique=_tls_unique(connection, record, version, reused),
         exporter_is_unique=_exporter_is_unique(connection, version),
-        peer_ders=kept,
-        verified_ders=proved,
+        peer_ders=()
+        if leaf is None and record.server_side
+        else readable_ders(sent_by(connection, record)),
+        verified_ders=tuple(map(shared, path)) if error is None else (),
         certificate_der=None if own is None else own.ders[0],
         psk_identity=psk,
     )
+
+
+def _peer(
+    connection: SSL.Connection, record: Record
+) -> tuple[bytes | None, tuple[bytes, ...]]:
+    """Give the peer's own certificate, and its path to a root."""
+    if record.completed:
+        return leaf_of(connection), record.completed
+    if record.path:
+        return record.path[0], record.path
+    return leaf_of(connection), path_of(connection)
+
+
+def _alpn(connection: SSL.Connection) -> str | None:
+    wire = connection.get_alpn_proto_negotiated()
+    return wire.decode("utf-8", "replace") or None
 
 
 def finished(connection: SSL.Connection, facts: Facts) -> Facts:
@@ -271,19 +280,16 @@ def _check_carried(
 
 
 def _check_identity(
-    connection: SSL.Connection,
-    record: Record,
-    certificate: x509.Certificate | None,
-    der: bytes | None,
+    connection: SSL.Connection, record: Record, der: bytes | None
 ) -> None:
     """Check the name again, now also of a session that was resumed."""
     identity = record.to_prove
     if identity is None:
         return
-    if certificate is None:
+    if der is None:
         raise no_certificate(scene_of(connection, record))
     try:
-        identity.check(certificate)
+        identity.check_der(der)
     except IdentityError as error:
         raise explain_faults(
             (Fault(int(error.reason), 0, der),), scene_of(connection, record)
@@ -293,8 +299,10 @@ def _check_identity(
 def _check_policy(
     connection: SSL.Connection,
     record: Record,
-    certificate: x509.Certificate | None,
+    leaf: bytes | None,
     path: tuple[bytes, ...],
+    *,
+    reused: bool,
 ) -> VerificationError | None:
     """Apply what OpenSSL knows nothing of: pins, and a second verifier.
 
@@ -303,16 +311,11 @@ def _check_policy(
     """
     settings = record.settings
     more = bool(settings.pins) or settings.strict
-    if (
-        certificate is not None
-        and record.server_side
-        and not record.chain
-        and _reused(connection)
-    ):
+    if leaf is not None and record.server_side and not record.chain and reused:
         # These two had agreed before there was a ticket, which holds no more
         # than the client's own certificate.
         return None
-    if certificate is None:
+    if leaf is None:
         # OpenSSL verifies nothing in a suite without certificates.
         if settings.verify is Verify.REQUIRE or (
             not record.server_side and (more or settings.verify.refuses_bad)
@@ -393,26 +396,24 @@ def _second_opinion(
 
 
 def _complaint(
-    connection: SSL.Connection,
-    record: Record,
-    certificate: x509.Certificate | None,
+    connection: SSL.Connection, record: Record, leaf: bytes | None
 ) -> VerificationError | None:
     """Give what was found wrong and tolerated."""
     if record.faults:
         return explain_faults(
             tuple(record.faults), scene_of(connection, record)
         )
-    asked = record.settings.verify in {Verify.TRY, Verify.REQUIRE}
-    if certificate is None and asked:
+    verify = record.settings.verify
+    if leaf is None and (verify is Verify.TRY or verify is Verify.REQUIRE):
         return no_certificate(scene_of(connection, record), demanded=False)
     return None
 
 
 def _own_chain(
-    connection: SSL.Connection, record: Record
+    connection: SSL.Connection, record: Record, reused: bool
 ) -> CertificateChain | None:
     settings = record.settings
-    if len(settings.pairs) > 1 and _reused(connection):
+    if len(settings.pairs) > 1 and reused:
         return None  # Nobody knows which one it was in the first handshake.
     pair = own_pair(connection, settings)
     return None if pair is None else pair.chain
@@ -424,9 +425,7 @@ def _group(connection: SSL.Connection) -> str | None:
 
 
 def _server_name(connection: SSL.Connection, record: Record) -> str | None:
-    wire = connection.get_servername()
-    if wire is None:
-        wire = record.sni
+    wire = connection.get_servername() if record.server_side else record.sni
     return None if wire is None else wire.decode("ascii", "replace")
 
 
@@ -436,12 +435,12 @@ def _reused(connection: SSL.Connection) -> bool:
 
 
 def _tls_unique(
-    connection: SSL.Connection, record: Record, version: int
+    connection: SSL.Connection, record: Record, version: int, reused: bool
 ) -> bytes | None:
     """Give the first Finished message (RFC 5929, section 3.1)."""
     if version >= _TLS_1_3:  # RFC 9266: it is not defined there.
         return None
-    ours_is_first = record.server_side == _reused(connection)
+    ours_is_first = record.server_side == reused
     if ours_is_first:
         return connection.get_finished()
     return connection.get_peer_finished()

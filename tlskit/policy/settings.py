@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 from ..errors import ConfigurationError, CredentialError
@@ -77,6 +78,9 @@ class ChallengeSource(CredentialSource, Protocol):
         """
 
 
+_REFUSING = frozenset({"optional", "require"})
+
+
 class Verify(Enum):
     """What is asked of the peer's certificate."""
 
@@ -90,7 +94,8 @@ class Verify(Enum):
     @property
     def refuses_bad(self) -> bool:
         """Whether a certificate that is not acceptable ends the handshake."""
-        return self in {Verify.OPTIONAL, Verify.REQUIRE}
+        # To hash a member takes longer than all else that is asked here.
+        return self._value_ in _REFUSING
 
     @property
     def strength(self) -> int:
@@ -233,7 +238,7 @@ class Settings:
         """The sources that may change."""
         return (*self.credentials, *self.trust)
 
-    @property
+    @cached_property
     def pairs(self) -> tuple[Pair, ...]:
         """Every chain with its key; the first of a handshake's choice."""
         if self.chain is None or self.key is None:

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 
 from ..errors import VerificationError
 from ..errors.codes import VerifyReason
+from ..openssl import native
 from ..openssl.gate import SSL, crypto
+from ..tools.bounded import Bounded
 from ..x509.reading import complaint_of, readable, unreadable
 from .chain import VerificationScene
+from .naming.presented import LARGEST
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -28,9 +31,12 @@ __all__ = [
     "readable_ders",
     "scene_of",
     "sent_by",
+    "shared",
 ]
 
 _log = logging.getLogger("tlskit.verify")
+# What could be read; that follows from the bytes alone.
+_shared: Bounded[bytes, bytes] = Bounded(512)
 
 
 def scene_of(connection: SSL.Connection, record: Record) -> VerificationScene:
@@ -55,23 +61,38 @@ def certificates_of(ders: Iterable[bytes]) -> tuple[x509.Certificate, ...]:
     return tuple(map(readable, ders))
 
 
+def shared(der: bytes) -> bytes:
+    """Give the one copy of a certificate, if it can be read.
+
+    Many connections see the same few certificates.
+
+    Raises:
+        Exception: It can't be read; one of ``unreadable()``.
+    """
+    kept = _shared.get(der)
+    if kept is None:
+        readable(der)
+        kept = der
+        if len(der) <= LARGEST:
+            _shared.put(der, der)
+    return kept
+
+
 def readable_ders(ders: tuple[bytes, ...]) -> tuple[bytes, ...]:
     """Leave out, and log, what comes with a peer's own and can't be read.
 
     OpenSSL has judged what it needed; anybody may send more along.
     """
-    kept = list(ders[:1])
+    kept = [shared(der) for der in ders[:1]]
     for number, der in enumerate(ders[1:], 2):
         try:
-            readable(der)
+            kept.append(shared(der))
         except unreadable() as error:
             _log.info(
                 "certificate number %d that the peer sent is left out, since "
                 "it can't be read: %s",
                 *(number, complaint_of(error)),
             )
-        else:
-            kept.append(der)
     return tuple(kept)
 
 
@@ -82,8 +103,10 @@ def sent_by(connection: SSL.Connection, record: Record) -> tuple[bytes, ...]:
     """
     if record.earlier is not None:
         return record.earlier.peer_chain
-    # Not by way of cryptography, which may refuse to read it.
-    chain = tuple(map(_der, connection.get_peer_cert_chain() or ()))
+    if record.path and not record.server_side and native.has("certificates"):
+        # OpenSSL has verified the first one, so that is known.
+        return (record.path[0], *native.sent_chain(connection, 1))
+    chain = _chain_of(connection)
     if not record.server_side:
         return chain
     # OpenSSL leaves the client's own certificate out of a server's view.
@@ -91,14 +114,27 @@ def sent_by(connection: SSL.Connection, record: Record) -> tuple[bytes, ...]:
     return chain if own is None or own in chain else (own, *chain)
 
 
+# Not by way of cryptography, which may refuse to read a certificate.
+
+
+def _chain_of(connection: SSL.Connection) -> tuple[bytes, ...]:
+    if native.has("certificates"):
+        return native.sent_chain(connection)
+    return tuple(map(_der, connection.get_peer_cert_chain() or ()))
+
+
 def leaf_of(connection: SSL.Connection) -> bytes | None:
     """Give the peer's own certificate, DER."""
+    if native.has("certificates"):
+        return native.peer_leaf(connection)
     own = connection.get_peer_certificate()
     return None if own is None else _der(own)
 
 
 def path_of(connection: SSL.Connection) -> tuple[bytes, ...]:
     """Give the path that OpenSSL has verified, DER, the peer's own first."""
+    if native.has("certificates"):
+        return native.verified_chain(connection)
     return tuple(map(_der, connection.get_verified_chain() or ()))
 
 
@@ -130,9 +166,9 @@ def can_be_read(der: bytes, *, needed: bool) -> bool:
         VerificationError: It can't, and it is *needed*.
     """
     try:
-        parsed(der)
-    except VerificationError:
+        shared(der)
+    except unreadable():
         if needed:
-            raise
+            parsed(der)
         return False
     return True

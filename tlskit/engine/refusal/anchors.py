@@ -49,7 +49,7 @@ def anchored(
         return path
     for depth in range(len(path), len(found)):
         with record.calling():
-            code = record.judge(found[depth], 0, depth, ok=True)
+            code = record.judge((found[depth],), 0, depth, ok=True)
         if code > 0:
             faults = tuple(record.faults)
             raise explain_faults(faults, scene_of(connection, record))

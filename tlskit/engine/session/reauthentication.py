@@ -66,7 +66,11 @@ class Reauthenticating(Carrying):
             # What the second verifier tolerates is in no ticket; and without
             # tickets there is only OpenSSL's cache, which is off then.
             self._connection.set_options(NO_TICKET)
-        set_verify(self._connection, verify_mode(settings, self.server_side))
+        set_verify(
+            self._connection,
+            verify_mode(settings, self.server_side),
+            each="verify_certificate" in self.record.used,
+        )
 
     def reauthenticate(self, verify: Verify) -> None:
         """Ask a client for its certificate in mid-session.

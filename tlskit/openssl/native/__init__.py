@@ -16,6 +16,7 @@ from .callbacks import (
     set_server_name_function,
     set_verify,
 )
+from .certificates import peer_leaf, sent_chain, verified_chain
 from .direct import DirectIO
 from .keys import set_signature_algorithms, use_private_key
 from .preshared import set_psk_client_function, set_psk_server_function
@@ -55,7 +56,9 @@ __all__ = [
     "library_handle",
     "offer_post_handshake_authentication",
     "offer_session",
+    "peer_leaf",
     "request_client_certificate",
+    "sent_chain",
     "session_reused",
     "set_alpn_function",
     "set_dh_parameters",
@@ -70,6 +73,7 @@ __all__ = [
     "set_signature_algorithms",
     "set_verify",
     "use_private_key",
+    "verified_chain",
     "verify_result",
     "without",
 ]

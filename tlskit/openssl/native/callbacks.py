@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..gate import SSL
+from .certificates import der_of, ders_of
 from .probing import require
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = [
     "ALERT",
     "connection_of",
-    "der_of",
     "onerror",
     "set_alpn_function",
     "set_request_function",
@@ -29,7 +29,9 @@ ALERT = int
 
 #: Told what came up in a callback where no function of ours could catch it.
 FailureFunction = Callable[["Connection", BaseException], None]
-VerifyFunction = Callable[["Connection", bytes, int, int, bool], int]
+VerifyFunction = Callable[
+    ["Connection", "tuple[bytes, ...]", int, int, bool], int
+]
 NameFunction = Callable[["Connection"], "int | None"]
 AlpnFunction = Callable[["Connection", "list[bytes]"], "bytes | int | None"]
 
@@ -67,31 +69,46 @@ def set_verify(
     mode: int,
     function: VerifyFunction,
     failed: FailureFunction,
+    *,
+    each: bool,
 ) -> None:
-    """Ask *function* about every certificate.
+    """Ask *function* about certificates.
 
     It gets the connection, the certificate's DER, OpenSSL's code, the depth
     and OpenSSL's verdict, and returns the code to go on with: 0 accepts,
     a positive one refuses, with the alert that OpenSSL has for that code.  A
     negative one accepts what has this fault: OpenSSL then keeps the fault
     with the session, and a ticket can't turn it into a good verdict.
+
+    Args:
+        target: A context, or one connection.
+        mode: OpenSSL's.
+        function: Called with certificates as DER.
+        failed: Told what came up around it.
+        each: Ask about every certificate, the root first.  If not, then only
+            about the peer's own and about faults; and what stands above
+            comes behind the certificate in question.
     """
     lib, ffi = require("verify-error", "choose the alert of a refusal")
+    of_ssl = lib.SSL_get_ex_data_X509_STORE_CTX_idx()
 
     def find(names: Mapping[str, Any]) -> Connection | None:
-        index = lib.SSL_get_ex_data_X509_STORE_CTX_idx()
-        ssl = lib.X509_STORE_CTX_get_ex_data(names["store"], index)
+        ssl = lib.X509_STORE_CTX_get_ex_data(names["store"], of_ssl)
         return connection_of(ssl)
 
     def callback(ok: int, store: Any) -> int:
-        found = find({"store": store})
+        depth = lib.X509_STORE_CTX_get_error_depth(store)
+        if ok and depth and not each:
+            return 1
+        found = connection_of(lib.X509_STORE_CTX_get_ex_data(store, of_ssl))
         if found is None:
             return 0
+        ders = (der_of(lib.X509_STORE_CTX_get_current_cert(store)),)
         code = function(
             found,
-            der_of(lib, ffi, lib.X509_STORE_CTX_get_current_cert(store)),
+            ders if each else ders + _above(lib, store, depth),
             lib.X509_STORE_CTX_get_error(store),
-            lib.X509_STORE_CTX_get_error_depth(store),
+            depth,
             bool(ok),
         )
         lib.X509_STORE_CTX_set_error(store, abs(code))
@@ -111,13 +128,15 @@ def set_verify(
     target._verify_callback = handle
 
 
-def der_of(lib: Any, ffi: Any, certificate: Any) -> bytes:
-    """Give a certificate of OpenSSL's as DER."""
-    bio = ffi.gc(lib.BIO_new(lib.BIO_s_mem()), lib.BIO_free)
-    lib.i2d_X509_bio(bio, certificate)
-    data = ffi.new("char **")
-    size = lib.BIO_get_mem_data(bio, data)
-    return bytes(ffi.buffer(data[0], size))
+def _above(lib: Any, store: Any, depth: int) -> tuple[bytes, ...]:
+    """Give what stands above a certificate in the chain that was built."""
+    chain = lib.X509_STORE_CTX_get1_chain(store)
+    try:
+        return ders_of(chain, depth + 1)
+    finally:
+        for number in range(lib.sk_X509_num(chain)):
+            lib.X509_free(lib.sk_X509_value(chain, number))
+        lib.sk_X509_free(chain)
 
 
 def _by_ssl(names: Mapping[str, Any]) -> Connection | None:

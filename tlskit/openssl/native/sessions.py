@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .probing import binding, library_handle, require
+from .probing import binding, require
 
 if TYPE_CHECKING:
     from OpenSSL.SSL import Connection
@@ -21,7 +21,7 @@ __all__ = [
 
 def session_reused(connection: Connection) -> bool:
     """Say whether the handshake was an abbreviated one."""
-    lib = library_handle()
+    lib, _ = binding()
     return bool(lib.SSL_session_reused(connection._ssl))
 
 
