@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import socket
@@ -134,6 +135,8 @@ class Front:
         self.extra: dict[str, str] = {}
         #: Every request: its method and its path.
         self.seen: list[tuple[str, str]] = []
+        #: What was ordered.
+        self.orders: list[dict[str, Any]] = []
         self.directory = ""
 
     def answer(
@@ -141,6 +144,11 @@ class Front:
     ) -> tuple[int, list[tuple[str, str]], bytes]:
         """Give status, headers and body."""
         self.seen.append((method, path))
+        if path == "/order-plz":
+            text = json.loads(body)["payload"]
+            self.orders.append(
+                json.loads(base64.urlsafe_b64decode(f"{text}==="))
+            )
         own = self.rule(method, path)
         if own is not None:
             kind = (

@@ -17,12 +17,19 @@ from email.utils import format_datetime
 import pytest
 import trio
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 
 import tlskit
 from tlskit import ConfigurationError, CredentialError, UnsupportedError, aio
 from tlskit.acme import AcmeCredentials
 from tlskit.server.acme import schedule
-from tlskit.server.acme.ordering import Request, reason_of, seconds_of
+from tlskit.server.acme.ordering import (
+    Request,
+    certificate_id,
+    reason_of,
+    seconds_of,
+)
 from tlskit.server.acme.renewing import Renewal
 from tlskit.server.acme.storage import Storage
 from tlskit.testing import CA
@@ -869,6 +876,37 @@ def test_rest_after_a_failure(failures, left, retry_after, least, most):
 def test_retry_after(text, expected):
     """It is a number of seconds, or a date; nothing else counts."""
     assert expected == seconds_of(text)
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (0x7F, "fw"),
+        # The example of RFC 9773, section 4.1: as DER has it.
+        (0x87654321, "AIdlQyE"),
+    ],
+)
+def test_identifier_for_renewals(number, expected):
+    """Issuer and serial number name a certificate for its server."""
+    certificate = CA().issue(NAME).certificate
+    digest = bytes.fromhex("69885b6b87464041e1b37b847ba0ae2cde01c8d4")
+    issuer = x509.AuthorityKeyIdentifier(digest, None, None)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(certificate.subject)
+        .issuer_name(certificate.issuer)
+        .public_key(certificate.public_key())
+        .serial_number(number)
+        .not_valid_before(certificate.not_valid_before_utc)
+        .not_valid_after(certificate.not_valid_after_utc)
+    )
+    key = ec.generate_private_key(ec.SECP256R1())
+    named = signed.add_extension(issuer, critical=False)
+
+    assert f"aYhba4dGQEHhs3uEe6CuLN4ByNQ.{expected}" == certificate_id(
+        named.sign(key, hashes.SHA256())
+    )
+    assert certificate_id(signed.sign(key, hashes.SHA256())) is None
 
 
 def test_reason_without_words():

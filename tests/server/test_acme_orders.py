@@ -377,6 +377,96 @@ def test_no_renewal_information(server, before, make):
     assert 1800 < credentials._seconds_left() < 3600
 
 
+def renewing_at_once(front):
+    """Have a front want each certificate renewed, unless it is the second."""
+    asked = []
+    now = datetime.now(timezone.utc)
+
+    def rule(_, path):
+        if not path.startswith("/renewal/"):
+            return None
+        asked.append(path.removeprefix("/renewal/"))
+        long = timedelta(hours=1)
+        begin = now - long if asked[-1] == asked[0] else now + long
+        return Answer(200, window(begin), (("Retry-After", "3600"),))
+
+    front.extra["renewalInfo"] = "/renewal"
+    front.rule = rule
+    return asked
+
+
+def test_a_renewal_says_what_it_replaces(server, before, make):
+    """The server is told the identifier by which it was asked (RFC 9773)."""
+    asked = renewing_at_once(before)
+    credentials = make(directory=before.directory)
+    with serving(server.tls_port, credentials):
+        wait_until(lambda: credentials.generation == 2)
+
+    assert [None, asked[0]] == [each.get("replaces") for each in before.orders]
+
+
+def test_a_server_that_knows_no_renewals_is_told_nothing(server, make, before):
+    """Without renewal information in its directory nothing is replaced."""
+    credentials = make(directory=before.directory)
+    with serving(server.tls_port, credentials):
+        wait_until(lambda: credentials.generation)
+        # As if most of its life were over.
+        credentials._suggestion = credentials._suggestion._replace(
+            moment=datetime.now(timezone.utc)
+        )
+        assert credentials.obtain(timeout=PATIENCE)
+
+    assert [None, None] == [each.get("replaces") for each in before.orders]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Answer(409, {"type": "urn:ietf:params:acme:error:alreadyReplaced"}),
+        Answer(400, {"type": "urn:ietf:params:acme:error:malformed"}),
+    ],
+)
+def test_it_was_replaced_already(server, before, make, refusal):
+    """A server that refuses the replacement gets an ordinary order."""
+    asked = renewing_at_once(before)
+    usual = before.rule
+
+    def rule(method, path):
+        if path == "/order-plz" and "replaces" in before.orders[-1]:
+            return refusal
+        return usual(method, path)
+
+    before.rule = rule
+    credentials = make(directory=before.directory)
+    with serving(server.tls_port, credentials):
+        wait_until(lambda: credentials.generation == 2)
+
+    assert [None, asked[0], None] == [
+        each.get("replaces") for each in before.orders
+    ]
+    assert 0 == credentials.failures
+
+
+def test_a_renewal_that_is_refused_for_another_reason(server, before, make):
+    """Who has ordered too much does not order again at once."""
+    renewing_at_once(before)
+    usual = before.rule
+    kind = "urn:ietf:params:acme:error:rateLimited"
+
+    def rule(method, path):
+        if path == "/order-plz" and "replaces" in before.orders[-1]:
+            return Answer(429, {"type": kind})
+        return usual(method, path)
+
+    before.rule = rule
+    credentials = make(directory=before.directory)
+    with serving(server.tls_port, credentials) as listener:
+        wait_until(lambda: credentials.last_error)
+
+        assert 1 == listener.statistics.failed_renewals
+    assert 2 == len(before.orders)
+
+
 # -- what goes wrong --------------------------------------------------------
 
 

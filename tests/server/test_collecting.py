@@ -81,6 +81,7 @@ def test_counts() -> None:
                 received=6,
                 sent=7,
                 failed_handlers=1,
+                failed_renewals=3,
             )
         )
     )
@@ -98,6 +99,7 @@ def test_counts() -> None:
     assert 6 == value("tlskit_received_bytes_total")
     assert 7 == value("tlskit_sent_bytes_total")
     assert 1 == value("tlskit_handlers_failed_total")
+    assert 3 == value("tlskit_renewals_failed_total")
 
 
 def test_a_histogram() -> None:

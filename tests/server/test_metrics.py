@@ -49,6 +49,7 @@ def test_text():
             received=6,
             sent=7,
             failed_handlers=1,
+            failed_renewals=3,
         )
     )
     where = 'listener="[::1]:443"'
@@ -63,6 +64,7 @@ def test_text():
         ("tlskit_received_bytes_total", where): 6,
         ("tlskit_sent_bytes_total", where): 7,
         ("tlskit_handlers_failed_total", where): 1,
+        ("tlskit_renewals_failed_total", where): 3,
     } == samples(text)
     assert text.endswith("\n")
 

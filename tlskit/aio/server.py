@@ -9,7 +9,12 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..context.sides import ServerContext, generation_of, server_context
+from ..context.sides import (
+    ServerContext,
+    failures_of,
+    generation_of,
+    server_context,
+)
 from ..errors.whereabouts import place_of, told
 from ..ports.engines import new_engine
 from ..server.acme.renewing import Renewal
@@ -118,7 +123,10 @@ class AsyncServer:
     def statistics(self) -> ListenerStatistics:
         """What was counted so far; from any thread."""
         return self._tally.statistics(
-            self._address, len(self._shaking), generation_of(self._context)
+            self._address,
+            len(self._shaking),
+            generation_of(self._context),
+            failures_of(self._context),
         )
 
     def collector(self, *others: Counting) -> Collector:

@@ -83,6 +83,7 @@ class Reloadable(ABC, Generic[T]):
         self._looked_at: object = None
         self._next = 0.0
         self._generation = 1
+        self._failures = 0
         self._refused = False
         self._last_error: ConfigurationError | None = None
         self._value = self._read_settled()
@@ -114,6 +115,11 @@ class Reloadable(ABC, Generic[T]):
     def generation(self) -> int:
         """How many values were in use so far."""
         return self._generation
+
+    @property
+    def failures(self) -> int:
+        """How often there was something new that could not be used."""
+        return self._failures
 
     def current(self) -> T:
         """Give the newest good value, once per interval after a look."""
@@ -170,6 +176,7 @@ class Reloadable(ABC, Generic[T]):
         if told == self._told:
             return
         self._told = told
+        self._failures += 1
         _logger.error("%s: the old one stays in use: %s", self, error)
         if self._on_failure is None:
             return

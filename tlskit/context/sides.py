@@ -33,6 +33,7 @@ __all__ = [
     "ServerContext",
     "client_context",
     "contexts_of",
+    "failures_of",
     "generation_of",
     "server_context",
 ]
@@ -442,6 +443,16 @@ def generation_of(context: ServerContext) -> int:
         for source in each.settings.reloadable_sources
     }
     return sum(sources.values()) - max(0, len(sources) - 1)
+
+
+def failures_of(context: ServerContext) -> int:
+    """Count how often what *context* follows could not be renewed."""
+    sources = {
+        id(source): getattr(source, "failures", 0)
+        for each in contexts_of(context)
+        for source in each.settings.reloadable_sources
+    }
+    return sum(sources.values())
 
 
 def _read(source: str | os.PathLike[str]) -> bytes:

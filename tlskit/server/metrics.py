@@ -58,6 +58,10 @@ class ListenerStatistics:
     #: ``ReloadableRoots``) were in use so far; 0 if it follows nothing.  Of
     #: several processes, the lowest: it grows when all have followed.
     generation: int = 0
+    #: How often something new could not be used, or had: a bad pair of files
+    #: (``ReloadableCredentials``), an order that failed (``AcmeCredentials``).
+    #: Each of several processes counts its own.
+    failed_renewals: int = 0
 
 
 def prometheus_text(*statistics: ListenerStatistics) -> str:
@@ -149,6 +153,12 @@ METRICS: tuple[tuple[str, str, str, _Samples], ...] = (
         "counter",
         "Handlers that raised an exception.",
         _plain("failed_handlers"),
+    ),
+    (
+        "tlskit_renewals_failed_total",
+        "counter",
+        "Renewals of certificates or roots that failed.",
+        _plain("failed_renewals"),
     ),
     (
         "tlskit_generation",

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
-from ..context.sides import generation_of
+from ..context.sides import failures_of, generation_of
 from ..errors import ClosedError
 from ..ports.port import SSLPort
 from ..ports.transport import tune
@@ -203,6 +203,7 @@ class Reception:
             self._name,
             len(self.handshakes),
             generation_of(self._rules.context),
+            failures_of(self._rules.context),
         )
 
     def check_open(self) -> None:

@@ -166,7 +166,11 @@ class Tally:
                 self._counts["sent"] += meter.sent
 
     def statistics(
-        self, address: str, handshakes: int, generation: int = 0
+        self,
+        address: str,
+        handshakes: int,
+        generation: int = 0,
+        failed_renewals: int = 0,
     ) -> ListenerStatistics:
         """Give all counts as one value.
 
@@ -174,6 +178,7 @@ class Tally:
             address: Where the listener listens.
             handshakes: How many open connections are handshakes.
             generation: How many states of files were in use.
+            failed_renewals: How many could not be used.
         """
         with self._lock:
             self._settle()
@@ -191,5 +196,6 @@ class Tally:
             handshake_seconds=seconds,
             handshake_counts=buckets,
             generation=generation,
+            failed_renewals=failed_renewals,
             **counts,
         )

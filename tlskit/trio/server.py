@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from ..context.sides import ServerContext, generation_of, server_context
+from ..context.sides import (
+    ServerContext,
+    failures_of,
+    generation_of,
+    server_context,
+)
 from ..errors.whereabouts import place_of, told
 from ..ports.engines import new_engine
 from ..ports.opening import endpoints_of
@@ -115,7 +120,10 @@ class TrioServer:
     def statistics(self) -> ListenerStatistics:
         """What was counted so far; from any thread."""
         return self._tally.statistics(
-            self._address, len(self._shaking), generation_of(self._context)
+            self._address,
+            len(self._shaking),
+            generation_of(self._context),
+            failures_of(self._context),
         )
 
     def collector(self, *others: Counting) -> Collector:

@@ -272,7 +272,8 @@ class AcmeCredentials(ReloadableCredentials):
             ) as orderer:
                 try:
                     self._storage.write(
-                        self._storage.pair, orderer.obtain(self._present)
+                        self._storage.pair,
+                        orderer.obtain(self._present, self._replaced()),
                     )
                 except _Stopped:
                     raise
@@ -306,6 +307,7 @@ class AcmeCredentials(ReloadableCredentials):
             "again by itself while a listener serves",
         )
         self._order_error = told
+        self._failures += 1
         _logger.error("%s; tried again in %.0f s", told, rest)
         if self._on_failure is not None:
             try:
@@ -332,6 +334,9 @@ class AcmeCredentials(ReloadableCredentials):
 
     def _rest(self) -> float:
         return max(0.0, self._note()[1] - time.time())
+
+    def _replaced(self) -> x509.Certificate | None:
+        return None if self._value is self._none else self._leaf
 
     # -- challenges ---------------------------------------------------------
 

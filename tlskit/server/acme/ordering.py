@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...context.sides import ClientContext
 from ...tools.deadline import Deadline
 from ...x509.gate import Encoding, ec, hashes, serialization, x509
+from ...x509.reading import extension
 from .challenge import general_name
 from .schedule import seconds_until
 from .storage import Storage
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from ...trust import VerifySource
 
-__all__ = ["Orderer", "Request", "reason_of", "seconds_of"]
+__all__ = ["Orderer", "Request", "certificate_id", "reason_of", "seconds_of"]
 
 _logger = logging.getLogger("tlskit.acme")
 
@@ -37,6 +39,8 @@ _SOON, _LATER = 0.1, 5.0
 _LONGEST = 86400.0
 #: What a server says of a key whose account was closed.
 _NO_ACCOUNT = {"accountDoesNotExist", "unauthorized"}
+#: What it says of an order that is refused whatever it replaces.
+_NOT_ABOUT_IT = {"rateLimited", "serverInternal", "userActionRequired"}
 
 
 class Request(NamedTuple):
@@ -138,26 +142,91 @@ class Orderer:
 
     # -- an order -----------------------------------------------------------
 
-    def obtain(self, present: Callable[[dict[str, str]], None]) -> bytes:
+    def obtain(
+        self,
+        present: Callable[[dict[str, str]], None],
+        replaced: x509.Certificate | None = None,
+    ) -> bytes:
         """Order a certificate; give key and chain as PEM.
 
         Args:
             present: Called with the key authorization for each name, before
                 the server is told to look; and with none when it is over.
+            replaced: The certificate that it takes the place of.
 
         Raises:
             TimeoutError: The server was not done in time.
         """
         self._register()
         key = ec.generate_private_key(ec.SECP256R1())
-        order = self._client.new_order(
-            _signing_request(key, self._request.names), self._request.profile
-        )
+        order = self._new_order(replaced)
         try:
             self._validate(order, present)
         finally:
             present({})
-        return _pem(key) + self._finish(order).encode("ascii")
+        request = _signing_request(key, self._request.names)
+        whole = self._finish(order.update(csr_pem=request))
+        return _pem(key) + whole.encode("ascii")
+
+    def _new_order(self, replaced: x509.Certificate | None) -> Any:
+        """Order; tell what it is for, if the server wants to know.
+
+        A server with renewal information may treat renewals better, such as
+        in its limits (RFC 9773, section 5).
+        """
+        number = None
+        if replaced is not None and "renewalInfo" in self._directory():
+            number = certificate_id(replaced)
+        try:
+            return self._ordered(number)
+        except (self._messages.Error, self._errors.ConflictError) as error:
+            if number is None or getattr(error, "code", "") in _NOT_ABOUT_IT:
+                raise
+            _logger.info(
+                "%s does not take it as a renewal of %s: %s",
+                self._request.directory,
+                number,
+                error,
+            )
+            return self._ordered(None)
+
+    def _directory(self) -> dict[str, Any]:
+        found: dict[str, Any] = self._client.directory.to_partial_json()
+        return found
+
+    def _ordered(self, number: str | None) -> Any:
+        """Do what the package's ``new_order()`` does, whose message is less.
+
+        Args:
+            number: The identifier of what is replaced; None for nothing.
+        """
+        messages, client = self._messages, self._client
+        field = self._jose.field
+
+        class NewOrder(messages.NewOrder):  # type: ignore[misc,name-defined]
+            """An order that may take the place of an older one."""
+
+            replaces: str | None = field("replaces", omitempty=True)
+
+        said = NewOrder(
+            identifiers=[
+                messages.Identifier(typ=_kind_of(messages, each), value=each)
+                for each in self._request.names
+            ],
+            profile=self._request.profile or "",
+            replaces=number,
+        )
+        answer = client._post(client.directory["newOrder"], said)
+        body = messages.Order.from_json(answer.json())
+        return messages.OrderResource(
+            body=body,
+            uri=answer.headers.get("Location"),
+            authorizations=[
+                client._authzr_from_response(client._post_as_get(url), uri=url)
+                for url in body.authorizations
+            ],
+            csr_pem=None,
+        )
 
     def _poll(self, done: Callable[[], Any], doing: str) -> Any:
         """Ask until there is an answer, more and more slowly."""
@@ -312,6 +381,32 @@ class Orderer:
         self._connect(self._account_key())
         moment, again = self._client.renewal_time(certificate)
         return moment, again.astimezone(timezone.utc)
+
+
+def certificate_id(certificate: x509.Certificate) -> str | None:
+    """Give the name of a certificate for its ACME server.
+
+    Returns:
+        The key identifier of its issuer and its serial number, in base64url
+        each (RFC 9773, section 4.1); None if it does not name the former.
+    """
+    issuer = extension(certificate, x509.AuthorityKeyIdentifier)
+    if issuer is None or issuer.key_identifier is None:
+        return None
+    number = certificate.serial_number
+    # As DER has it: with a leading zero where the first bit is set.
+    serial = number.to_bytes(number.bit_length() // 8 + 1, "big")
+    parts = issuer.key_identifier, serial
+    return ".".join(
+        base64.urlsafe_b64encode(each).decode("ascii").rstrip("=")
+        for each in parts
+    )
+
+
+def _kind_of(messages: Any, name: str) -> Any:
+    if isinstance(general_name(name), x509.IPAddress):
+        return messages.IDENTIFIER_IP
+    return messages.IDENTIFIER_FQDN
 
 
 def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
