@@ -36,6 +36,7 @@ class Pebble(NamedTuple):
     pair: tuple[Path, Path]
     #: Where it looks for answers.
     tls_port: int
+    http_port: int
     management: str
     program: Program
 
@@ -68,7 +69,7 @@ def pebble(folder: Path, *, lifetime: int = 3600) -> Iterator[Pebble]:
     roots = folder / "pebble-roots.pem"
     roots.write_bytes(ca.pem)
     # It can't tell which ports it took; they are chosen for it.
-    api, management, tls, dns, control = (_free() for _ in range(5))
+    api, management, tls, http, dns, control = (_free() for _ in range(6))
     config = folder / "pebble.json"
     config.write_text(
         json.dumps(
@@ -78,7 +79,7 @@ def pebble(folder: Path, *, lifetime: int = 3600) -> Iterator[Pebble]:
                     "managementListenAddress": f"{HOST}:{management}",
                     "certificate": str(chain),
                     "privateKey": str(key),
-                    "httpPort": 1,
+                    "httpPort": http,
                     "tlsPort": tls,
                     "certificateValidityPeriod": lifetime,
                 }
@@ -103,6 +104,7 @@ def pebble(folder: Path, *, lifetime: int = 3600) -> Iterator[Pebble]:
             roots,
             (Path(chain), Path(key)),
             tls,
+            http,
             f"https://localhost:{management}",
             program,
         )

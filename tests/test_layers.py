@@ -55,7 +55,7 @@ DOORS: dict[str, set[str]] = {
     "aio": set(),
     "cli": {"main"},
     "client": {"connect", "opening", "proxies", "starttls", "wrapping"},
-    "context": {"context", "reloading", "sides"},
+    "context": {"context", "following", "reloading", "sides"},
     "engine": {
         "bindings",
         "build",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import ssl
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from tlskit.cli.exit import ExitCode
 from tlskit.cli.main import run
+from tlskit.cli.serve.acme import Ordered
 
 from ..acme_server import needs_pebble, pebble
 from ..command import PATIENCE, serving
@@ -81,6 +83,22 @@ def test_it_orders_and_serves(tmp_path):
 
     assert ["listening", "reloaded"] == [each["event"] for each in found]
     assert found[-1]["error"] is None
+
+
+def test_news_are_told_once(tmp_path):
+    """Looking again tells nothing that is known."""
+    told = []
+
+    class Paper:
+        def reloaded(self, sources, error):
+            told.append((sources, error))
+
+    news = SimpleNamespace(generation=0)
+    watched = Ordered(lambda _failed: news, Paper())
+    for news.generation in (0, 1, 1):
+        watched.look()
+
+    assert [([str(news)], None)] == told
 
 
 def test_it_tells_of_a_failure(tmp_path):

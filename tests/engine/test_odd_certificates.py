@@ -7,6 +7,7 @@ whatever is really wrong stays refused.
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -92,6 +93,20 @@ def test_such_a_chain_is_accepted(any_device: Device) -> None:
         ) == facts.verified_ders
         assert (HOST,) == here.peer_certificate_hostnames
         assert 2 == len(here.verified_chain)
+
+
+def test_such_a_pair_is_followed(device: Device, tmp_path: Path) -> None:
+    """A pair in files may have such a name, too, and is told as it is."""
+    files = tmp_path / "chain.pem", tmp_path / "key.pem"
+    files[0].write_bytes(pem_of(device.leaf_der, device.root_der))
+    files[1].write_bytes(device.leaf.key_pem)
+    context = tlskit.ServerContext()
+    context.load_credentials(tlskit.ReloadableCredentials(*files))
+    trusting = client(device.root_der)
+    here, there = memory_pair(trusting, context, hostname=HOST)
+    with here, there:
+        assert here.facts is not None
+        assert device.leaf_der == here.facts.peer_ders[0]
 
 
 def test_such_a_name_is_shown(device: Device) -> None:

@@ -87,6 +87,7 @@ def asked(make):
         ({"terms_agreed": False}, ConfigurationError, "terms of service"),
         ({"directory": "http://a.example"}, ConfigurationError, "https:"),
         ({"names": ["*.a.example"]}, ConfigurationError, "wildcards"),
+        ({"challenge": "dns-01"}, ConfigurationError, "'dns-01'"),
         ({"names": ["a b"]}, ConfigurationError, "a b"),
         ({"names": []}, ValueError, "at least one"),
     ],
@@ -380,6 +381,27 @@ def test_answer_that_is_broken(asked):
     assert asked.answer(NAME, ["acme-tls/1"]) is None
 
 
+def test_proofs_by_http(make):
+    """A token is answered while its order goes on, and no other one."""
+    credentials = make(challenge="http-01")
+    credentials._present({NAME: PROOF})
+
+    assert PROOF.encode("ascii") == credentials.proof("token")
+    assert credentials.proof("another") is None
+    assert make().proof("token") is None
+    credentials._present({})
+    assert credentials.proof("token") is None
+
+
+def test_proof_that_is_broken(make):
+    """What is in the file of a proof, but is none, answers nothing."""
+    credentials = make(challenge="http-01")
+    file = credentials._answer_file("http-01 token")
+    file.mkdir()
+
+    assert credentials.proof("token") is None
+
+
 def test_challenge_for_an_address(make, idle):
     """An address is asked for by its reverse mapping (RFC 8738)."""
     credentials = make("192.0.2.1")
@@ -625,7 +647,7 @@ def test_stopped_in_mid_order(make, monkeypatch):
     credentials = make()
     begun, go_on = threading.Event(), threading.Event()
 
-    def obtain(orderer, _):
+    def obtain(orderer, *_):
         begun.set()
         assert go_on.wait(PATIENCE)
         orderer._wait(PATIENCE)
@@ -648,7 +670,7 @@ def test_taken_too_long(make, monkeypatch):
     """An order that is not done in time is a TimeoutError."""
     monkeypatch.setattr(
         "tlskit.server.acme.ordering.Orderer.obtain",
-        lambda orderer, _: orderer._poll(lambda: None, "nothing happens"),
+        lambda orderer, *_: orderer._poll(lambda: None, "nothing happens"),
     )
     credentials = make()
 

@@ -195,6 +195,34 @@ def test_first_order_on_trio(server, make):
     trio.run(main)
 
 
+def test_by_http(server, make):
+    """HTTP-01 is answered by a listener on the port of plain HTTP."""
+    credentials = make(challenge="http-01")
+    with tlskit.listen(
+        server.http_port, hostname=HOST, context=context_of(credentials)
+    ) as plain:
+        plain.set_plain_http("redirect", hosts=[HOST])
+        task = Task(plain.serve, lambda _conn: None)
+        with serving(0, credentials) as listener:
+            wait_until(lambda: credentials.generation)
+            assert [] == hammer_once(listener.port, trusting(server))
+        wait_until(lambda: plain.statistics.refused)
+        plain.shutdown(PATIENCE)
+        task.result()
+
+    # An ACME server may ask from several places.
+    assert {"acme-challenge"} == set(plain.statistics.refused)
+
+
+def test_by_http_there_is_nobody(make):
+    """The error says which port it is."""
+    credentials = make(challenge="http-01")
+
+    with pytest.raises(CredentialError):
+        credentials.obtain(timeout=PATIENCE)
+    assert "port 80 of each name" in credentials.last_error.hint
+
+
 def test_obtain(server, make):
     """Asked for, it is ordered now, and only if it is due."""
     credentials = make()
@@ -405,16 +433,16 @@ def test_a_renewal_says_what_it_replaces(server, before, make):
     assert [None, asked[0]] == [each.get("replaces") for each in before.orders]
 
 
-def test_a_server_that_knows_no_renewals_is_told_nothing(server, make, before):
+def test_a_server_that_knows_no_renewals(server, make, before, monkeypatch):
     """Without renewal information in its directory nothing is replaced."""
     credentials = make(directory=before.directory)
+    # As if most of the first one's life were over.
+    monkeypatch.setattr(
+        "tlskit.server.acme.credentials.renewal_time",
+        lambda begin, end, _: end if credentials.generation > 1 else begin,
+    )
     with serving(server.tls_port, credentials):
-        wait_until(lambda: credentials.generation)
-        # As if most of its life were over.
-        credentials._suggestion = credentials._suggestion._replace(
-            moment=datetime.now(timezone.utc)
-        )
-        assert credentials.obtain(timeout=PATIENCE)
+        wait_until(lambda: credentials.generation == 2)
 
     assert [None, None] == [each.get("replaces") for each in before.orders]
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tlskit
+from tlskit import HandshakeError
 from tlskit.engine.sniff import speaks_http
 from tlskit.server.plain_http import MOST_HEAD, PlainHTTP
 from tlskit.server.preface import Preface
@@ -190,7 +191,43 @@ def preface(*, proxy=False, http=True, required=True):
         ProxyParser(required=required) if proxy else None,
         PlainHTTP(redirect=True) if http else None,
         is_ours,
+        {"a-token_1": b"a-token_1.proof"}.get,
     )
+
+
+PROOF = b"/.well-known/acme-challenge/"
+
+
+def test_a_question_of_an_acme_server():
+    """What it asks for is answered, and nothing else about it is said."""
+    asked = preface()
+    with pytest.raises(HandshakeError) as caught:
+        asked.feed(b"GET %sa-token_1 HTTP/1.1\r\nHost: x\r\n\r\n" % PROOF)
+
+    assert "acme-challenge" == caught.value.code
+    assert asked.answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"\r\nContent-Length: 15\r\n" in asked.answer
+    assert asked.answer.endswith(b"\r\n\r\na-token_1.proof")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"GET %sanother HTTP/1.1" % PROOF,
+        b"GET %s HTTP/1.1" % PROOF,
+        b"GET %sa-token_1/ HTTP/1.1" % PROOF,
+        b"GET %s../x HTTP/1.1" % PROOF,
+        b"GET /x%sa-token_1 HTTP/1.1" % PROOF,
+        b"POST %sa-token_1 HTTP/1.1" % PROOF,
+        b"GET a-token_1 HTTP/1.1",
+        b"x" * MOST_HEAD,
+    ],
+)
+def test_no_question_of_an_acme_server(line):
+    """Everything else gets the answer that it would have got anyway."""
+    head = b"%s\r\nHost: a.example\r\n\r\n" % line
+
+    assert PlainHTTP(redirect=True).proof(head, {}.get) is None
 
 
 def test_speaks_http():

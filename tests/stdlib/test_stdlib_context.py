@@ -609,6 +609,9 @@ def test_hooks_with_other_protocols():
     waits.close()
 
     assert hooks.prepared() is not None
+    assert hooks.frozen is context.frozen is False
+    context.seal()
+    assert hooks.frozen
 
 
 def test_an_error_behind_the_first_half_of_a_record(monkeypatch):

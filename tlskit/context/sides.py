@@ -33,8 +33,6 @@ __all__ = [
     "ServerContext",
     "client_context",
     "contexts_of",
-    "failures_of",
-    "generation_of",
     "server_context",
 ]
 
@@ -433,26 +431,6 @@ def contexts_of(context: ServerContext) -> tuple[ServerContext, ...]:
             if isinstance(choose, NameTable):
                 waiting += choose.contexts
     return tuple(known.values())
-
-
-def generation_of(context: ServerContext) -> int:
-    """Count the states of what *context* follows; 0 if that is nothing."""
-    sources = {
-        id(source): source.generation
-        for each in contexts_of(context)
-        for source in each.settings.reloadable_sources
-    }
-    return sum(sources.values()) - max(0, len(sources) - 1)
-
-
-def failures_of(context: ServerContext) -> int:
-    """Count how often what *context* follows could not be renewed."""
-    sources = {
-        id(source): getattr(source, "failures", 0)
-        for each in contexts_of(context)
-        for source in each.settings.reloadable_sources
-    }
-    return sum(sources.values())
 
 
 def _read(source: str | os.PathLike[str]) -> bytes:

@@ -6,6 +6,7 @@ import selectors
 import socket
 import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import TLSError, WantReadError, WantWriteError
@@ -14,6 +15,7 @@ from ..ports.opening import endpoints_of, open_port
 from ..ports.port import SSLPort
 from ..ports.view import Endpoints
 from ..tools.deadline import Deadline
+from .acme.renewing import proof_of
 from .local import is_local
 from .preface import Preface, health_check
 from .tally import Meter, MeteredTransport
@@ -137,7 +139,11 @@ class Handshake:
         if parser is None:
             self._enter()
         return Preface(
-            self.peer, parser, self._rules.plain_http, self._is_ours
+            self.peer,
+            parser,
+            self._rules.plain_http,
+            self._is_ours,
+            partial(proof_of, self._context),
         )
 
     def _enter(self) -> None:

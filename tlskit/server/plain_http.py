@@ -17,6 +17,8 @@ MOST_HEAD = 8192
 _REQUEST = re.compile(rb"([A-Z]+) (/[!-~]*) HTTP/1\.[01]")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:]+)(?::([0-9]{1,5}))?")
 _BAD = "400 Bad Request"
+#: Where an ACME server asks for a proof (RFC 8555, section 8.3).
+_PROOF = re.compile(rb"/\.well-known/acme-challenge/([A-Za-z0-9_-]{1,512})")
 _MOVED = "308 Permanent Redirect"
 
 
@@ -46,6 +48,35 @@ class PlainHTTP:
             return _response(_BAD, words, head)
         words = f"This port speaks TLS: use {target}\n"
         return _response(_MOVED, words, head, f"Location: {target}\r\n")
+
+    def proof(
+        self, head: bytes, find: Callable[[str], bytes | None]
+    ) -> bytes | None:
+        """Answer an ACME server's question (RFC 8555, section 8.3).
+
+        Args:
+            head: The request's head, or the beginning of an endless one.
+            find: Gives what proves that we know a token.
+
+        Returns:
+            None if that is no such question, or not about us.
+        """
+        first = head.partition(b"\r\n")[0]
+        request = _REQUEST.fullmatch(first)
+        asked = None if request is None else _PROOF.fullmatch(request[2])
+        if request is None or asked is None or request[1] != b"GET":
+            return None
+        found = find(asked[1].decode("ascii"))
+        if found is None:
+            return None
+        return (
+            b"HTTP/1.1 200 OK\r\n"
+            b"Content-Type: application/octet-stream\r\n"
+            b"Content-Length: %d\r\n"
+            b"Connection: close\r\n"
+            b"\r\n"
+            b"%s"
+        ) % (len(found), found)
 
     def _target(
         self, head: bytes, ours: Callable[[Identity], bool]

@@ -22,6 +22,7 @@ class Preface:
         http: How to answer plain HTTP; None leaves that to the engine,
             which answers by an alert.
         ours: Says whether a host that plain HTTP was meant for is ours.
+        prove: Gives what an ACME server wants to see for a token, or None.
     """
 
     def __init__(
@@ -30,11 +31,13 @@ class Preface:
         parser: ProxyParser | None,
         http: PlainHTTP | None,
         ours: Callable[[Identity], bool],
+        prove: Callable[[str], bytes | None],
     ) -> None:
         self._sender = sender
         self._parser = parser
         self._http = http
         self._ours = ours
+        self._prove = prove
         self._fed = False
         #: What follows the header.
         self.rest = b""
@@ -69,7 +72,8 @@ class Preface:
 
         Raises:
             HandshakeError: The header is not as it should be.
-            NotTLSError: It is plain HTTP; send ``answer``.
+            HandshakeError: It is plain HTTP; send ``answer``.  Its code is
+                ``acme-challenge`` if it was an ACME server's question.
         """
         self._fed = True
         if self._parser is not None and not self._parser.done:
@@ -89,7 +93,16 @@ class Preface:
             return True
         if b"\r\n\r\n" not in self.rest and len(self.rest) < MOST_HEAD:
             return False
-        self.answer = http.answer(self.rest[:MOST_HEAD], self._ours)
+        head = self.rest[:MOST_HEAD]
+        proof = http.proof(head, self._prove)
+        if proof is not None:
+            self.answer = proof
+            raise HandshakeError(
+                "an ACME server has looked whether a name is ours, and was "
+                "answered by HTTP",
+                code="acme-challenge",
+            )
+        self.answer = http.answer(head, self._ours)
         error = not_tls(self.rest)
         assert error is not None
         raise error

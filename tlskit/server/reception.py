@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
-from ..context.sides import failures_of, generation_of
+from ..context.following import failures_of, generation_of
 from ..errors import ClosedError
 from ..ports.port import SSLPort
 from ..ports.transport import tune

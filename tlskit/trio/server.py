@@ -9,12 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from ..context.sides import (
-    ServerContext,
-    failures_of,
-    generation_of,
-    server_context,
-)
+from ..context.following import failures_of, generation_of
+from ..context.sides import ServerContext, server_context
 from ..errors.whereabouts import place_of, told
 from ..ports.engines import new_engine
 from ..ports.opening import endpoints_of

@@ -14,6 +14,8 @@ from ...x509.pairs import Pair
 
 __all__ = [
     "ALPN",
+    "HTTP",
+    "PORTS",
     "challenge_context",
     "general_name",
     "placeholder",
@@ -22,6 +24,9 @@ __all__ = [
 
 #: The protocol by which the ACME server asks.
 ALPN = "acme-tls/1"
+HTTP = "http-01"
+#: Which challenges can be answered, and where the server asks.
+PORTS = {"tls-alpn-01": 443, HTTP: 80}
 #: id-pe-acmeIdentifier (RFC 8737, section 3).
 _IDENTIFIER = "1.3.6.1.5.5.7.1.31"
 _LIFE = timedelta(days=7)

@@ -22,7 +22,14 @@ from ...verify.identity import Identity
 from ...x509.credentials import CertificateChain
 from ...x509.gate import Encoding
 from ...x509.pairs import Pair
-from .challenge import ALPN, challenge_context, placeholder, server_name_of
+from .challenge import (
+    ALPN,
+    HTTP,
+    PORTS,
+    challenge_context,
+    placeholder,
+    server_name_of,
+)
 from .ordering import Orderer, Request, reason_of
 from .schedule import after_failure, renewal_time, seconds_until
 from .storage import Storage
@@ -61,11 +68,12 @@ class AcmeCredentials(ReloadableCredentials):
     when a listener with that context begins to serve, or by ``obtain()``.
     The server's challenge (TLS-ALPN-01) is answered by that listener, which
     the ACME server has to reach on port 443, whatever other rules for ALPN
-    and server names the context has.  Renewal begins when the server suggests
-    it (ARI, RFC 9773), else when two thirds of the lifetime are over.  While
-    an order fails, the old certificate serves; ``last_error``, the logger
-    ``tlskit.acme`` and *on_failure* tell why, and it is tried again after a
-    while that grows.
+    and server names the context has; or by HTTP-01, by a listener on port 80
+    that has this context and ``set_plain_http()``.  Renewal begins when the
+    server suggests it (ARI, RFC 9773), else when two thirds of the lifetime
+    are over.  While an order fails, the old certificate serves;
+    ``last_error``, the logger ``tlskit.acme`` and *on_failure* tell why, and
+    it is tried again after a while that grows.
 
     Before the first certificate is there, a self-signed one that nobody
     trusts is presented.
@@ -85,10 +93,12 @@ class AcmeCredentials(ReloadableCredentials):
             Without it nothing is ordered.
         on_failure: Called with the ``CredentialError`` of a failed order; it
             must not wait.
+        challenge: ``"tls-alpn-01"``, or ``"http-01"``.
 
     Raises:
         ConfigurationError: *terms_agreed* is False, a name can't be one, the
-            address is not ``https:``, or the folder can't be used.
+            address is not ``https:``, the folder can't be used, or there is
+            no such challenge.
         ValueError: There is no name.
 
     Source: RFC 8555; RFC 8737; RFC 9773.
@@ -105,6 +115,7 @@ class AcmeCredentials(ReloadableCredentials):
         trust: VerifySource | None = None,
         terms_agreed: bool = False,
         on_failure: Callable[[ConfigurationError], object] | None = None,
+        challenge: str = "tls-alpn-01",
     ) -> None:
         #: The host names and addresses of the certificate.
         self.names: tuple[str, ...] = _checked(names)
@@ -121,8 +132,13 @@ class AcmeCredentials(ReloadableCredentials):
                 hint="Let's Encrypt's is "
                 "https://acme-v02.api.letsencrypt.org/directory",
             )
+        if challenge not in PORTS:
+            raise ConfigurationError(
+                f"the challenge {challenge!r} can't be answered",
+                hint=f"it is one of {', '.join(PORTS)}",
+            )
         self._request = Request(
-            self.names, directory, tuple(contact), profile, trust
+            self.names, directory, tuple(contact), profile, trust, challenge
         )
         self._storage = Storage(storage, _file_name(self._request))
         self._none = placeholder(self.names[0])
@@ -200,6 +216,25 @@ class AcmeCredentials(ReloadableCredentials):
                 context = challenge_context(whole, authorization)
                 self._answers[name] = found, context
             return context
+        return None
+
+    def proof(self, token: str) -> bytes | None:
+        """Give what answers a challenge by HTTP-01, for a listener.
+
+        Args:
+            token: By which the ACME server asks.
+
+        Returns:
+            The body of the answer; None if that is no challenge of ours.
+
+        Source: RFC 8555, section 8.3.
+        """
+        if self._request.challenge != HTTP:
+            return None
+        with suppress(OSError, ValueError):
+            found = self._storage.read(self._answer_file(f"{HTTP} {token}"))
+            if found is not None:
+                return found.split(b"\n")[1]
         return None
 
     def start(self) -> None:
@@ -303,7 +338,8 @@ class AcmeCredentials(ReloadableCredentials):
             f"no certificate for {', '.join(self.names)} from "
             f"{self._request.directory}: {reason}",
             code="order-failed",
-            hint="the server has to reach port 443 of each name; it is tried "
+            hint=f"the server has to reach port "
+            f"{PORTS[self._request.challenge]} of each name; it is tried "
             "again by itself while a listener serves",
         )
         self._order_error = told
@@ -342,11 +378,14 @@ class AcmeCredentials(ReloadableCredentials):
 
     def _present(self, authorizations: dict[str, str]) -> None:
         """Answer these challenges, and no others, in all processes."""
-        for name in self._asked_for:
-            self._storage.remove(self._answer_file(name))
+        # Nobody else orders meanwhile.
+        self._storage.remove_all("answer-")
         for name, authorization in authorizations.items():
+            asked = server_name_of(name)
+            if self._request.challenge == HTTP:
+                asked = f"{HTTP} {authorization.partition('.')[0]}"
             self._storage.write(
-                self._answer_file(server_name_of(name)),
+                self._answer_file(asked),
                 f"{name}\n{authorization}".encode("ascii"),
             )
 
@@ -431,8 +470,8 @@ def _checked(names: Iterable[str]) -> tuple[str, ...]:
     for name in (names,) if isinstance(names, str) else names:
         if name.startswith("*."):
             raise ConfigurationError(
-                f"{name!r} can't be validated by TLS-ALPN-01: RFC 8737 has no "
-                f"wildcards",
+                f"{name!r} can't be validated: TLS-ALPN-01 and HTTP-01 have "
+                "no wildcards",
                 hint="name each host, or use a client that does DNS-01",
             )
         identity = Identity.parse(name)

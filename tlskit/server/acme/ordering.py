@@ -31,7 +31,6 @@ _logger = logging.getLogger("tlskit.acme")
 
 #: Of one request to the server, in seconds.
 _REQUEST = 30
-_TYPE = "tls-alpn-01"
 #: How long, in seconds, until a server that is at work is asked again: the
 #: first time, and at most.
 _SOON, _LATER = 0.1, 5.0
@@ -56,6 +55,8 @@ class Request(NamedTuple):
     profile: str | None
     #: Whom to trust as the server; None trusts the default sources.
     trust: VerifySource | None
+    #: Which of the server's questions is answered.
+    challenge: str = "tls-alpn-01"
 
     def context(self) -> ClientContext:
         """Give what decides about the server's own certificate."""
@@ -280,15 +281,15 @@ class Orderer:
             raise self._errors.ValidationError(failed)
 
     def _challenge(self, body: Any) -> Any:
-        kinds = []
+        kinds, wanted = [], self._request.challenge
         for each in body.challenges:
             said = each.chall.to_partial_json()
             kinds.append(said.get("type", "?"))
-            if said.get("type") == _TYPE:
+            if said.get("type") == wanted:
                 return each
         raise self._errors.Error(
             f"for {body.identifier.value} the server offers only "
-            f"{', '.join(kinds)}, not {_TYPE}"
+            f"{', '.join(kinds)}, not {wanted}"
         )
 
     def _ended(self, authorization: Any) -> Any:

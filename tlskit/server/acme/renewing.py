@@ -8,7 +8,7 @@ from typing import Protocol, TypeGuard
 
 from ...context.sides import ServerContext, contexts_of
 
-__all__ = ["Renewal"]
+__all__ = ["Renewal", "proof_of"]
 
 
 class _Worker(Protocol):
@@ -20,9 +20,28 @@ class _Worker(Protocol):
     def stop(self) -> None:
         """End, when as many have said so as have begun."""
 
+    def proof(self, token: str) -> bytes | None:
+        """Give what an ACME server wants to see for a token, or None."""
+
 
 def _works(source: object) -> TypeGuard[_Worker]:
     return hasattr(source, "start") and hasattr(source, "stop")
+
+
+def proof_of(context: ServerContext, token: str) -> bytes | None:
+    """Give what proves to an ACME server that it has asked the right one.
+
+    Args:
+        context: A listener's.
+        token: By which the server asks (RFC 8555, section 8.3).
+    """
+    answers = (
+        source.proof(token)
+        for each in contexts_of(context)
+        for source in each.settings.credentials
+        if _works(source) and hasattr(source, "proof")
+    )
+    return next(filter(None, answers), None)
 
 
 class Renewal:

@@ -95,6 +95,11 @@ class Storage:
         """Remove a file of the folder, if it is there."""
         path.unlink(missing_ok=True)
 
+    def remove_all(self, prefix: str) -> None:
+        """Remove all files of the folder whose names begin so."""
+        for path in self.folder.glob(f"{prefix}*"):
+            self.remove(path)
+
     @contextmanager
     def locked(
         self, deadline: Deadline, wait: Callable[[float], object]
@@ -131,8 +136,7 @@ class Storage:
                     break
             try:
                 # Whoever wrote these was killed.
-                for path in self.folder.glob(f"{_NEW}*"):
-                    self.remove(path)
+                self.remove_all(_NEW)
                 yield
             finally:
                 # A child that was forked meanwhile has the descriptor, too.
