@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tlskit import ConfigurationError, connect, testing
 from tlskit.cli import disk
-from tlskit.cli.authority import Authority
 from tlskit.cli.ca import command
 from tlskit.cli.ca import issue as _ca_issue
+from tlskit.cli.ca.authority import Authority
 from tlskit.cli.exit import ExitCode
 from tlskit.cli.main import run
 from tlskit.cli.names import Limits, names_in

@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import ConfigurationError
@@ -22,6 +22,8 @@ class File:
     data: bytes
     #: Whether only the owner may read it, whatever the umask.
     private: bool = False
+    #: Whether to overwrite one that is there, whoever asks.
+    replace: bool = False
 
 
 def make_directory(path: Path, *, private: bool = False) -> None:
@@ -55,18 +57,20 @@ def write_all(files: Sequence[File], *, force: bool = False) -> None:
         ConfigurationError: One can't be written, two are the same, or,
             without *force*, one exists.
     """
+    if force:
+        files = [replace(each, replace=True) for each in files]
     paths = [each.path for each in files]
-    for path in paths:
-        if paths.count(path) > 1:
-            raise ConfigurationError(f"two files would be called {path}")
-        if not force and os.path.lexists(path):
-            raise _exists(path)
+    for each in files:
+        if paths.count(each.path) > 1:
+            raise ConfigurationError(f"two files would be called {each.path}")
+        if not each.replace and os.path.lexists(each.path):
+            raise _exists(each.path)
     staged: list[Path] = []
     try:
         for each in files:
             with _explained(each.path):
                 _stage(each, staged)
-        _place(paths, staged, force=force)
+        _place(files, staged)
     finally:
         for each_staged in staged:
             each_staged.unlink(missing_ok=True)
@@ -85,19 +89,18 @@ def _stage(file: File, staged: list[Path]) -> None:
     staged[-1].chmod(0o600 if file.private else 0o644)
 
 
-def _place(
-    paths: Sequence[Path], staged: Sequence[Path], *, force: bool
-) -> None:
+def _place(files: Sequence[File], staged: Sequence[Path]) -> None:
     """Move all to their places; if one can't be, take new ones back."""
     made: list[Path] = []
     try:
-        for path, source in zip(paths, staged, strict=True):
-            with _explained(path):
-                if not force:
+        for each, source in zip(files, staged, strict=True):
+            with _explained(each.path):
+                if not each.replace:
                     # Of two processes at once, one finds it taken.
-                    os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
-                    made.append(path)
-                source.replace(path)
+                    flags = os.O_CREAT | os.O_EXCL
+                    os.close(os.open(each.path, flags, 0o600))
+                    made.append(each.path)
+                source.replace(each.path)
     except BaseException:
         for path in made:
             with suppress(OSError):

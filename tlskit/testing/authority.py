@@ -213,20 +213,35 @@ class CA:
             self._made_revoked.append(leaf.certificate)
         return leaf
 
-    def crl(self, revoked: Iterable[Leaf | x509.Certificate] = ()) -> bytes:
-        """Give a certificate revocation list as PEM, good for a week.
+    def crl(
+        self,
+        revoked: Iterable[
+            Leaf | x509.Certificate | x509.RevokedCertificate
+        ] = (),
+        *,
+        number: int | None = None,
+        until: datetime | None = None,
+    ) -> bytes:
+        """Give a certificate revocation list as PEM.
 
         Args:
-            revoked: What it lists, besides what was issued as revoked.
+            revoked: What it lists, besides what was issued as revoked.  A
+                ``RevokedCertificate`` has a date and a reason of its own;
+                others have none, and are revoked since yesterday.
+            number: Its number (RFC 5280, 5.2.3), from 0; by default the
+                seconds of the clock, so that later lists have higher ones.
+            until: Its nextUpdate; in a week by default.
         """
-        certificates = [
+        listed = [
             each.certificate if isinstance(each, Leaf) else each
             for each in revoked
         ]
         return make_crl(
             self.certificate,
             self.key,
-            (*self._made_revoked, *certificates),
+            (*self._made_revoked, *listed),
+            number=number,
+            until=until,
         )
 
     def ocsp(

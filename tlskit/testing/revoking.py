@@ -23,25 +23,34 @@ OCSP_USAGES = (ExtendedKeyUsageOID.OCSP_SIGNING,)
 
 
 def make_crl(
-    issuer: x509.Certificate, key: Key, revoked: Iterable[x509.Certificate]
+    issuer: x509.Certificate,
+    key: Key,
+    revoked: Iterable[x509.Certificate | x509.RevokedCertificate],
+    *,
+    number: int | None = None,
+    until: datetime | None = None,
 ) -> bytes:
     """Sign a revocation list."""
     now = datetime.now(timezone.utc)
+    if number is None:
+        number = int(now.timestamp())
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(issuer.subject)
         .last_update(now - DAY)
-        .next_update(now + 7 * DAY)
-        .add_extension(x509.CRLNumber(int(now.timestamp())), False)
+        .next_update(until or now + 7 * DAY)
+        .add_extension(x509.CRLNumber(number), False)
         .add_extension(authority(key), False)
     )
-    for certificate in revoked:
-        builder = builder.add_revoked_certificate(
-            x509.RevokedCertificateBuilder()
-            .serial_number(certificate.serial_number)
-            .revocation_date(now - DAY)
-            .build()
-        )
+    for each in revoked:
+        if isinstance(each, x509.Certificate):
+            each = (  # noqa: PLW2901 - the same, as it is listed
+                x509.RevokedCertificateBuilder()
+                .serial_number(each.serial_number)
+                .revocation_date(now - DAY)
+                .build()
+            )
+        builder = builder.add_revoked_certificate(each)
     signed = builder.sign(key, digest(key), rsa_padding=pss_padding(issuer))
     return signed.public_bytes(Encoding.PEM)
 

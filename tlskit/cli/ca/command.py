@@ -10,10 +10,10 @@ from typing import TypedDict
 
 import click
 
-from ..authority import Authority
 from ..console import open_console, show_json, show_rows
 from ..data import SCHEMA, CertificateData, certificate_data
 from ..exit import ExitCode
+from .authority import Authority
 from .issue import (
     AS_JSON_OPTION,
     DIRECTORY,
@@ -23,6 +23,7 @@ from .issue import (
     issue,
     show_good,
 )
+from .keep import list_, renew, revoke
 
 __all__ = ["CAData", "command"]
 
@@ -44,6 +45,7 @@ def command() -> None:
     tlskit ca init
     tlskit ca issue localhost 127.0.0.1 --client alice
     tlskit ca issue localhost --bad expired
+    tlskit ca list
     """  # noqa: D301 - click wants the backspace itself
 
 
@@ -127,4 +129,5 @@ def _system_wide(path: str) -> str:
     )
 
 
-command.add_command(issue)
+for each in (issue, list_, renew, revoke):
+    command.add_command(each)

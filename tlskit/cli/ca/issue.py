@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,6 @@ from rich.text import Text
 
 from ...errors import CredentialError
 from ...testing import Leaf
-from ..authority import Authority
 from ..console import open_console, show_json, show_rows
 from ..data import SCHEMA, CertificateData, certificate_data
 from ..disk import File, make_directory, write_all
@@ -24,13 +24,17 @@ from ..exit import ExitCode
 from ..material import read_bounded
 from ..names import names_in
 from ..unpack import unpack
+from .authority import Authority
+from .record import Issued, locked
 
 __all__ = [
     "AS_JSON_OPTION",
+    "CA_OPTION",
     "DIRECTORY",
     "FORCE_OPTION",
     "HERE",
     "KEY_TYPE_OPTION",
+    "LIST_DAYS",
     "IssueData",
     "IssuedData",
     "issue",
@@ -39,6 +43,8 @@ __all__ = [
 
 #: Where a CA is, if nobody says.
 HERE = "tlskit-ca"
+#: How long a revocation list is good, if nobody says.
+LIST_DAYS = 7
 DIRECTORY = click.Path(file_okay=False, path_type=Path)
 _KEY_TYPES = (
     "ecdsa",
@@ -92,6 +98,14 @@ class IssueData(TypedDict):
 AS_JSON_OPTION = click.option(
     "--json", "as_json", is_flag=True, help="Print data, not text."
 )
+CA_OPTION = click.option(
+    "--ca",
+    "directory",
+    type=DIRECTORY,
+    default=HERE,
+    show_default=True,
+    help="Where the CA is.",
+)
 FORCE_OPTION = click.option("--force", is_flag=True, help="Overwrite files.")
 KEY_TYPE_OPTION = click.option(
     "--key-type",
@@ -103,20 +117,22 @@ KEY_TYPE_OPTION = click.option(
 
 
 @dataclass(frozen=True)
-class _Issued:
+class _New:
     """A new certificate, and what it is for."""
 
     kind: str
     leaf: Leaf
     #: What its files are called.
     base: str
+    days: int
+    #: None if the key is who asked's.
+    key_type: str | None
     bad: str | None = None
-    has_key: bool = True
 
     def files(self, out: Path) -> list[File]:
         """Give what is to be written, the key first."""
         chain = File(out / f"{self.base}.pem", self.leaf.chain_pem)
-        if not self.has_key:
+        if self.key_type is None:
             return [chain]
         key = File(
             out / f"{self.base}-key.pem", self.leaf.key_pem, private=True
@@ -144,14 +160,7 @@ class _Issued:
     type=click.Choice(tuple(_BAD)),
     help="Do one thing wrong, on purpose, for tests.",
 )
-@click.option(
-    "--ca",
-    "directory",
-    type=DIRECTORY,
-    default=HERE,
-    show_default=True,
-    help="Where the CA is.",
-)
+@CA_OPTION
 @click.option(
     "--out",
     type=DIRECTORY,
@@ -199,15 +208,16 @@ def issue(
     hosts = names_in(names)
     if bad is not None:
         leaf = authority.issue_bad(bad, hosts)
-        issued = [_Issued("bad", leaf, f"{_base(hosts[0])}-{bad}", bad)]
+        base = f"{_base(hosts[0])}-{bad}"
+        issued = [_New("bad", leaf, base, days, _KEY_TYPES[0], bad)]
     elif csr is not None:
         leaf = authority.issue_for(_request(csr), hosts, days=days)
         base = _base(certificate_data(leaf.certificate)["names"][0])
-        issued = [_Issued("server", leaf, base, has_key=False)]
+        issued = [_New("server", leaf, base, days, None)]
     else:
         issued = list(_issue(authority, hosts, clients, days, key_type))
     make_directory(out)
-    write_all([f for each in issued for f in each.files(out)], force=force)
+    _write(authority, issued, out, force=force)
     console = open_console()
     data = _data(authority, issued, out)
     if as_json:
@@ -255,13 +265,46 @@ def _issue(
     clients: Sequence[str],
     days: int,
     key_type: str,
-) -> Iterator[_Issued]:
+) -> Iterator[_New]:
     if hosts:
         leaf = authority.issue_server(hosts, days=days, key_type=key_type)
-        yield _Issued("server", leaf, _base(hosts[0]))
+        yield _New("server", leaf, _base(hosts[0]), days, key_type)
     for name in dict.fromkeys(clients):
         leaf = authority.issue_client(name, days=days, key_type=key_type)
-        yield _Issued("client", leaf, f"{_base(name)}-client")
+        base = f"{_base(name)}-client"
+        yield _New("client", leaf, base, days, key_type)
+
+
+def _write(
+    authority: Authority, made: Sequence[_New], out: Path, *, force: bool
+) -> None:
+    """Write all, and what is to be known of them later."""
+    with locked(authority.directory):
+        record = authority.record()
+        files: list[File] = []
+        for each in made:
+            *key, chain = each.files(out)
+            files += [*key, chain]
+            if authority.has_issued(each.leaf.certificate):
+                record.add(
+                    Issued(
+                        each.leaf.certificate,
+                        each.kind,
+                        each.days,
+                        each.key_type,
+                        os.path.abspath(chain.path),
+                        os.path.abspath(key[0].path) if key else None,
+                        each.bad,
+                    )
+                )
+        if any(each.bad == "revoked" for each in made):
+            for each in made:
+                serial = each.leaf.certificate.serial_number
+                record.revoke(serial, "unspecified")
+            files += authority.list_files(record, days=LIST_DAYS)
+        else:
+            files.append(record.file)
+        write_all(files, force=force)
 
 
 def _base(name: str) -> str:
@@ -281,7 +324,7 @@ def _request(path: str) -> x509.CertificateSigningRequest:
 
 
 def _data(
-    authority: Authority, issued: Sequence[_Issued], out: Path
+    authority: Authority, issued: Sequence[_New], out: Path
 ) -> IssueData:
     described = []
     for each in issued:

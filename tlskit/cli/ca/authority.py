@@ -12,27 +12,27 @@ from pathlib import Path
 from typing import Any, cast
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from ..errors import ConfigurationError, CredentialError
-from ..testing import CA, Leaf
-from ..x509.credentials import (
+from ...errors import ConfigurationError, CredentialError
+from ...testing import CA, Leaf
+from ...x509.credentials import (
     CertificateChain,
     PrivateKey,
     check_pair,
-    load_certificates,
 )
-from ..x509.glimpse import stamp
-from .disk import File, make_directory, write_all
-from .names import Limits, names_in, plain_name
+from ...x509.glimpse import stamp
+from ..disk import File, make_directory, write_all
+from ..names import Limits, names_in, plain_name
+from .record import Issued, Record, forget
 
-__all__ = ["Authority"]
+__all__ = ["Authority", "read_root"]
 
 _DAY = timedelta(days=1)
 _CERTIFICATE, _KEY = "ca.pem", "ca-key.pem"
-_REVOKED, _LIST = "revoked.pem", "crl.pem"
+_LIST = "crl.pem"
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class Authority:
     """A CA, and where it is kept.
 
     Its directory has ``ca.pem``, to be trusted, and ``ca-key.pem``, to be
-    kept; once something was revoked, also ``crl.pem``.
+    kept; once something was issued, also ``index.json``, and once something
+    was revoked, ``crl.pem``.
     """
 
     directory: Path
@@ -94,8 +95,8 @@ class Authority:
             ],
             force=force,
         )
-        for stale in (_REVOKED, _LIST):
-            (directory / stale).unlink(missing_ok=True)
+        self.list_file.unlink(missing_ok=True)
+        forget(directory)
         return self
 
     @classmethod
@@ -105,13 +106,7 @@ class Authority:
         Raises:
             CredentialError: There is none, it is broken, or its time is over.
         """
-        if not (directory / _CERTIFICATE).exists():
-            raise CredentialError(
-                f"there is no CA in {directory}",
-                code="no-ca",
-                hint=f"make one with: tlskit ca init {directory}",
-            )
-        chain = CertificateChain.load(directory / _CERTIFICATE)
+        chain = _chain(directory)
         key = PrivateKey.load(directory / _KEY)
         check_pair(chain, key)
         _check_is_ca(chain.leaf, directory)
@@ -129,6 +124,14 @@ class Authority:
     def list_file(self) -> Path:
         """The certificate revocation list, if something was revoked."""
         return self.directory / _LIST
+
+    def record(self) -> Record:
+        """Read what was issued and revoked.
+
+        Raises:
+            CredentialError: The record is damaged.
+        """
+        return Record.read(self.directory, self.list_file)
 
     @property
     def exposed(self) -> bool:
@@ -199,13 +202,60 @@ class Authority:
     def issue_bad(self, kind: str, names: Sequence[str]) -> Leaf:
         """Issue a certificate with one thing wrong; see ``CA.issue_bad``.
 
-        One that is revoked is put on the list in the CA's directory.
+        One that is to be revoked has nothing wrong yet.
         """
-        leaf = self.ca.issue_bad(kind, *names)
-        self._check_limits(leaf)
         if kind == "revoked":
-            self._revoke(leaf)
+            leaf = self.ca.issue(*names)
+        else:
+            leaf = self.ca.issue_bad(kind, *names)
+        self._check_limits(leaf)
         return leaf
+
+    def renew(self, old: Issued, *, days: int) -> Leaf:
+        """Issue for the same names and the same purpose once more.
+
+        The key is a new one, unless it is who asked's.
+        """
+        usages = old.certificate.extensions.get_extension_for_class(
+            x509.ExtendedKeyUsage
+        ).value
+        (common,) = old.certificate.subject.get_attributes_for_oid(
+            NameOID.COMMON_NAME
+        )
+        if old.key_type is None:
+            key = {"key": cast("Any", old.certificate)}
+        else:
+            key = {"key_type": old.key_type}
+        return self._issue(
+            _requested(old.certificate),
+            common_name=common.value,
+            usages=list(usages),
+            valid=self._period(days),
+            **key,
+        )
+
+    def has_issued(self, certificate: x509.Certificate) -> bool:
+        """Whether this CA has signed *certificate*."""
+        try:
+            certificate.verify_directly_issued_by(self.ca.certificate)
+        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+            return False
+        return True
+
+    def list_files(self, record: Record, *, days: int) -> list[File]:
+        """Make a new revocation list, and the record with its number.
+
+        Args:
+            record: What is revoked; it gets the number.
+            days: How long the list is good.
+        """
+        record.crl_number += 1
+        pem = self.ca.crl(
+            [each.listed for each in record.revoked.values()],
+            number=record.crl_number,
+            until=datetime.now(timezone.utc) + days * _DAY,
+        )
+        return [record.file, File(self.list_file, pem, replace=True)]
 
     def _issue(self, names: Sequence[str], **keywords: Any) -> Leaf:
         if names and all(map(_is_address, names)):
@@ -225,18 +275,27 @@ class Authority:
     def _check_limits(self, leaf: Leaf) -> None:
         Limits.of(self.ca.certificate).check(_requested(leaf.certificate))
 
-    def _revoke(self, leaf: Leaf) -> None:
-        """Put it on the list, with all that was revoked before."""
-        kept = self.directory / _REVOKED
-        before = load_certificates(kept) if kept.exists() else ()
-        pem = Leaf(leaf.key, (*before, leaf.certificate)).chain_pem
-        write_all(
-            [
-                File(kept, pem),
-                File(self.list_file, self.ca.crl(before)),
-            ],
-            force=True,
+
+def read_root(directory: Path) -> x509.Certificate:
+    """Read the certificate of the CA in *directory*, and not its key.
+
+    Raises:
+        CredentialError: There is none, it is broken, or its time is over.
+    """
+    chain = _chain(directory)
+    _check_is_ca(chain.leaf, directory)
+    return chain.leaf
+
+
+def _chain(directory: Path) -> CertificateChain:
+    file = directory / _CERTIFICATE
+    if not file.exists():
+        raise CredentialError(
+            f"there is no CA in {directory}",
+            code="no-ca",
+            hint=f"make one with: tlskit ca init {directory}",
         )
+    return CertificateChain.load(file)
 
 
 def _is_address(name: str) -> bool:
