@@ -36,6 +36,9 @@ from ..peers import PATIENCE, Task, needs
 #: What the server says to a line, or to a request for a page.
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
+#: What a client would say who wants to be taken for another one.
+FORGED = b"\r\nSSL-Client-S-DN: CN=root\r\nX-SSL-Client-S-DN: CN=root\r\n\r\n"
+
 
 class LoopThread:
     """An event loop in a thread of its own, for servers that live there."""
@@ -147,6 +150,26 @@ def hypercorn(context: tlskit.ServerContext) -> Iterator[int]:
             yield thread.port
 
 
+@contextmanager
+def waitress(context: tlskit.ServerContext) -> Iterator[int]:
+    """Run waitress, and what takes TLS off in front of it."""
+    from ..examples import waitress_server
+
+    there = waitress_server.server()
+    handler = waitress_server.handler(there.effective_port)
+    task = Task(there.run)
+    try:
+        with tlskit.listen(hostname="127.0.0.1", context=context) as listener:
+            serving = Task(listener.serve, handler)
+            yield listener.port
+            listener.shutdown(PATIENCE)
+            serving.result()
+    finally:
+        there.trigger.pull_trigger(there.close)
+        task.result()
+        there.task_dispatcher.shutdown()
+
+
 def quiet(echo: Callable[[Any], Any], library: Any) -> Callable[[Any], Any]:
     """Let clients of ``ssl`` go, who say no goodbye."""
 
@@ -214,6 +237,7 @@ SERVERS = {
         GET,
         b"hello, https",
     ),
+    "waitress": (waitress, GET, b"hello, https"),
     "asyncio": (asyncio_streams, b"hello\n", b"hello\n"),
     "aiohttp": (aiohttp, GET, b"hello, https"),
     "uvicorn": (uvicorn, GET, b"hello, stranger"),
@@ -335,9 +359,10 @@ def test_uvicorn_shows_the_client_to_the_application():
     assert caught.value is not None
 
 
-def test_werkzeug_shows_the_client_to_the_application():
+@pytest.mark.parametrize("library", ["werkzeug", "waitress"])
+def test_wsgi_shows_the_client_to_the_application(library):
     """mTLS from requests to WSGI: the client's name is in the environment."""
-    pytest.importorskip("werkzeug")
+    pytest.importorskip(library)
     requests = pytest.importorskip("requests")
     from ..examples.requests_client import TLSAdapter
 
@@ -345,15 +370,50 @@ def test_werkzeug_shows_the_client_to_the_application():
         asking = server(verify=True).copy()
         if not credentials:
             asking.try_verify()
-        with (
-            blocking("werkzeug_server", asking) as port,
-            requests.Session() as session,
-        ):
+        serve, *_ = SERVERS[library]
+        with serve(asking) as port, requests.Session() as session:
             session.mount(
                 "https://", TLSAdapter(client(credentials=credentials))
             )
-            answer = session.get(f"https://localhost:{port}/", timeout=10)
-            assert f"hello, {name}\n" == answer.text
+            url = f"https://localhost:{port}/"
+            # A response that is kept would keep the connection open.
+            assert f"hello, {name}\n" == session.get(url, timeout=10).text
+
+
+def test_waitress_knows_nobody_who_comes_round_the_front():
+    """Who connects to it directly is nobody that TLS knows."""
+    pytest.importorskip("waitress")
+    from ..examples import waitress_server
+
+    there = waitress_server.server()
+    task = Task(there.run)
+    address = "127.0.0.1", there.effective_port
+    try:
+        with socket.create_connection(address, PATIENCE) as plain:
+            plain.sendall(GET.replace(b"\r\n\r\n", FORGED))
+            heard = b""
+            while piece := plain.recv(65536):
+                heard += piece
+        assert heard.endswith(b"hello, http\n")
+    finally:
+        there.trigger.pull_trigger(there.close)
+        task.result()
+        there.task_dispatcher.shutdown()
+
+
+def test_hypercorn_shows_the_client_to_the_application():
+    """The scope has ASGI's TLS extension, for HTTP/1.1 and HTTP/2."""
+    pytest.importorskip("hypercorn")
+    httpx = pytest.importorskip("httpx")
+    pytest.importorskip("h2")
+    asking = client(credentials=True).as_ssl_context()
+    with hypercorn(server(verify=True)) as port:
+        for http2 in (False, True):
+            with httpx.Client(verify=asking, http2=http2) as http:
+                response = http.get(f"https://localhost:{port}/")
+            version = response.http_version.removesuffix(".0")
+
+            assert f"hello, {version} from client.example\n" == response.text
 
 
 # -- HTTP/2 by ALPN ---------------------------------------------------------
@@ -370,7 +430,7 @@ def test_hypercorn_speaks_http2():
         ) as http:
             response = http.get(f"https://localhost:{port}/")
 
-    assert ("HTTP/2", "hello, HTTP/2\n") == (
+    assert ("HTTP/2", "hello, HTTP/2 from stranger\n") == (
         response.http_version,
         response.text,
     )
@@ -400,7 +460,10 @@ def test_curl_gets_http2_from_hypercorn(tmp_path):
             check=False,
         )
 
-    assert (b"hello, HTTP/2\n", b"") == (done.stdout, done.stderr)
+    assert (b"hello, HTTP/2 from stranger\n", b"") == (
+        done.stdout,
+        done.stderr,
+    )
 
 
 def test_websockets_serves():
