@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import builtins
+import doctest
 import sys
+import traceback
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from sphinx.errors import SphinxError
@@ -21,6 +24,24 @@ project = "tlskit"
 author = "the tlskit developers"
 copyright = "2026, the tlskit developers"
 release = version = tlskit.__version__
+
+
+def _message(kind: type[BaseException], error: BaseException) -> list[str]:
+    """Tell an error as the examples do, without its hint.
+
+    A hint is a note of the error, which Python shows from 3.11 on; examples
+    have to be true of 3.10, too.
+    """
+    notes = vars(error).pop("__notes__", None)
+    try:
+        return traceback.format_exception_only(kind, error)
+    finally:
+        if notes is not None:
+            vars(error)["__notes__"] = notes
+
+
+_tracebacks = {**vars(traceback), "format_exception_only": _message}
+vars(doctest)["traceback"] = SimpleNamespace(**_tracebacks)
 
 extensions = [
     "myst_parser",
