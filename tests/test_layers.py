@@ -54,7 +54,14 @@ HEIGHTS = {
 DOORS: dict[str, set[str]] = {
     "aio": set(),
     "cli": {"main"},
-    "client": {"connect", "opening", "proxies", "starttls", "wrapping"},
+    "client": {
+        "connect",
+        "conversation",
+        "opening",
+        "proxies",
+        "starttls",
+        "wrapping",
+    },
     "context": {"context", "following", "reloading", "sides"},
     "engine": {
         "bindings",
@@ -77,15 +84,7 @@ DOORS: dict[str, set[str]] = {
         "system",
         "records",
     },
-    "server": {
-        "acme.credentials",
-        "acme.renewing",
-        "collecting",
-        "listener",
-        "listening",
-        "metrics",
-        "tally",
-    },
+    "server": {"acme.credentials", "listener", "listening", "tally"},
     "stdlib": {""},
     "testing": {""},
     "trust": {""},

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..client.opening import OPENING, Route
+from ..client.opening import OPENING, Route, reached
 from ..context.sides import ClientContext
 from ..errors.whereabouts import located
-from ..ports.engines import new_engine
 from ..verify.identity import Identity
 from .dialling import opened
 from .driver import AsyncDriver
-from .opening import port_over, shaken
+from .opening import port_over
 from .port import AsyncSSLPort
 
 __all__ = ["open_connection"]
@@ -101,32 +100,19 @@ async def open_connection(
         happy_eyeballs_delay=happy_eyeballs_delay,
         identity=identity,
     )
-    made = await _open(route, shutdown_on_close, session_of)
-    if not handshake:
-        return made
-    try:
-        return await shaken(made, route.deadline)
-    except Exception as error:
-        if not made._engine.resumed_in_vain(error):
-            raise
-    # Nothing was sent, and no session will be offered now.
-    made = await _open(route, shutdown_on_close, None)
-    return await shaken(made, route.deadline)
+    return await reached(
+        route,
+        lambda session: _open(route, shutdown_on_close, session),
+        session_of,
+        handshake=handshake,
+    )
 
 
 async def _open(
     route: Route, shutdown_on_close: bool, session_of: object
 ) -> AsyncSSLPort:
     """Open TCP, and a port over it."""
-    engine = new_engine(
-        route.context,
-        server_side=False,
-        hostname=route.name,
-        alpn=route.alpn,
-        dialled=route.dialled,
-        identity=route.identity,
-        session_of=session_of,
-    )
+    engine = route.engine(session_of)
     driver = AsyncDriver(engine)
     with located(route.peer, route.phase("connect")):
         transport = await opened(route, driver)

@@ -6,14 +6,16 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..client.conversation import speak
 from ..client.opening import Address, Race, Route
 from ..client.proxies import Proxy
 from ..context.sides import ClientContext
 from ..errors.whereabouts import located
+from ..ports.coroutines import shaken
 from ..ports.engines import new_engine
 from .driver import AsyncDriver
 from .nested import PortTransport
-from .opening import port_over, shaken, within
+from .opening import port_over, within
 
 if TYPE_CHECKING:
     import socket
@@ -134,6 +136,7 @@ async def _nested(
     route: Route, proxy: Proxy, sock: socket.socket, driver: AsyncDriver
 ) -> asyncio.Transport:
     """Have a proxy that we speak TLS with connect us."""
+    conversation = proxy.conversation(*route.target)
     outer_driver = AsyncDriver(
         new_engine(
             ClientContext.secure(),
@@ -151,15 +154,7 @@ async def _nested(
         hostname=proxy.host,
     )
     outer = await shaken(made, route.deadline)
-    try:
-        conversation = proxy.conversation(*route.target)
-        while not conversation.done:
-            outer.write(conversation.outgoing())
-            await outer.drain()
-            conversation.receive(await outer.read(4096))
-    except BaseException:
-        outer.abort()
-        raise
+    await speak(outer, conversation)
     nested = PortTransport(outer)
     driver.take_over(nested, kept=outer)
     return nested

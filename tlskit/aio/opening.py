@@ -11,7 +11,7 @@ from ..tools.deadline import Deadline
 from .driver import AsyncDriver
 from .port import AsyncSSLPort
 
-__all__ = ["endpoints_of", "port_over", "shaken", "within"]
+__all__ = ["endpoints_of", "port_over", "within"]
 
 
 def endpoints_of(
@@ -40,20 +40,6 @@ def port_over(
         shutdown_on_close=shutdown_on_close,
         endpoints=endpoints_of(transport, hostname),
     )
-
-
-async def shaken(port: AsyncSSLPort, deadline: Deadline) -> AsyncSSLPort:
-    """Shake hands; a port that fails is closed, and its alert sent."""
-    try:
-        with port._during("handshake"):
-            await port._driver.handshake(deadline)
-    except Exception:
-        await port.aclose()
-        raise
-    except BaseException:
-        port.abort()
-        raise
-    return port
 
 
 @contextmanager

@@ -12,8 +12,6 @@ from ..tools.deadline import Deadline
 from .driver import AsyncDriver
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from typing_extensions import Buffer, Self
 
 __all__ = ["AsyncSSLPort"]
@@ -130,40 +128,3 @@ class AsyncSSLPort(Coroutines):
         with self._during("close"):
             self._driver.check_open()
             self._driver.write_eof()
-
-    # -- the end ------------------------------------------------------------
-
-    async def aclose(self, *, timeout: float | None = None) -> None:
-        """Send what is left and close_notify, and close the transport.
-
-        It takes 5.5 seconds at most, whatever the peer does; the peer's own
-        close_notify is not waited for.  If it is cancelled, the transport is
-        closed at once.  A second call is harmless.
-
-        Args:
-            timeout: How long what is left may take to go out, in seconds, if
-                that is less than 5.
-
-        Source: ``tls-socket-close``.
-        """
-        await self._driver.close(self._deadline(timeout), notify=self._notify)
-
-    def abort(self) -> None:
-        """Close at once, without a close_notify; what waits is lost."""
-        self._driver.abort()
-
-    async def __aenter__(self) -> Self:
-        """Give the port."""
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close the port; at once, if the coroutine was cancelled."""
-        if kind is not None and not issubclass(kind, Exception):
-            self.abort()
-            return
-        await self.aclose()

@@ -9,18 +9,21 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..context.following import failures_of, generation_of
 from ..context.sides import ServerContext, server_context
 from ..errors.whereabouts import place_of, told
+from ..ports.coroutines import shaken
 from ..ports.engines import new_engine
-from ..server.acme.renewing import Renewal
-from ..server.collecting import Collector, Counting
-from ..server.listening import check_credentials, listening_socket
-from ..server.metrics import ListenerStatistics
-from ..server.tally import HARMLESS, Meter, Tally, reason_of
+from ..server.listening import (
+    MOST_HANDSHAKES,
+    LoopServer,
+    check_credentials,
+    check_most,
+    listening_socket,
+)
+from ..server.tally import Meter
 from ..tools.deadline import Deadline
 from .driver import AsyncDriver
-from .opening import port_over, shaken
+from .opening import port_over
 from .port import AsyncSSLPort
 
 if TYPE_CHECKING:
@@ -34,8 +37,6 @@ Handler = Callable[[AsyncSSLPort], Awaitable[object]]
 
 _log = logging.getLogger("tlskit.aio")
 
-#: So many handshakes may go on at once; later clients wait in the backlog.
-_MOST_HANDSHAKES = 512
 #: How long, in seconds, until accepting is tried again when it failed, as it
 #: does while there are no more descriptors to be had.
 _PAUSE = 0.1
@@ -43,7 +44,7 @@ _PAUSE = 0.1
 _GRACE = 10.0
 
 
-class AsyncServer:
+class AsyncServer(LoopServer["asyncio.Task[None]"]):
     """Accepts TLS clients, and calls a handler for each.
 
     The handler gets the port when its handshake is done; when it returns or
@@ -62,85 +63,19 @@ class AsyncServer:
         timeout: float | None,
         shutdown_on_close: bool,
     ) -> None:
-        sock.setblocking(False)
-        self._sock = sock
+        super().__init__(
+            sock,
+            context,
+            handshake_timeout=handshake_timeout,
+            timeout=timeout,
+            shutdown_on_close=shutdown_on_close,
+        )
         self._handler = handler
-        self._context = context
-        self._patience = handshake_timeout
-        self._timeout = timeout
-        self._notify = shutdown_on_close
         self._slots = asyncio.Semaphore(max_handshakes)
-        self._shaking: set[asyncio.Task[None]] = set()
-        self._serving: set[asyncio.Task[None]] = set()
-        self._closed = False
-        self._address = "{}:{}".format(*sock.getsockname()[:2])
-        self._tally = Tally(_nothing)
-        self._renewal = Renewal()
         self._renewal.begin(context)
-        #: How many clients failed in their handshake.
-        self.failures: int = 0
         self._accepting = asyncio.get_running_loop().create_task(
             self._accept()
         )
-
-    def __repr__(self) -> str:
-        """Tell address and context."""
-        state = (
-            "closed"
-            if self._closed
-            else "{}:{}".format(*self._sock.getsockname()[:2])
-        )
-        return f"<{type(self).__name__} {state} {self._context!r}>"
-
-    # -- facts --------------------------------------------------------------
-
-    @property
-    def sockets(self) -> tuple[Any, ...]:
-        """What it listens on; empty once closed."""
-        return () if self._closed else (self._sock,)
-
-    @property
-    def port(self) -> int:
-        """The TCP port."""
-        number: int = self._sock.getsockname()[1]
-        return number
-
-    @property
-    def context(self) -> ServerContext:
-        """What decides about later clients."""
-        return self._context
-
-    @property
-    def connections(self) -> int:
-        """How many clients are being served."""
-        return len(self._serving)
-
-    @property
-    def statistics(self) -> ListenerStatistics:
-        """What was counted so far; from any thread."""
-        return self._tally.statistics(
-            self._address,
-            len(self._shaking),
-            generation_of(self._context),
-            failures_of(self._context),
-        )
-
-    def collector(self, *others: Counting) -> Collector:
-        """Make a collector for the registry of prometheus_client.
-
-        It gives what ``Listener.collector()`` does.
-
-        Args:
-            *others: More servers, or listeners, which share its metrics.
-
-        Raises:
-            UnsupportedError: prometheus_client is not installed.
-        """
-        return Collector(self, *others)
-
-    def is_serving(self) -> bool:
-        """Say whether clients are accepted."""
-        return not self._closed
 
     # -- accepting ----------------------------------------------------------
 
@@ -178,8 +113,7 @@ class AsyncServer:
         try:
             port = await self._shake(sock, loop, meter)
         except Exception as error:  # noqa: BLE001 - a hook raises anything
-            self.failures += reason_of(error) not in HARMLESS
-            self._tally.refuse(reason_of(error))
+            self._refused(error)
             _tell(error, "a client failed", loop)
             return
         self._tally.shaken(time.monotonic() - since)
@@ -295,10 +229,6 @@ class AsyncServer:
         await self.shutdown(_GRACE if kind is None else 0)
 
 
-def _nothing() -> None:
-    """Have no bell to ring: nobody waits for room here."""
-
-
 def _tell(
     error: Exception,
     what: str,
@@ -324,7 +254,7 @@ async def start_server(
     backlog: int = 128,
     reuse: bool = True,
     handshake_timeout: float | None = 10.0,
-    max_handshakes: int = _MOST_HANDSHAKES,
+    max_handshakes: int = MOST_HANDSHAKES,
     timeout: float | None = None,
     shutdown_on_close: bool = True,
 ) -> AsyncServer:
@@ -357,10 +287,7 @@ async def start_server(
 
     Source: ``listen`` and ``Listener``.
     """
-    if max_handshakes < 1:
-        raise ValueError(
-            f"max_handshakes is a number from 1 on, not {max_handshakes!r}"
-        )
+    check_most(max_handshakes)
     chosen = server_context(context)
     check_credentials(chosen)
     if host is not None:

@@ -9,12 +9,13 @@ from typing import cast
 from ..context.sides import ClientContext, ServerContext
 from ..errors import ClosedError, ConfigurationError
 from ..policy.settings import alpn_names
+from ..ports.coroutines import shaken
 from ..ports.engines import new_engine
 from ..tools.deadline import Deadline
 from ..verify.identity import Identity
 from .driver import AsyncDriver
 from .nested import PortTransport
-from .opening import port_over, shaken
+from .opening import port_over
 from .port import AsyncSSLPort
 
 __all__ = ["start_tls"]

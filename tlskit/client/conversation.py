@@ -9,12 +9,13 @@ later took an attacker's plaintext for the server's (CVE-2011-0411).
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from typing import Protocol
 
 from ..errors import HandshakeError, NotTLSError
 from ..ports.transport import Transport
 from ..tools.deadline import Deadline
 
-__all__ = ["Conversation", "Cut", "Say", "Script", "quoted", "talk"]
+__all__ = ["Conversation", "Cut", "Say", "Script", "quoted", "speak", "talk"]
 
 #: Where the first piece of these bytes ends; None if more are needed.
 Cut = Callable[[bytes], "int | None"]
@@ -146,3 +147,22 @@ def talk(
             transport.wait(read=True, write=False, deadline=deadline)
         else:
             conversation.receive(bytes(buffer[:size]))
+
+
+class _Coroutines(Protocol):
+    def write(self, data: bytes) -> None: ...
+    async def drain(self) -> None: ...
+    async def read(self, n: int) -> bytes: ...
+    def abort(self) -> None: ...
+
+
+async def speak(port: _Coroutines, conversation: Conversation) -> None:
+    """Do ``talk`` over a port for coroutines; if that fails, close it."""
+    try:
+        while not conversation.done:
+            port.write(conversation.outgoing())
+            await port.drain()
+            conversation.receive(await port.read(4096))
+    except BaseException:
+        port.abort()
+        raise

@@ -12,19 +12,24 @@ import math
 import socket
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..context.sides import ClientContext, client_context
 from ..errors import UnsupportedError
 from ..errors.whereabouts import place_of
 from ..policy.settings import alpn_names
+from ..ports.coroutines import Coroutines, shaken
+from ..ports.engines import new_engine
 from ..tools.deadline import Deadline
 from ..verify.identity import Identity, checked_identity
 from .proxies import ENVIRONMENT, Proxy
 
-__all__ = ["OPENING", "Address", "Race", "Route", "checked_target"]
+if TYPE_CHECKING:
+    from ..engine.engine import Engine
+
+__all__ = ["OPENING", "Address", "Race", "Route", "checked_target", "reached"]
 
 
 class _Opening(float):
@@ -140,6 +145,18 @@ class Route:
             None if delay is None else max(delay, _LEAST_DELAY),
             source_address,
             identity,
+        )
+
+    def engine(self, session_of: object) -> Engine:
+        """Make the client's session, which has sent nothing yet."""
+        return new_engine(
+            self.context,
+            server_side=False,
+            hostname=self.name,
+            alpn=self.alpn,
+            dialled=self.dialled,
+            identity=self.identity,
+            session_of=session_of,
         )
 
     @property
@@ -332,3 +349,33 @@ class Race:
         told += [f"{address}: no answer" for address in self._running]
         told += [f"{address}: not tried" for address in self._waiting]
         return "; ".join(told)
+
+
+P = TypeVar("P", bound=Coroutines)
+
+
+async def reached(
+    route: Route,
+    connected: Callable[[object], Awaitable[P]],
+    session_of: object,
+    *,
+    handshake: bool,
+) -> P:
+    """Connect and shake hands; once more if a session is resumed in vain.
+
+    Args:
+        route: Where to, and by when.
+        connected: Opens TCP, and gives a port over it.
+        session_of: Whose session to resume; for *connected*.
+        handshake: False leaves it to the caller.
+    """
+    made = await connected(session_of)
+    if not handshake:
+        return made
+    try:
+        return await shaken(made, route.deadline)
+    except Exception as error:
+        if not made._engine.resumed_in_vain(error):
+            raise
+    # Nothing was sent, and no session will be offered now.
+    return await shaken(await connected(None), route.deadline)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..policy.settings import Verify
 from ..tools.deadline import NEVER, Deadline
@@ -11,9 +11,11 @@ from .buffers import scratch
 from .view import SessionView
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer
+    from types import TracebackType
 
-__all__ = ["Coroutines"]
+    from typing_extensions import Buffer, Self
+
+__all__ = ["Coroutines", "shaken"]
 
 #: A read takes at least so much from the engine, the size of a record.
 _RECORD = 16384
@@ -22,7 +24,7 @@ _LIMIT = 65536
 
 
 class Coroutines(SessionView):
-    """The verbs that shake hands and read.
+    """The verbs that shake hands, read and close.
 
     What a reader needs to wait for comes from its driver, whose ``read_into``
     awaits nothing between decrypting and returning.
@@ -32,6 +34,7 @@ class Coroutines(SessionView):
     timeout: float | None
 
     _driver: Any
+    _notify: bool  # Whether closing sends a close_notify.
     _ahead: bytearray  # Decrypted, and not read yet.
     _latest: Deadline | None  # Of the latest wait to read.
 
@@ -289,3 +292,57 @@ class Coroutines(SessionView):
         taken = bytes(memoryview(self._ahead)[:n])
         del self._ahead[:n]
         return taken
+
+    # -- the end ------------------------------------------------------------
+
+    async def aclose(self, *, timeout: float | None = None) -> None:
+        """Send what is left and close_notify, and close the transport.
+
+        It takes 5.5 seconds at most, whatever the peer does; the peer's own
+        close_notify is not waited for.  If it is cancelled, the transport is
+        closed at once.  A second call is harmless.
+
+        Args:
+            timeout: How long what is left may take to go out, in seconds, if
+                that is less than 5.
+
+        Source: ``tls-socket-close``.
+        """
+        await self._driver.close(self._deadline(timeout), notify=self._notify)
+
+    def abort(self) -> None:
+        """Close at once, without a close_notify; what waits is lost."""
+        self._driver.abort()
+
+    async def __aenter__(self) -> Self:
+        """Give the port."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the port; at once, if the task was cancelled."""
+        if kind is not None and not issubclass(kind, Exception):
+            self.abort()
+            return
+        await self.aclose()
+
+
+P = TypeVar("P", bound=Coroutines)
+
+
+async def shaken(port: P, deadline: Deadline) -> P:
+    """Shake hands; a port that fails is closed, and its alert sent."""
+    try:
+        with port._during("handshake"):
+            await port._driver.handshake(deadline)
+    except Exception:
+        await port.aclose()
+        raise
+    except BaseException:
+        port.abort()
+        raise
+    return port

@@ -1,12 +1,31 @@
-"""The socket of a listener, and what has to be there before one listens."""
+"""What listens: the socket, what it takes to begin, and what is known then."""
 
 from __future__ import annotations
 
 import socket
+from typing import Any, Generic, TypeVar
 
+from ..context.following import failures_of, generation_of
 from ..context.sides import ServerContext, contexts_of
+from .acme.renewing import Renewal
+from .collecting import Collector, Counting
+from .metrics import ListenerStatistics
+from .tally import HARMLESS, Tally, reason_of
 
-__all__ = ["check_credentials", "listening_socket", "prepare"]
+__all__ = [
+    "MOST_HANDSHAKES",
+    "LoopServer",
+    "check_credentials",
+    "check_most",
+    "listening_socket",
+    "prepare",
+]
+
+T = TypeVar("T")
+
+#: So many handshakes may go on at once on an event loop; later clients wait
+#: in the backlog.
+MOST_HANDSHAKES = 512
 
 
 def check_credentials(context: ServerContext) -> None:
@@ -16,6 +35,18 @@ def check_credentials(context: ServerContext) -> None:
         CredentialError: *context* has no certificate.
     """
     context.prepared().settings.check_certificate(context.hooks_in_use)
+
+
+def check_most(max_handshakes: int) -> None:
+    """Refuse to shake hands with nobody.
+
+    Raises:
+        ValueError: *max_handshakes* is less than 1.
+    """
+    if max_handshakes < 1:
+        raise ValueError(
+            f"max_handshakes is a number from 1 on, not {max_handshakes!r}"
+        )
 
 
 def prepare(context: ServerContext) -> None:
@@ -55,3 +86,109 @@ def listening_socket(
         sock.close()
         raise
     return sock
+
+
+class LoopServer(Generic[T]):
+    """What a server on an event loop knows, whatever the loop.
+
+    Args:
+        sock: What it listens on.
+        context: What decides about later clients.
+        handshake_timeout: How long a handshake may take, in seconds.
+        timeout: The time-out of the ports, in seconds.
+        shutdown_on_close: Whether closing a port sends a close_notify.
+    """
+
+    def __init__(
+        self,
+        sock: Any,
+        context: ServerContext,
+        *,
+        handshake_timeout: float | None,
+        timeout: float | None,
+        shutdown_on_close: bool,
+    ) -> None:
+        sock.setblocking(False)
+        self._sock = sock
+        self._context = context
+        self._patience = handshake_timeout
+        self._timeout = timeout
+        self._notify = shutdown_on_close
+        # What serves a client each, to be cancelled.
+        self._shaking: set[T] = set()
+        self._serving: set[T] = set()
+        self._closed = False
+        self._address = "{}:{}".format(*sock.getsockname()[:2])
+        self._tally = Tally(_nothing)
+        self._renewal = Renewal()
+        #: How many clients failed in their handshake.
+        self.failures: int = 0
+
+    def __repr__(self) -> str:
+        """Tell address and context."""
+        state = (
+            "closed"
+            if self._closed
+            else "{}:{}".format(*self._sock.getsockname()[:2])
+        )
+        return f"<{type(self).__name__} {state} {self._context!r}>"
+
+    # -- facts --------------------------------------------------------------
+
+    @property
+    def sockets(self) -> tuple[Any, ...]:
+        """What it listens on; empty once closed."""
+        return () if self._closed else (self._sock,)
+
+    @property
+    def port(self) -> int:
+        """The TCP port."""
+        number: int = self._sock.getsockname()[1]
+        return number
+
+    @property
+    def context(self) -> ServerContext:
+        """What decides about later clients."""
+        return self._context
+
+    @property
+    def connections(self) -> int:
+        """How many clients are being served."""
+        return len(self._serving)
+
+    @property
+    def statistics(self) -> ListenerStatistics:
+        """What was counted so far; from any thread."""
+        return self._tally.statistics(
+            self._address,
+            len(self._shaking),
+            generation_of(self._context),
+            failures_of(self._context),
+        )
+
+    def collector(self, *others: Counting) -> Collector:
+        """Make a collector for the registry of prometheus_client.
+
+        It gives what ``Listener.collector()`` does.
+
+        Args:
+            *others: More servers, or listeners, which share its metrics.
+
+        Raises:
+            UnsupportedError: prometheus_client is not installed.
+        """
+        return Collector(self, *others)
+
+    def is_serving(self) -> bool:
+        """Say whether clients are accepted."""
+        return not self._closed
+
+    def _refused(self, error: BaseException) -> None:
+        """Count a client whose handshake has failed."""
+        reason = reason_of(error)
+        self.failures += reason not in HARMLESS
+        self._tally.refuse(reason)
+
+
+def _nothing() -> None:
+    """Have no bell to ring: nobody waits for room here."""

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from ..client.conversation import speak
 from ..client.opening import Address, Race, Route
 from ..client.proxies import Proxy
 from ..context.sides import ClientContext
 from ..errors.whereabouts import located
+from ..ports.coroutines import shaken
 from ..ports.engines import new_engine
 from .carriers import Carrier, PortCarrier, SocketCarrier
-from .opening import port_over, shaken
+from .opening import port_over
 from .waiting import within
 
 if TYPE_CHECKING:
@@ -100,14 +102,7 @@ async def _nested(
     )
     carrier = SocketCarrier(sock)
     outer = await shaken(port_over(engine, carrier), route.deadline)
-    try:
-        while not conversation.done:
-            outer.write(conversation.outgoing())
-            await outer.drain()
-            conversation.receive(await outer.read(4096))
-    except BaseException:
-        outer.abort()
-        raise
+    await speak(outer, conversation)
     return PortCarrier(outer)
 
 

@@ -10,10 +10,9 @@ from .port import TrioSSLPort
 if TYPE_CHECKING:
     from ..engine.engine import Engine
     from ..ports.view import Endpoints
-    from ..tools.deadline import Deadline
     from .carriers import Carrier
 
-__all__ = ["port_over", "shaken"]
+__all__ = ["port_over"]
 
 
 def port_over(
@@ -31,17 +30,3 @@ def port_over(
         shutdown_on_close=shutdown_on_close,
         endpoints=endpoints,
     )
-
-
-async def shaken(port: TrioSSLPort, deadline: Deadline) -> TrioSSLPort:
-    """Shake hands; a port that fails is closed, and its alert sent."""
-    try:
-        with port._during("handshake"):
-            await port._driver.handshake(deadline)
-    except Exception:
-        await port.aclose()
-        raise
-    except BaseException:
-        port.abort()
-        raise
-    return port

@@ -9,6 +9,7 @@ import trio
 from ..context.sides import ClientContext, ServerContext
 from ..errors import ClosedError, ConfigurationError
 from ..policy.settings import alpn_names
+from ..ports.coroutines import shaken
 from ..ports.engines import new_engine
 from ..ports.opening import endpoints_of
 from ..ports.transport import adopted
@@ -16,7 +17,7 @@ from ..ports.view import Endpoints
 from ..tools.deadline import Deadline
 from ..verify.identity import Identity
 from .carriers import Carrier, PortCarrier, SocketCarrier, StreamCarrier
-from .opening import port_over, shaken
+from .opening import port_over
 from .port import TrioSSLPort
 
 __all__ = ["start_tls"]
