@@ -74,7 +74,7 @@ def make(tmp_path):
 def asked(make):
     """Credentials that have something to answer."""
     credentials = make()
-    credentials._present({NAME: PROOF})
+    credentials._proofs.present({NAME: PROOF})
     return credentials
 
 
@@ -360,7 +360,7 @@ def test_challenge_for_nobody(asked, idle, name):
 def test_challenge_that_is_over(asked, idle):
     """When the order has ended, there is nothing to answer."""
     assert asked.answer(NAME, ["acme-tls/1"]) is not None
-    asked._present({})
+    asked._proofs.present({})
 
     assert asked.answer(NAME, ["acme-tls/1"]) is None
 
@@ -370,13 +370,13 @@ def test_answer_is_made_once(asked):
     first = asked.answer(NAME.upper(), ["acme-tls/1"])
 
     assert first is asked.answer(NAME, ["acme-tls/1"])
-    asked._present({NAME: "another.thumbprint"})
+    asked._proofs.present({NAME: "another.thumbprint"})
     assert first is not asked.answer(NAME, ["acme-tls/1"])
 
 
 def test_answer_that_is_broken(asked):
     """What is in the file of an answer, but is none, answers nothing."""
-    asked._answer_file(NAME).write_bytes(b"\xff")
+    asked._proofs.file_of(NAME).write_bytes(b"\xff")
 
     assert asked.answer(NAME, ["acme-tls/1"]) is None
 
@@ -384,19 +384,19 @@ def test_answer_that_is_broken(asked):
 def test_proofs_by_http(make):
     """A token is answered while its order goes on, and no other one."""
     credentials = make(challenge="http-01")
-    credentials._present({NAME: PROOF})
+    credentials._proofs.present({NAME: PROOF})
 
     assert PROOF.encode("ascii") == credentials.proof("token")
     assert credentials.proof("another") is None
     assert make().proof("token") is None
-    credentials._present({})
+    credentials._proofs.present({})
     assert credentials.proof("token") is None
 
 
 def test_proof_that_is_broken(make):
     """What is in the file of a proof, but is none, answers nothing."""
     credentials = make(challenge="http-01")
-    file = credentials._answer_file("http-01 token")
+    file = credentials._proofs.file_of("http-01 token")
     file.mkdir()
 
     assert credentials.proof("token") is None
@@ -405,7 +405,7 @@ def test_proof_that_is_broken(make):
 def test_challenge_for_an_address(make, idle):
     """An address is asked for by its reverse mapping (RFC 8738)."""
     credentials = make("192.0.2.1")
-    credentials._present({"192.0.2.1": PROOF})
+    credentials._proofs.present({"192.0.2.1": PROOF})
     with tlskit.listen(
         hostname="127.0.0.1", context=server_of(credentials)
     ) as listener:
@@ -425,7 +425,7 @@ def test_challenge_for_an_address(make, idle):
 def test_answer_of_another_process(make, idle):
     """Who shares the storage answers for who orders."""
     orders, serves = make(), make()
-    orders._present({NAME: PROOF})
+    orders._proofs.present({NAME: PROOF})
     with tlskit.listen(
         hostname="127.0.0.1", context=server_of(serves)
     ) as listener:

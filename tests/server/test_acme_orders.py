@@ -502,7 +502,7 @@ def test_wrong_challenge(server, make):
     """Whoever answers wrongly gets nothing; the error says what was found."""
     credentials, other = make(), make(folder="other")
     other.start = other.stop = lambda: None
-    other._present({HOST: "wrong.thumbprint"})
+    other._proofs.present({HOST: "wrong.thumbprint"})
     with serving(server.tls_port, other):
         with pytest.raises(CredentialError) as caught:
             credentials.obtain(timeout=PATIENCE)

@@ -12,7 +12,7 @@ from typing_extensions import assert_type
 
 import tlskit
 from tlskit import hashing
-from tlskit.acme import AcmeCredentials
+from tlskit.acme import AcmeCredentials, AcmeOnDemand
 from tlskit.testing import CA, Leaf, memory_pair
 
 
@@ -269,6 +269,14 @@ def acme() -> tlskit.ServerContext:
     assert_type(credentials.obtain(timeout=60), bool)
     assert_type(credentials.last_error, tlskit.ConfigurationError | None)
     assert_type(credentials.certificate_chain, tlskit.CertificateChain)
+    others = AcmeOnDemand(
+        lambda name: name.endswith(".www.example"),
+        directory="https://acme.example/directory",
+        storage=Path("acme"),
+        most=10,
+        terms_agreed=True,
+    )
+    assert_type(others.names, tuple[str, ...])
     context = tlskit.ServerContext()
-    context.load_credentials(credentials)
+    context.load_credentials(credentials, others)
     return context

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CredentialSource",
+    "DemandSource",
     "Ocsp",
     "Purpose",
     "RevocationCheck",
@@ -79,6 +80,21 @@ class ChallengeSource(CredentialSource, Protocol):
 
 
 _REFUSING = frozenset({"optional", "require"})
+
+
+class DemandSource(ChallengeSource, Protocol):
+    """One that has certificates for names that clients ask for."""
+
+    def choose(
+        self, server_name: str | None, offered: Iterable[str], origin: Any
+    ) -> Any:
+        """Give the ``ServerContext`` that has the certificate, or None.
+
+        Args:
+            server_name: What the client named.
+            offered: The protocols that it offers.
+            origin: The context that decides about everything else.
+        """
 
 
 class Verify(Enum):
@@ -300,6 +316,7 @@ class Settings:
         if (
             not self.pairs
             and self.psk is None
+            and not self.answering
             and hooks.isdisjoint(("choose_context", "choose_for"))
         ):
             raise CredentialError(

@@ -134,6 +134,9 @@ def _own_certificates(context: ServerContext) -> list[x509.Certificate]:
         except ConfigurationError:  # Its clients are told.
             continue
         found.update((pair.chain.leaf, None) for pair in settings.pairs)
+        for source in each.settings.credentials:
+            chains = getattr(source, "certificate_chains", ())
+            found.update((chain.leaf, None) for chain in chains)
     return list(found)
 
 

@@ -70,13 +70,14 @@ class WithALPN:
         chosen = self._context.choose_for(hello)
         if isinstance(chosen, Awaitable):
             return chosen  # Refused: nobody here waits for it.
-        return self._ours(chosen)
+        return self.ours(chosen)
 
     def choose_context(self, server_name: str) -> Hooks | None:
         """Choose as the context does; our protocols go on being ours."""
-        return self._ours(self._context.choose_context(server_name))
+        return self.ours(self._context.choose_context(server_name))
 
-    def _ours(self, chosen: Hooks | None) -> Hooks | None:
+    def ours(self, chosen: Hooks | None) -> Hooks | None:
+        """Have *chosen* speak our protocols."""
         if chosen is self._context:
             return None
         if isinstance(chosen, Context):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeGuard, cast
 
 from ...errors import NegotiationError
 from ...errors.codes import Alert
@@ -11,7 +11,7 @@ from .choosing import Greeting
 
 if TYPE_CHECKING:
     from ...openssl.gate import SSL
-    from ...policy.settings import Settings
+    from ...policy.settings import DemandSource, Settings
     from ..build import Built
     from ..callbacks import Hooks
 
@@ -154,6 +154,32 @@ class Answers:
         self.challenge = answer is not None
         return answer
 
+    def demanded(self, hooks: Hooks) -> Hooks | None:
+        """Give who has a certificate that was ordered on demand, if one has.
+
+        Args:
+            hooks: What decides about everything else.
+
+        Raises:
+            NegotiationError: Nobody has one, and there is no other.
+            Exception: Whatever the hook raises that allows names.
+        """
+        settings = hooks.prepared().settings
+        sources = [each for each in settings.answering if _chooses(each)]
+        hello = self.greeting.hello if sources else None
+        if hello is None:
+            return None
+        for source in sources:
+            chosen: Hooks | None = source.choose(
+                hello.server_name, hello.alpn, getattr(hooks, "origin", hooks)
+            )
+            if chosen is not None:
+                ours = getattr(hooks, "ours", None)
+                return chosen if ours is None else cast("Hooks", ours(chosen))
+        if not settings.pairs and "choose_context" not in hooks.hooks_in_use:
+            raise _nothing_for(hello.server_name)
+        return None
+
     def adopt(self, chosen: object) -> Built:
         """Go on by the rules of the context that was chosen.
 
@@ -167,7 +193,11 @@ class Answers:
                 f"None, not {chosen!r}"
             )
         hooks: Hooks = cast("Hooks", chosen)
-        hooks = self.challenged(hooks.prepared().settings) or hooks
+        hooks = (
+            self.challenged(hooks.prepared().settings)
+            or self.demanded(hooks)
+            or hooks
+        )
         built = hooks.prepared()
         built.settings.check_certificate(hooks.hooks_in_use)
         self._take_on(hooks, built)
@@ -208,3 +238,19 @@ class Answers:
                 f"protocols offered: {list(names)}"
             )
         return wire
+
+
+def _chooses(source: object) -> TypeGuard[DemandSource]:
+    return hasattr(source, "choose")
+
+
+def _nothing_for(name: str | None) -> NegotiationError:
+    whose = "without a server name" if name is None else f"for {name!r}"
+    error = NegotiationError(
+        f"there is no certificate {whose}, or not yet",
+        code="no-certificate-yet",
+        hint="it comes when its order is done; load_credentials() takes "
+        "another source for everybody else",
+    )
+    setattr(error, "alert", Alert.UNRECOGNIZED_NAME)  # noqa: B010
+    return error

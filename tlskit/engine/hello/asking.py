@@ -142,7 +142,10 @@ class Asking(Session):
     def _choose(self, answer: object) -> None:
         built = None
         try:
-            if answer is not None and answer is not self.record.hooks:
+            hooks = self.record.hooks
+            if answer is None:
+                answer = self.record.demanded(hooks)
+            if answer is not None and answer is not hooks:
                 built = self.record.adopt(answer)
         except BaseException as error:  # noqa: BLE001 - the same
             self._turn_away(error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import threading
@@ -10,29 +9,22 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...context.reloading import ReloadableCredentials
 from ...context.sides import ServerContext
 from ...errors import ConfigurationError, CredentialError
 from ...tools.deadline import Deadline
-from ...tools.forks import ForkLock
-from ...verify.identity import Identity
 from ...x509.credentials import CertificateChain
 from ...x509.gate import Encoding
 from ...x509.pairs import Pair
-from .challenge import (
-    ALPN,
-    HTTP,
-    PORTS,
-    challenge_context,
-    placeholder,
-    server_name_of,
-)
+from .challenge import PORTS, placeholder, server_name_of
 from .ordering import Orderer, Request, reason_of
+from .proofs import Proofs, asked_name
+from .requesting import checked_request, file_name
 from .schedule import after_failure, renewal_time, seconds_until
 from .storage import Storage
+from .working import Background, Stopped
 
 if TYPE_CHECKING:
     import os
@@ -45,6 +37,8 @@ __all__ = ["AcmeCredentials"]
 
 _logger = logging.getLogger("tlskit.acme")
 
+#: How often a certificate may be renewed within its lifetime at most.
+_ORDERS = 5000
 #: How long one order may take, in seconds.
 _ORDER = 180.0
 #: How often, in seconds, files that other processes may change are looked at:
@@ -57,11 +51,7 @@ _ASK_AGAIN = timedelta(hours=6)
 _ASK_SELDOM = timedelta(minutes=1)
 
 
-class _Stopped(Exception):  # noqa: N818 - nothing is wrong
-    """The last listener has ended while an order was under way."""
-
-
-class AcmeCredentials(ReloadableCredentials):
+class AcmeCredentials(Background, ReloadableCredentials):
     """A certificate and its key from an ACME server, such as Let's Encrypt.
 
     Give it to a ``ServerContext`` by ``load_credentials()``.  Ordering begins
@@ -117,41 +107,26 @@ class AcmeCredentials(ReloadableCredentials):
         on_failure: Callable[[ConfigurationError], object] | None = None,
         challenge: str = "tls-alpn-01",
     ) -> None:
-        #: The host names and addresses of the certificate.
-        self.names: tuple[str, ...] = _checked(names)
-        if not terms_agreed:
-            raise ConfigurationError(
-                "nothing is ordered before you agree to the terms of service",
-                code="terms-not-agreed",
-                hint="read the terms of the server and give terms_agreed=True",
-            )
-        if not directory.startswith("https://"):
-            raise ConfigurationError(
-                f"the directory of an ACME server is an https: address, not "
-                f"{directory!r} (RFC 8555, section 6.1)",
-                hint="Let's Encrypt's is "
-                "https://acme-v02.api.letsencrypt.org/directory",
-            )
-        if challenge not in PORTS:
-            raise ConfigurationError(
-                f"the challenge {challenge!r} can't be answered",
-                hint=f"it is one of {', '.join(PORTS)}",
-            )
-        self._request = Request(
-            self.names, directory, tuple(contact), profile, trust, challenge
+        wanted = (names,) if isinstance(names, str) else tuple(names)
+        self._request = checked_request(
+            Request(
+                wanted, directory, tuple(contact), profile, trust, challenge
+            ),
+            terms_agreed=terms_agreed,
         )
-        self._storage = Storage(storage, _file_name(self._request))
+        #: The host names and addresses of the certificate.
+        self.names: tuple[str, ...] = self._request.names
+        self._storage = Storage(storage, file_name(self._request))
         self._none = placeholder(self.names[0])
-        #: Name that is asked for -> key authorization and what proves it.
-        self._answers: dict[str, tuple[bytes, ServerContext]] = {}
+        self._proofs = Proofs(self._storage, challenge)
         self._asked_for = frozenset(map(server_name_of, self.names))
-        self._state = ForkLock()
-        self._stop: threading.Event | None = None
-        self._users = 0
         self._order_error: CredentialError | None = None
         self._suggestion = _Suggestion()
         path = self._storage.pair
-        super().__init__(path, path, interval=_LOOK, on_failure=on_failure)
+        Background.__init__(self)
+        ReloadableCredentials.__init__(
+            self, path, path, interval=_LOOK, on_failure=on_failure
+        )
         if self._value is self._none:
             self._generation = 0
 
@@ -200,23 +175,10 @@ class AcmeCredentials(ReloadableCredentials):
         Returns:
             What does the handshake; None if this is no challenge of ours.
         """
-        if tuple(offered) != (ALPN,) or server_name is None:
-            return None
-        name = server_name.lower()
-        if name not in self._asked_for:
+        name = asked_name(server_name, offered)
+        if name is None or name not in self._asked_for:
             return None  # No reading of files for whatever a client names.
-        with suppress(OSError, ValueError):
-            # Whoever orders may be another process.
-            found = self._storage.read(self._answer_file(name))
-            if found is None:
-                return None
-            known, context = self._answers.get(name, (b"", None))
-            if context is None or found != known:
-                whole, authorization = found.decode("ascii").split("\n")
-                context = challenge_context(whole, authorization)
-                self._answers[name] = found, context
-            return context
-        return None
+        return self._proofs.context(name)
 
     def proof(self, token: str) -> bytes | None:
         """Give what answers a challenge by HTTP-01, for a listener.
@@ -229,46 +191,16 @@ class AcmeCredentials(ReloadableCredentials):
 
         Source: RFC 8555, section 8.3.
         """
-        if self._request.challenge != HTTP:
-            return None
-        with suppress(OSError, ValueError):
-            found = self._storage.read(self._answer_file(f"{HTTP} {token}"))
-            if found is not None:
-                return found.split(b"\n")[1]
-        return None
-
-    def start(self) -> None:
-        """Order and renew in the background, until ``stop()``.
-
-        A listener calls it when it begins to serve; calls are counted.
-        """
-        with self._state:
-            self._users += 1
-            if self._users > 1:
-                return
-            stop = self._stop = threading.Event()
-            threading.Thread(
-                target=self._work,
-                args=(stop,),
-                name="tlskit ACME",
-                daemon=True,
-            ).start()
-
-    def stop(self) -> None:
-        """End the work in the background, when the last listener has ended."""
-        with self._state:
-            self._users -= 1
-            if self._users == 0 and self._stop is not None:
-                self._stop.set()
+        return self._proofs.body(token)
 
     # -- the work -----------------------------------------------------------
 
     def _work(self, stop: threading.Event) -> None:
         def wait(seconds: float) -> None:
             if stop.wait(seconds):
-                raise _Stopped
+                raise Stopped
 
-        with suppress(_Stopped):
+        with suppress(Stopped):
             while True:
                 wait(min(self._step(wait), _SELDOM))
 
@@ -281,7 +213,10 @@ class AcmeCredentials(ReloadableCredentials):
         # What went wrong was told, and is tried again.
         with suppress(ConfigurationError, OSError):
             self._obtain(Deadline.after(_ORDER), wait, patient=True)
-            return self._seconds_left()
+            leaf = self._leaf
+            life = leaf.not_valid_after_utc - leaf.not_valid_before_utc
+            # A server that wants each of them renewed at once gets no flood.
+            return max(self._seconds_left(), life.total_seconds() / _ORDERS)
         return max(_LOOK, self._rest())
 
     def _obtain(
@@ -308,9 +243,9 @@ class AcmeCredentials(ReloadableCredentials):
                 try:
                     self._storage.write(
                         self._storage.pair,
-                        orderer.obtain(self._present, self._replaced()),
+                        orderer.obtain(self._proofs.present, self._replaced()),
                     )
-                except _Stopped:
+                except Stopped:
                     raise
                 except Exception as error:
                     told = self._failed(error, orderer.retry_after)
@@ -373,25 +308,6 @@ class AcmeCredentials(ReloadableCredentials):
 
     def _replaced(self) -> x509.Certificate | None:
         return None if self._value is self._none else self._leaf
-
-    # -- challenges ---------------------------------------------------------
-
-    def _present(self, authorizations: dict[str, str]) -> None:
-        """Answer these challenges, and no others, in all processes."""
-        # Nobody else orders meanwhile.
-        self._storage.remove_all("answer-")
-        for name, authorization in authorizations.items():
-            asked = server_name_of(name)
-            if self._request.challenge == HTTP:
-                asked = f"{HTTP} {authorization.partition('.')[0]}"
-            self._storage.write(
-                self._answer_file(asked),
-                f"{name}\n{authorization}".encode("ascii"),
-            )
-
-    def _answer_file(self, name: str) -> Path:
-        digest = hashlib.sha256(name.encode("utf-8")).hexdigest()[:32]
-        return self._storage.folder / f"answer-{digest}"
 
     # -- when ---------------------------------------------------------------
 
@@ -463,27 +379,3 @@ class _Suggestion(NamedTuple):
     leaf: x509.Certificate | None = None
     moment: datetime | None = None
     ask_again: datetime = datetime.min.replace(tzinfo=timezone.utc)
-
-
-def _checked(names: Iterable[str]) -> tuple[str, ...]:
-    found = []
-    for name in (names,) if isinstance(names, str) else names:
-        if name.startswith("*."):
-            raise ConfigurationError(
-                f"{name!r} can't be validated: TLS-ALPN-01 and HTTP-01 have "
-                "no wildcards",
-                hint="name each host, or use a client that does DNS-01",
-            )
-        identity = Identity.parse(name)
-        address = identity.ip
-        host = identity.sni or str(address).encode("ascii")
-        found.append(host.decode("ascii").lower())
-    if not found:
-        raise ValueError("give at least one name")
-    return tuple(dict.fromkeys(found))
-
-
-def _file_name(request: Request) -> str:
-    """Name the file of this set of names at this server."""
-    whole = "\n".join((request.directory, *sorted(request.names)))
-    return hashlib.sha256(whole.encode("utf-8")).hexdigest()[:32]
