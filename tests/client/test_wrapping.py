@@ -373,7 +373,7 @@ def test_alpn_is_offered():
 
 def test_alpn_is_for_clients():
     """On the accepting side it is a mistake."""
-    with pytest.raises(ConfigurationError, match="connect"):
+    with pytest.raises(ConfigurationError, match="client"):
         ports_to_ssl_ports(*pipe(), mode="accept", alpn=["a"])
 
 

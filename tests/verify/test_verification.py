@@ -42,6 +42,7 @@ from tlskit.verify.chain import (
     pin_of,
     second_opinion,
 )
+from tlskit.verify.identity import Identity
 from tlskit.x509.der import fields
 from tlskit.x509.glimpse import Glimpse, shown, stamp
 
@@ -1067,7 +1068,6 @@ def opine(
     roots: tuple[Made, ...] = (ROOT,),
     *,
     name: str | None = "a.example",
-    address: Any = None,
     server_side: bool = False,
     at: datetime | None = NOW,
 ) -> None:
@@ -1075,8 +1075,7 @@ def opine(
     second_opinion(
         chain,
         tuple(each.der for each in roots),
-        name=name,
-        address=address,
+        identity=None if name is None else Identity.parse(name),
         at=at,
         server_side=server_side,
         scene=VerificationScene(presented=chain, at=NOW),
@@ -1097,7 +1096,7 @@ def test_the_second_verifier_accepts_addresses() -> None:
     """An address is looked for among the addresses."""
     leaf = make("x", ROOT, addresses=("192.0.2.1",))
 
-    opine((leaf.der,), name=None, address=ip_address("192.0.2.1"))
+    opine((leaf.der,), name="192.0.2.1")
 
 
 @pytest.mark.parametrize(
@@ -1137,7 +1136,7 @@ def test_the_second_verifier_accepts_clients() -> None:
         {"roots": (STRANGER,)},
         {"roots": ()},
         {"at": NOW + 365 * DAY},
-        {"name": None, "address": ip_address("192.0.2.1")},
+        {"name": "192.0.2.1"},
         {"chain": (LEAF.der,)},
         {"chain": ()},
         {"chain": (make("x", ROOT).der,), "name": None},

@@ -8,8 +8,8 @@ from contextlib import suppress
 from typing import Any
 
 from ..context.sides import ClientContext, ServerContext
-from ..errors import ConfigurationError, HandshakeError
-from ..policy.settings import alpn_names
+from ..errors import HandshakeError
+from ..ports.engines import alpn_offer
 from ..ports.files import InputFile, OutputFile
 from ..ports.opening import endpoints_of, open_port
 from ..ports.port import SSLPort
@@ -74,12 +74,7 @@ def ports_to_ssl_ports(
     if mode not in ("connect", "accept"):
         raise ValueError(f"mode is 'connect' or 'accept', not {mode!r}")
     server_side = mode == "accept"
-    names = alpn_names(alpn)
-    if names and server_side:
-        raise ConfigurationError(
-            "alpn is for mode 'connect' only",
-            hint="call set_alpn() on the server's context",
-        )
+    names = alpn_offer(alpn, server_side=server_side)
     chosen = context if context is not None else _made(encrypt, server_side)
     both = input if input is output else None
     timeout = _timeout_of(both)  # Now: a transport changes it.

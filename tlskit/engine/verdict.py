@@ -375,7 +375,7 @@ def _second_opinion(
     Raises:
         VerificationError: It refuses.
     """
-    settings, identity = record.settings, record.to_prove
+    settings = record.settings
     roots = settings.root_ders
     if settings.root_directories:
         # Nobody but OpenSSL looks into those; whom it found there is trusted.
@@ -383,11 +383,7 @@ def _second_opinion(
     second_opinion(
         (*scene.presented, *settings.intermediates),
         roots,
-        name=None
-        if identity is None or identity.dns is None
-        else identity.dns.decode("ascii"),
-        address=None if identity is None else identity.ip,
-        of_no_host=identity is not None and not identity.is_host,
+        identity=record.to_prove,
         at=scene.at,
         depth=settings.verify_depth,
         server_side=record.server_side,

@@ -6,13 +6,33 @@ from typing import TYPE_CHECKING
 
 from ..engine.engine import Engine
 from ..errors import ConfigurationError
+from ..policy.settings import alpn_names
 from ..verify.identity import Identity, checked_identity
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ..engine.callbacks import Hooks
     from ..engine.resumption import Kept
 
-__all__ = ["new_engine"]
+__all__ = ["alpn_offer", "new_engine"]
+
+
+def alpn_offer(
+    alpn: Iterable[str | bytes], *, server_side: bool
+) -> tuple[bytes, ...]:
+    """Read the argument *alpn* of whatever serves both sides.
+
+    Raises:
+        ConfigurationError: A server offers nothing.
+    """
+    names = alpn_names(alpn)
+    if names and server_side:
+        raise ConfigurationError(
+            "alpn is for a client only",
+            hint="call set_alpn() on the server's context",
+        )
+    return names
 
 
 def new_engine(

@@ -55,11 +55,11 @@ class Plain(Protocol):
         ...
 
 
-class RawInput(io.RawIOBase):
-    """Reads decrypted bytes.
+class _Raw(io.RawIOBase):
+    """One direction of a port.
 
     Args:
-        port: Where from.
+        port: Where from, or where to.
         on_close: Called once, when the file is closed.
     """
 
@@ -67,6 +67,20 @@ class RawInput(io.RawIOBase):
         super().__init__()
         self.port = port
         self._on_close = on_close
+
+    def fileno(self) -> int:
+        """Give the descriptor of the transport."""
+        return self.port.fileno()
+
+    def close(self) -> None:
+        """End this direction."""
+        if not self.closed:
+            super().close()
+            self._on_close()
+
+
+class RawInput(_Raw):
+    """Reads decrypted bytes."""
 
     def readable(self) -> bool:
         """Say yes."""
@@ -79,29 +93,9 @@ class RawInput(io.RawIOBase):
         except BlockingIOError:
             return None
 
-    def fileno(self) -> int:
-        """Give the descriptor of the transport."""
-        return self.port.fileno()
 
-    def close(self) -> None:
-        """End reading."""
-        if not self.closed:
-            super().close()
-            self._on_close()
-
-
-class RawOutput(io.RawIOBase):
-    """Encrypts and sends.
-
-    Args:
-        port: Where to.
-        on_close: Called once, when the file is closed.
-    """
-
-    def __init__(self, port: Plain, on_close: Callable[[], None]) -> None:
-        super().__init__()
-        self.port = port
-        self._on_close = on_close
+class RawOutput(_Raw):
+    """Encrypts and sends."""
 
     def writable(self) -> bool:
         """Say yes."""
@@ -115,16 +109,6 @@ class RawOutput(io.RawIOBase):
             return self.port.write_plain(view, kept=len(view) <= _GATHERED)
         except BlockingIOError:
             return None
-
-    def fileno(self) -> int:
-        """Give the descriptor of the transport."""
-        return self.port.fileno()
-
-    def close(self) -> None:
-        """End writing."""
-        if not self.closed:
-            super().close()
-            self._on_close()
 
 
 class Writing(Protocol):

@@ -7,10 +7,9 @@ from collections.abc import Iterable
 import trio
 
 from ..context.sides import ClientContext, ServerContext
-from ..errors import ClosedError, ConfigurationError
-from ..policy.settings import alpn_names
+from ..errors import ClosedError
 from ..ports.coroutines import shaken
-from ..ports.engines import new_engine
+from ..ports.engines import alpn_offer, new_engine
 from ..ports.opening import endpoints_of
 from ..ports.transport import adopted
 from ..ports.view import Endpoints
@@ -74,12 +73,7 @@ async def start_tls(
 
     Source: ``SSLPort.start_tls``.
     """
-    names = alpn_names(alpn)
-    if names and server_side:
-        raise ConfigurationError(
-            "alpn is for a client only",
-            hint="call set_alpn() on the server's context",
-        )
+    names = alpn_offer(alpn, server_side=server_side)
     try:
         engine = new_engine(
             context,

@@ -177,11 +177,7 @@ def judge_ders(chain: tuple[bytes, ...], policy: Policy) -> tuple[bytes, ...]:
         second_opinion(
             (*scene.presented, *policy.others),
             policy.ders,
-            name=None
-            if identity is None or identity.dns is None
-            else identity.dns.decode("ascii"),
-            address=None if identity is None else identity.ip,
-            of_no_host=identity is not None and not identity.is_host,
+            identity=identity,
             at=policy.at,
             server_side=policy.server_side,
             scene=scene,

@@ -22,6 +22,7 @@ from ...x509.reading import (
     readable,
     unreadable,
 )
+from ..identity import Identity
 from ..scene import VerificationScene, refusal
 
 __all__ = ["ACCEPTED", "FIRST", "SECOND", "second_opinion"]
@@ -72,13 +73,11 @@ def second_opinion(
     chain_ders: Sequence[bytes],
     roots: tuple[bytes, ...],
     *,
-    name: str | None,
-    address: Address | None,
+    identity: Identity | None,
     at: datetime | None,
     server_side: bool,
     scene: VerificationScene,
     depth: int | None = None,
-    of_no_host: bool = False,
 ) -> None:
     """Let ``cryptography.x509.verification`` judge the same chain.
 
@@ -88,20 +87,22 @@ def second_opinion(
     Args:
         chain_ders: DER, as the peer sent it, its own first.
         roots: What is trusted, DER.
-        name: The host name to check, as an A-label.
-        address: The address to check instead.
+        identity: Whom to look for: a host name or an address.  Somebody else
+            compares a URI or a service.  None is for any.
         at: The moment that counts; None for now.
         server_side: The peer is a client.
         scene: What the error should tell.
         depth: How many CAs may stand between the peer and a root; None is
             as many as the peer sends.
-        of_no_host: The certificate is for a URI or a service, which somebody
-            else compares.
 
     Raises:
         VerificationError: It refuses; the code is ``second-verifier``, and
             ``verdicts`` has the words of both.
     """
+    dns = None if identity is None else identity.dns
+    name = None if dns is None else dns.decode("ascii")
+    address = None if identity is None else identity.ip
+    of_no_host = identity is not None and not identity.is_host
 
     def ask(anchors: tuple[bytes, ...]) -> None:
         leaf = certificate(chain_ders[0])
