@@ -93,6 +93,8 @@ class Caller:
     said: bytes = b""
     #: What it speaks, one of ``SPEECHES``; "" is HTTP.
     speech: str = ""
+    #: The key of the certificate that it is shown.
+    key_type: str = "rsa"
 
     def found(self) -> bool:
         """Say whether it is installed."""
@@ -111,9 +113,7 @@ class Caller:
                 "HOME": str(target.folder),
                 "SSL_CERT_FILE": target.roots,
                 "LDAPTLS_CACERT": target.roots,
-                "GUILE_TLS_CERTIFICATE_DIRECTORY": str(
-                    target.folder / "trust"
-                ),
+                "GIT_SSL_CAINFO": target.roots,
                 **dict(self.env),
             },
         ) as process:

@@ -84,7 +84,8 @@ TABLES = {
 }
 
 FOLDER = Path(__file__).parents[1] / "docs" / "peers"
-NAMES = ("localhost", "127.0.0.1")
+#: The last one is what OpenLDAP takes "localhost" for.
+NAMES = ("localhost", "127.0.0.1", socket.gethostname())
 #: How many bad things a client is shown: column -> kind of certificate.
 BAD = {
     "Unknown CA": "unknown-ca",
@@ -122,7 +123,7 @@ class Meeting:
         self._caller = caller
         self._folder = folder
         self._ca = ca
-        self._good = ca.issue(*NAMES, key_type="rsa")
+        self._good = ca.issue(*NAMES, key_type=caller.key_type)
         self._answer = SPEECHES.get(caller.speech)
         self._roots = folder / "roots.pem"
         self._roots.write_bytes(ca.pem)

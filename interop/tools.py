@@ -105,6 +105,8 @@ TOOLS: tuple[Caller, ...] = (
         *("NSS tstclnt", "NSS", _nss, "tstclnt"),
         ("dpkg-query", "-W", "-f", "${Version}", "libnss3"),
         said=GET,
+        # It takes no RSA for signatures alone.
+        key_type="ecdsa",
     ),
     _tool(
         *("Botan", "Botan tls_client", "tls_client", "{host}"),

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from ..engine.facts import Facts
     from ..engine.hello.client_hello import ClientHello
 
-__all__ = ["WithALPN"]
+__all__ = ["Cache", "WithALPN"]
 
-_Cache = VersionedCache[tuple[int, tuple[bytes, ...]], Built]
+Cache = VersionedCache[tuple[int, tuple[bytes, ...]], Built]
 
 
 class WithALPN:
@@ -40,11 +40,11 @@ class WithALPN:
         self,
         context: Context,
         alpn: tuple[bytes, ...],
-        cache: _Cache | None = None,
+        cache: Cache | None = None,
     ) -> None:
         self._context = context
         self._alpn = alpn
-        self._cache: _Cache = VersionedCache(64) if cache is None else cache
+        self._cache: Cache = VersionedCache(64) if cache is None else cache
 
     def prepared(self) -> Built:
         """Give what is built from the context's settings and our ALPN."""
@@ -54,7 +54,7 @@ class WithALPN:
             original,
             lambda: build(
                 replace(original.settings, alpn=self._alpn),
-                self._context.hooks_in_use,
+                self.hooks_in_use,
                 server_side=self.server_side,
             ),
         )

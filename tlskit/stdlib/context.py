@@ -20,9 +20,11 @@ from ..context.context import Context
 from ..engine.engine import Engine
 from ..errors import ConfigurationError, TLSError, UnsupportedError
 from ..policy.settings import alpn_names
+from ..tools.versioned import VersionedCache
 from ..verify.identity import Identity
-from .alpn import WithALPN
+from .alpn import Cache, WithALPN
 from .errors import as_ssl_error
+from .naming import Question, WithNames
 from .originals import ContextBeneath, check
 from .policy import Policy
 from .resuming import kept_of
@@ -61,6 +63,7 @@ class SSLContext(Policy):
 
     _hooks: Context | WithALPN
     _alpn: tuple[bytes, ...]
+    _named: Cache
 
     def __new__(cls, context: Context) -> Self:
         """Make the context beneath, which is good for nothing."""
@@ -79,6 +82,7 @@ class SSLContext(Policy):
         self._tlskit = context
         self._hooks = context
         self._alpn = ()
+        self._named = VersionedCache(64)
         # A client's demands a certificate, and checks its name, from birth.
         beneath: Any = ContextBeneath.__mro__[1]
         beneath.verify_mode.__set__(self, ssl.CERT_REQUIRED)
@@ -101,6 +105,7 @@ class SSLContext(Policy):
         """Make another adapter of the same context."""
         copy = type(self)(self._tlskit)
         copy._set_alpn(self._alpn)
+        copy._sni_callback = self._sni_callback
         return copy
 
     def __reduce__(self) -> NoReturn:
@@ -251,8 +256,12 @@ class SSLContext(Policy):
                 hint="call its wrap_socket()",
             )
         del owner  # It is the socket.
-        engine = self._engine(server_side, server_hostname, session)
-        return SocketSession(engine, self, sock, server_hostname)
+        question = self._question(server_side)
+        engine = self._engine(server_side, server_hostname, session, question)
+        made = SocketSession(engine, self, sock, server_hostname)
+        if question is not None:
+            question.of(made)
+        return made
 
     def _wrap_bio(
         self,
@@ -265,20 +274,31 @@ class SSLContext(Policy):
         session: ssl.SSLSession | None = None,
     ) -> MemorySession:
         """Make a session in memory; ``ssl.SSLObject`` calls this."""
-        return MemorySession(
-            self._engine(server_side, server_hostname, session),
+        question = self._question(server_side)
+        made = MemorySession(
+            self._engine(server_side, server_hostname, session, question),
             self,
             owner,
             server_hostname,
             incoming=incoming,
             outgoing=outgoing,
         )
+        if question is not None:
+            question.of(made)
+        return made
+
+    def _question(self, server_side: bool) -> Question | None:
+        callback = self._sni_callback
+        if callback is None or not server_side:
+            return None
+        return Question(self, callback)
 
     def _engine(
         self,
         server_side: bool,
         server_hostname: str | None,
         session: ssl.SSLSession | None,
+        question: Question | None,
     ) -> Engine:
         if server_side is not self._tlskit.server_side:
             side = "server" if server_side else "client"
@@ -296,9 +316,12 @@ class SSLContext(Policy):
             )
         if self.check_hostname and not server_hostname:
             raise ValueError("check_hostname requires server_hostname")
+        hooks = self._hooks
+        if question is not None:
+            hooks = WithNames(self._tlskit, self._alpn, self._named, question)
         try:
             return Engine(
-                self._hooks,
+                hooks,
                 server_side=server_side,
                 identity=Identity.parse(server_hostname)
                 if server_hostname

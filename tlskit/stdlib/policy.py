@@ -70,6 +70,7 @@ class Policy(Material):
     """What a context decides, by the names of the standard library."""
 
     _keylog_filename: str | None = None
+    _sni_callback: Callable[..., Any] | None = None
 
     # -- whom to accept -----------------------------------------------------
 
@@ -356,17 +357,29 @@ class Policy(Material):
 
     @property
     def sni_callback(self) -> Callable[..., Any] | None:
-        """None; contexts are chosen by the tlskit context."""
-        return None
+        """What chooses another adapter for a client, by its server name.
+
+        As in ``ssl``, it is called for every client: with the ``SSLSocket``
+        or ``SSLObject``, the server name or None, and this adapter.  It may
+        set the first one's ``context`` to another adapter of a
+        ``ServerContext``, and gives None, or the number of the alert that
+        refuses the client.  If it chooses nothing, the tlskit context does.
+        What it raises fails the handshake, as its cause.
+        """
+        return self._sni_callback
 
     @sni_callback.setter
     def sni_callback(self, value: Callable[..., Any] | None) -> None:
-        if value is not None:
-            self._refuse(
-                "sni_callback",
-                "use ServerContext.set_server_names(), or override "
-                "choose_context()",
+        if value is self._sni_callback:
+            return
+        self._check_unsealed("sni_callback")
+        if not self._tlskit.server_side:
+            raise ValueError(
+                "sni_callback cannot be set on TLS_CLIENT context"
             )
+        if value is not None and not callable(value):
+            raise TypeError("not a callable object")
+        self._sni_callback = value
 
     def session_stats(self) -> dict[str, int]:
         """Not counted.

@@ -67,6 +67,7 @@ class Session:
         self._owner = None if owner is None else weakref.ref(owner)
         self.server_hostname = server_hostname
         self._told = False  # That the client was refused.
+        self._choosing = False  # Whether the context may be exchanged.
 
     @contextmanager
     def _in_ssl_terms(self) -> Iterator[None]:
@@ -127,11 +128,32 @@ class Session:
         return self._context
 
     @context.setter
-    def context(self, _value: object) -> None:
-        raise UnsupportedError(
-            "a session's context can't be exchanged",
-            hint="choose contexts by ServerContext.set_server_names()",
-        )
+    def context(self, value: object) -> None:
+        if not self._choosing:
+            raise UnsupportedError(
+                "a session's context can't be exchanged but by sni_callback",
+                hint="choose contexts there, or by "
+                "ServerContext.set_server_names()",
+            )
+        if not isinstance(value, type(self._context)):
+            raise TypeError(
+                "the context of a session is exchanged for another adapter "
+                f"of a ServerContext, not for {value!r}"
+            )
+        self._context = value
+
+    @contextmanager
+    def choosing(self) -> Iterator[Callable[[], Any]]:
+        """Let ``sni_callback`` exchange the context meanwhile.
+
+        Returns:
+            What gives the context that the session has then.
+        """
+        self._choosing = True
+        try:
+            yield lambda: self._context
+        finally:
+            self._choosing = False
 
     @property
     def server_side(self) -> bool:
