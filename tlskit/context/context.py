@@ -132,6 +132,9 @@ class Context(
 
     def prepared(self) -> Built:
         """Give what is built from the current settings, for an engine."""
+        settings, kept = self._settings, self._built
+        if kept is not None and not kept.values and kept.origin is settings:
+            return kept.built
         with self._lock:
             settings, kept = self._settings, self._built
             values = tuple(
@@ -222,7 +225,7 @@ class Context(
             CredentialError: A server has no certificate.
             ValueError: *hostname* is empty, or *alpn* has a bad name.
         """
-        names = alpn_names(alpn)
+        names = alpn_names(alpn) if alpn != () else ()
         if names and self.server_side:
             raise ConfigurationError(
                 "alpn is for a client only",

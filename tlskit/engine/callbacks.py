@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Awaitable, Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import HandshakeError, IdentityError, VerificationError
@@ -16,9 +17,10 @@ from ..openssl import native
 from ..openssl.gate import SSL, crypto
 from ..policy.settings import Ocsp, Settings
 from ..verify.chain import Fault
-from ..verify.evidence import can_be_read, parsed, scene_of
+from ..verify.evidence import can_be_read, parsed, scene_of, shared
 from ..verify.ocsp import check_staple
 from ..verify.scene import NAME_FAULTS
+from ..x509.reading import unreadable
 from .hello.answering import Answers
 from .hello.preshared import KeyAnswers
 from .refusal.alerts import LastWords
@@ -155,6 +157,32 @@ class _Call:
 class Record(Answers):
     """What one connection's callbacks saw, answered and must remember."""
 
+    #: The peer's whole chain, where nothing was wrong with it up to the end.
+    path: tuple[bytes, ...] = ()
+    settled: bool = False  # Whether facts were made of all this.
+    #: The peer's Finished before it was asked, or came, again.  It changes
+    #: when the peer has answered, and at no other time.
+    finished_before: bytes | None = None
+    #: Whether an issuer that is missing may be fetched, by the driver;
+    #: whether one is missing; and the path that it has completed.
+    fetches: bool = False
+    put_off: bool = False
+    completed: tuple[bytes, ...] = ()
+    #: The thread whose step has called a hook, while that is at work.
+    caller: int | None = None
+    #: What a client offers to resume, with the verdict on its peer ...
+    offered: Session | None = None
+    #: ... and the same once the server has resumed it.
+    earlier: Session | None = None
+    #: Whether the server has asked for a certificate of ours, got none, and
+    #: sent nothing since.
+    unanswered: bool = False
+    #: Who listens to the messages.
+    tracer: Tracer | None = None
+    #: What was stapled, and what is wrong with it, where that is tolerated.
+    staple: bytes = b""
+    staple_error: VerificationError | None = None
+
     def __init__(
         self,
         hooks: Hooks,
@@ -175,35 +203,18 @@ class Record(Answers):
         self.server_side = server_side
         #: Every complaint about the peer's chain, in OpenSSL's order.
         self.faults: list[Fault] = []
-        self.settled: bool = False  # Whether facts were made of all this.
-        #: Depth -> DER, as far as a chain could be built ...
+        #: Depth -> DER, as far as a chain could be built.
         self.chain: dict[int, bytes] = {}
-        #: ... and the whole, where nothing was wrong with it up to the end.
-        self.path: tuple[bytes, ...] = ()
-        #: Whether an issuer that is missing may be fetched, by the driver;
-        #: whether one is missing; and the path that it has completed.
-        self.fetches: bool = False
-        self.put_off: bool = False
-        self.completed: tuple[bytes, ...] = ()
-        #: The thread whose step has called a hook, while that is at work.
-        self.caller: int | None = None
-        #: What a client offers to resume, with the verdict on its peer ...
-        self.offered: Session | None = None
-        #: ... and the same once the server has resumed it.
-        self.earlier: Session | None = None
-        #: What was told of pre-shared keys.
-        self.keys: KeyAnswers = KeyAnswers()
-        #: Whether the server has asked for a certificate of ours, got none,
-        #: and sent nothing since.
-        self.unanswered: bool = False
-        #: Who listens to the messages.
-        self.tracer: Tracer | None = None
-        #: What was stapled, and what is wrong with it, where that is
-        #: tolerated.
-        self.staple: bytes = b""
-        self.staple_error: VerificationError | None = None
-        #: What this side's alert would have to be sealed with.
-        self.last_words: LastWords = LastWords(server_side=server_side)
+
+    @cached_property
+    def keys(self) -> KeyAnswers:
+        """What was told of pre-shared keys."""
+        return KeyAnswers()
+
+    @cached_property
+    def last_words(self) -> LastWords:
+        """What this side's alert would have to be sealed with."""
+        return LastWords(server_side=self.server_side)
 
     @property
     def to_prove(self) -> Identity | None:
@@ -215,6 +226,10 @@ class Record(Answers):
     def calling(self) -> _Call:
         """Mark this thread while it is in what may be a hook."""
         return _Call(self)
+
+    def keep_finished(self, connection: SSL.Connection) -> None:
+        """Note the peer's last Finished, to know when there is another."""
+        self.finished_before = connection.get_peer_finished()
 
     def renew(self) -> None:
         """Forget an earlier verdict; the peer is about to be asked again."""
@@ -243,15 +258,36 @@ class Record(Answers):
         if self.settled:  # The peer shows another chain, in mid-session.
             self.settled = False
             self.renew()
+        if ok and depth == 0 and len(ders) > 1 and self._is_fine(ders):
+            return 0
         for place in range(depth + len(ders) - 1, depth, -1):
             if place not in self.chain:
                 refusal = self._look(ders[place - depth], 0, place, ok=True)
                 if refusal > 0:
                     return refusal
-        refusal = self._look(ders[0], code, depth, ok)
-        whole = len(ders) > 1 and depth == refusal == 0 and ok
-        self.path = ders if whole else ()
-        return refusal
+        self.path = ()
+        return self._look(ders[0], code, depth, ok)
+
+    def _is_fine(self, ders: tuple[bytes, ...]) -> bool:
+        """Take a whole chain that nobody complains about, as most are.
+
+        Returns:
+            False if there is something to look at more closely; then nothing
+            was taken.
+        """
+        if self.chain or self._is_too_deep(len(ders) - 1):
+            return False
+        identity = self.to_prove
+        try:
+            path = tuple(map(shared, ders))
+            if identity is not None:
+                identity.check_der(path[0])
+        except IdentityError:
+            return False
+        except unreadable():
+            return False
+        self.path, self.chain = path, dict(enumerate(path))
+        return True
 
     def _look(self, der: bytes, code: int, depth: int, ok: bool) -> int:
         needed = depth == 0 or self.settings.verify.refuses_bad
@@ -328,8 +364,7 @@ class Record(Answers):
 
 
 def _record(connection: SSL.Connection) -> Record:
-    record = connection.get_app_data()
-    assert isinstance(record, Record)
+    record: Record = connection.get_app_data()
     return record
 
 
@@ -348,6 +383,8 @@ def on_certificate(
     """Answer for ``_native.set_verify``."""
     record = _record(connection)
     try:
+        if record.settled:
+            record.keep_finished(connection)
         if "verify_certificate" not in record.used:
             return record.judge(ders, code, depth, ok)
         with record.calling():

@@ -117,7 +117,7 @@ class Engine(Reauthenticating):
                 hint="pass hostname=, or use set_verify_hostname(False)",
             )
         if server_side:
-            settings.check_certificate(hooks.hooks_in_use)
+            settings.check_certificate(built.hooks)
         record = Record(
             hooks,
             built,

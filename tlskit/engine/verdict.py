@@ -145,47 +145,41 @@ def settle(connection: SSL.Connection, record: Record) -> Facts:
 
 
 def _settle(connection: SSL.Connection, record: Record) -> Facts:
-    psk = identity_proved(connection, record)
-    if psk is None:
-        demand_key(record)
+    settings = record.settings
+    psk: str | None = None
+    if settings.psk is not None:
+        psk = identity_proved(connection, record)
+        if psk is None:
+            demand_key(record)
     reused = _reused(connection)
     resumed = psk is None and reused
     leaf, path = _peer(connection, record)
-    if leaf is not None and resumed:
-        record.earlier = record.offered
-        path = _still_good(connection, record, leaf) or path
-    if leaf is not None and record.server_side:
-        _check_carried(connection, record, leaf)
-    if psk is None or record.insists:
-        _check_identity(connection, record, leaf)
     error: VerificationError | None = None
-    if psk is None and not resumed:
-        path = anchored(connection, record, path)
-        check_barred(connection, record, path)
-    if psk is None:
-        doubt = _check_policy(
-            connection, record, leaf, path, reused=reused
-        ) or untransparent(connection, record, path)
-        error = (
-            _complaint(connection, record, leaf)
-            or record.staple_error
-            or doubt
-        )
+    if leaf is None and record.server_side and settings.verify is Verify.NONE:
+        _check_identity(connection, record, leaf)  # Nobody asked for more.
+    elif psk is None:
+        path = _path(connection, record, leaf, path, resumed=resumed)
+        error = _doubt(connection, record, leaf, path, reused=reused)
+    elif record.insists:
+        _check_identity(connection, record, leaf)
     version = connection.get_protocol_version()
     own = None if psk is not None else _own_chain(connection, record, reused)
+    cipher, group = _agreed(connection)
     return Facts(
         version=version,
-        cipher=connection.get_cipher_name(),
-        group=_group(connection),
-        alpn=_alpn(connection),
+        cipher=cipher,
+        group=group,
+        alpn=_alpn(connection) if record.talks_alpn else None,
         server_name=_server_name(connection, record),
         session_reused=resumed,
         peer_verified=leaf is not None and error is None,
         verify_error=error,
-        tls_unique=_tls_unique(connection, record, version, reused),
+        tls_unique=None  # RFC 9266: it is not defined there.
+        if version >= _TLS_1_3
+        else _tls_unique(connection, record, reused),
         exporter_is_unique=_exporter_is_unique(connection, version),
         peer_ders=()
-        if leaf is None and record.server_side
+        if leaf is None
         else readable_ders(sent_by(connection, record)),
         verified_ders=tuple(map(shared, path)) if error is None else (),
         certificate_der=None if own is None else own.ders[0],
@@ -197,11 +191,65 @@ def _peer(
     connection: SSL.Connection, record: Record
 ) -> tuple[bytes | None, tuple[bytes, ...]]:
     """Give the peer's own certificate, and its path to a root."""
-    if record.completed:
-        return leaf_of(connection), record.completed
     if record.path:
         return record.path[0], record.path
-    return leaf_of(connection), path_of(connection)
+    leaf = leaf_of(connection)
+    if leaf is None:
+        return None, ()
+    return leaf, record.completed or path_of(connection)
+
+
+def _path(
+    connection: SSL.Connection,
+    record: Record,
+    leaf: bytes | None,
+    path: tuple[bytes, ...],
+    *,
+    resumed: bool,
+) -> tuple[bytes, ...]:
+    """Accept the peer's own certificate, and the path to a root.
+
+    Returns:
+        The path that counts.
+
+    Raises:
+        VerificationError: They are not acceptable.
+    """
+    if leaf is not None:
+        if resumed:
+            record.earlier = record.offered
+            path = _still_good(connection, record, leaf) or path
+        if record.server_side:
+            _check_carried(connection, record, leaf)
+    _check_identity(connection, record, leaf)
+    if not resumed:
+        if record.settings.partial_chain:
+            path = anchored(connection, record, path)
+        if len(path) > 1:
+            check_barred(connection, record, path)
+    return path
+
+
+def _doubt(
+    connection: SSL.Connection,
+    record: Record,
+    leaf: bytes | None,
+    path: tuple[bytes, ...],
+    *,
+    reused: bool,
+) -> VerificationError | None:
+    """Apply the rules of ours, and give what is wrong and tolerated.
+
+    Raises:
+        VerificationError: Something is wrong, and not tolerated.
+    """
+    settings = record.settings
+    doubt: VerificationError | None = None
+    if leaf is None or settings.pins or settings.strict:
+        doubt = _check_policy(connection, record, leaf, path, reused=reused)
+    if doubt is None and settings.transparency is not None:
+        doubt = untransparent(connection, record, path)
+    return _complaint(connection, record, leaf) or record.staple_error or doubt
 
 
 def _alpn(connection: SSL.Connection) -> str | None:
@@ -415,9 +463,11 @@ def _own_chain(
     return None if pair is None else pair.chain
 
 
-def _group(connection: SSL.Connection) -> str | None:
-    name = connection.get_group_name()
-    return name or None
+def _agreed(connection: SSL.Connection) -> tuple[str | None, str | None]:
+    """Name the cipher suite, and the key-exchange group."""
+    if native.has("agreed"):
+        return native.agreed(connection)
+    return connection.get_cipher_name(), connection.get_group_name() or None
 
 
 def _server_name(connection: SSL.Connection, record: Record) -> str | None:
@@ -431,11 +481,9 @@ def _reused(connection: SSL.Connection) -> bool:
 
 
 def _tls_unique(
-    connection: SSL.Connection, record: Record, version: int, reused: bool
+    connection: SSL.Connection, record: Record, reused: bool
 ) -> bytes | None:
     """Give the first Finished message (RFC 5929, section 3.1)."""
-    if version >= _TLS_1_3:  # RFC 9266: it is not defined there.
-        return None
     ours_is_first = record.server_side == reused
     if ours_is_first:
         return connection.get_finished()

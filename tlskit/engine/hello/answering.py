@@ -33,6 +33,19 @@ class Answers:
         built: What was built from its settings.
     """
 
+    #: What a client says first.
+    greeting: Greeting = Greeting(waits=False)
+    #: Whether a protocol was offered, so that one may be agreed on.
+    talks_alpn: bool = False
+    #: Whether that was an ACME server's question, which was answered.
+    challenge: bool = False
+    #: What a hook raised, or what refused on its behalf.
+    error: BaseException | None = None
+    # The name that the first ClientHello asks for; and beside the answer to
+    # its protocols, the question that it was given to.
+    _asked: tuple[bytes | None] | None = None
+    _alpn_answer: tuple[list[bytes], bytes | int | None] | None = None
+
     def __init__(self, hooks: Hooks, built: Built) -> None:
         self.hooks: Hooks = hooks
         self.settings: Settings = built.settings
@@ -40,19 +53,9 @@ class Answers:
         self.resumes: bool = built.resumes
         #: The names of the hooks that have something to say.
         self.used: frozenset[str] = built.hooks
-        #: What a client says first.
-        self.greeting: Greeting = Greeting(waits=False)
-        #: Whether that was an ACME server's question, which was answered.
-        self.challenge: bool = False
-        #: What a hook raised, or what refused on its behalf.
-        self.error: BaseException | None = None
         # OpenSSL may still call a context after the switch to another; the
         # last reference to it must not go before the connection does.
         self._kept: list[object] = [built]
-        # The name that the first ClientHello asks for; and beside the answer
-        # to its protocols, the question that it was given to.
-        self._asked: tuple[bytes | None] | None = None
-        self._alpn_answer: tuple[list[bytes], bytes | int | None] | None = None
 
     def refuse(self, error: BaseException) -> None:
         """Keep the first error; the engine raises it from its own call."""
@@ -205,6 +208,7 @@ class Answers:
 
     def alpn_arrived(self, offered: list[bytes]) -> bytes | int | None:
         """Choose the protocol; a number refuses, None selects nothing."""
+        self.talks_alpn = True
         if self._alpn_answer is None:
             self._alpn_answer = (offered, self._select(offered))
         asked, answer = self._alpn_answer

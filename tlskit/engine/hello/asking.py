@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Asking", "challenge_answered", "no_client_hello"]
 
 _LONGEST_NAME = 255
+_CHOOSING = frozenset({"choose_for", "choose_context"})
 
 
 class Asking(Session):
@@ -32,20 +33,21 @@ class Asking(Session):
     beginning, with keys of its own for tickets.
     """
 
+    _greeting: Greeting | None = None
+    _unheard = False  # OpenSSL has got what the hook has not.
+    #: What ``choose_for`` is still to give; see ``choose``.
+    choice: Awaitable[object] | None = None
+    #: Whether the driver waits for it.
+    can_suspend: bool = False
+
     def __init__(self, record: Record, built: Built) -> None:
         super().__init__(record, built)
-        self._greeting: Greeting | None = None
         if self.server_side:
-            used = record.hooks.hooks_in_use
+            self._listened = False
             self._greeting = record.greeting = Greeting(
                 waits=bool(record.settings.answering)
-                or not used.isdisjoint({"choose_for", "choose_context"})
+                or not record.used.isdisjoint(_CHOOSING)
             )
-        self._unheard = False  # OpenSSL has got what the hook has not.
-        #: What ``choose_for`` is still to give; see ``choose``.
-        self.choice: Awaitable[object] | None = None
-        #: Whether the driver waits for it.
-        self.can_suspend: bool = False
 
     @property
     def client_hello(self) -> ClientHello | None:
@@ -54,11 +56,12 @@ class Asking(Session):
 
     def _feed(self, data: bytes | bytearray | memoryview) -> None:
         greeting = self._greeting
-        if greeting is not None and (greeting.waits or not greeting.done):
+        if greeting is not None and not self._listened:
             greeting.feed(data)
             if greeting.waits:
                 self._ended = not len(data)
                 return
+            self._listened = greeting.done
         super()._feed(data)
 
     def _greeted(self) -> bool:

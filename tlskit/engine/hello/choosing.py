@@ -43,6 +43,9 @@ class Greeting:
             self._held += data
         if self.done:
             return
+        if not (self._tail or self._message) and self._is_whole(data):
+            self._end(bytes(data[_HEADER:]))
+            return
         self._tail += data
         while not self.done and len(self._tail) >= _HEADER:
             kind, major, _, high, low = self._tail[:_HEADER]
@@ -55,6 +58,19 @@ class Greeting:
             self._message += self._tail[_HEADER : _HEADER + size]
             del self._tail[: _HEADER + size]
             self._look()
+
+    @staticmethod
+    def _is_whole(data: bytes | bytearray | memoryview) -> bool:
+        """Say whether that is a ClientHello in one record, and no more."""
+        size = len(data) - _HEADER
+        return (
+            4 <= size <= _RECORD
+            and data[0] == _HANDSHAKE
+            and data[1] == 3
+            and data[3] << 8 | data[4] == size
+            and data[_HEADER] == _CLIENT_HELLO
+            and int.from_bytes(data[6:9], "big") == size - 4
+        )
 
     def _look(self) -> None:
         message = self._message

@@ -227,8 +227,6 @@ def take(
     Raises:
         VerificationError: That is no path to a root.
     """
-    if not record.put_off:
-        return
     assert errand is not None
     assert errand.over
     refusal = explain_faults(

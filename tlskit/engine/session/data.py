@@ -24,10 +24,11 @@ RECORD = 16384
 class Carrying(Handshaking):
     """Decrypts what is read, and encrypts what is written."""
 
+    _end_told = False  # To whom reads.
+
     def __init__(self, record: Record, built: Built) -> None:
         super().__init__(record, built)
         self._early = Early()
-        self._end_told = False  # To whom reads.
 
     def _open(self) -> None:
         super()._open()

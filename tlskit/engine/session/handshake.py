@@ -17,40 +17,39 @@ from ..hello.asking import Asking, challenge_answered, no_client_hello
 from ..refusal.alerts import alert_for
 from ..refusal.missing import errand_for, take
 from ..resumption import Resumption
-from ..states import Do, State
+from ..states import State
 from ..trace import tell_alert
 from ..verdict import finished, settle
 
 if TYPE_CHECKING:
-    from ..build import Built
-    from ..callbacks import Record
     from ..facts import Facts
     from ..resumption import Kept
 
 __all__ = ["Handshaking"]
 
 _TLS_1_3 = 0x0304
+# On some Pythons, asking an Enum for a member is slow too.
+_HANDSHAKE = State.HANDSHAKE
 
 
 class Handshaking(Asking):
     """Goes on with the handshake until its peer is accepted or refused."""
 
-    def __init__(self, record: Record, built: Built) -> None:
-        super().__init__(record, built)
-        self._begun = False  # The handshake.
-        self._resumption: Resumption | None = None
-        self._foreseen: Facts | None = None
-        self._old_finished: bytes | None = None
+    _begun = False  # The handshake.
+    _resumption: Resumption | None = None
+    _foreseen: Facts | None = None
 
     def _announce(self, alpn: tuple[bytes, ...]) -> None:
         """Say what a ClientHello says before anything is checked."""
+        connection, record = self._connection, self.record
         if alpn:
-            self._connection.set_alpn_protos(list(alpn))
-        if self.record.settings.ocsp is not Ocsp.OFF:
-            self._connection.request_ocsp()
-        if self.record.sni is not None:
-            self._connection.set_tlsext_host_name(self.record.sni)
-        identity = self.record.to_prove
+            record.talks_alpn = True
+            connection.set_alpn_protos(list(alpn))
+        if record.settings.ocsp is not Ocsp.OFF:
+            connection.request_ocsp()
+        if record.sni is not None:
+            connection.set_tlsext_host_name(record.sni)
+        identity = record.to_prove
         if (
             identity is not None
             and identity.is_host
@@ -85,30 +84,33 @@ class Handshaking(Asking):
         Raises:
             HandshakeError: It failed, or the peer was refused.
         """
-        with self._step():
-            if self._what("handshake") is not Do.RUN:
+        record = self.record
+        with self.lock if record.caller is None else self._step():
+            if self.state is not _HANDSHAKE:
+                self._what("handshake")
                 return True
-            if not self._greeted():
+            greeting = self._greeting
+            if greeting is not None and greeting.waits and not self._greeted():
                 return None
-            self._offer_session()
+            if not self._begun:
+                self._offer_session()
             done = self._run(self._memory.handshake, HandshakeError)
             if self._unheard:
                 self._drain()
                 error = no_client_hello()
                 self._turn_away(error, Alert.UNEXPECTED_MESSAGE)
                 raise error
-            if done is None:
-                self._foresee()
+            if not done:
+                if self._connection.get_protocol_version() < _TLS_1_3:
+                    self._foresee()
                 return None
-            if self._lacks_issuer():
+            if record.put_off and self._lacks_issuer():
                 return None
             self._open()
             return True
 
     def _offer_session(self) -> None:
         """Offer to resume, before the first byte is made."""
-        if self._begun:
-            return
         self._begun = True
         if self._resumption is not None:
             self._resumption.offer(self._connection)
@@ -123,7 +125,6 @@ class Handshaking(Asking):
         if (
             self._foreseen is None
             and self._connection.get_finished()
-            and self._connection.get_protocol_version() < _TLS_1_3
             and not self._lacks_issuer()
         ):
             self._foreseen = self._accepted()
@@ -188,12 +189,11 @@ class Handshaking(Asking):
             self.facts = self._accepted()
         else:
             self.facts = finished(self._connection, self._foreseen)
-        self.record.last_words.forget()
+        vars(self.record).pop("last_words", None)  # With its secret.
         if not self.server_side and self.facts.version < _TLS_1_3:
             # A server that renegotiates is to show its certificate again, and
             # not to resume by the ticket that it has just given.
             self._connection.set_options(NO_TICKET)
-        self._old_finished = self._connection.get_peer_finished()
         self.state = State.OPEN
         self.record.fetches = False
         if self.record.tracer is not None:
@@ -206,7 +206,8 @@ class Handshaking(Asking):
     def _accepted(self) -> Facts:
         """Go the one way from a certificate that came to an accepted one."""
         try:
-            take(self._connection, self.record, self.errand)
+            if self.record.put_off:
+                take(self._connection, self.record, self.errand)
             facts = settle(self._connection, self.record)
             if "verify_peer" in self.record.used:
                 with self.record.calling():
@@ -230,7 +231,8 @@ class Handshaking(Asking):
         self.owes = True
 
     def _answered(self) -> bool:
-        return self._connection.get_peer_finished() != self._old_finished
+        before = self.record.finished_before
+        return self._connection.get_peer_finished() != before
 
     def _judge_again(self) -> None:
         """Judge a peer that has come with another chain, in mid-session.
@@ -244,8 +246,6 @@ class Handshaking(Asking):
             return
         self._resumption = None  # What it keeps is the earlier session's.
         self.facts = self._accepted()
-        if not self.server_side:
-            self._old_finished = self._connection.get_peer_finished()
 
     def _may_owe_tickets(self) -> bool:
         """Whether OpenSSL has made some for whom nobody has judged."""

@@ -92,8 +92,7 @@ class Reauthenticating(Carrying):
             self.record.renew()
             self.record.settled = False
             self._judge_by(verify)
-            # It changes when the peer has answered, and at no other time.
-            self._old_finished = self._connection.get_peer_finished()
+            self.record.keep_finished(self._connection)
             if self.facts.version >= _TLS_1_3:
                 self._ask_on_13()
             else:

@@ -51,29 +51,33 @@ class Session:
         built: The context's rules, as OpenSSL has them.
     """
 
+    #: Whether ciphertext is for OpenSSL alone.
+    _listened = True
+    # What nearly always stays as it is, is nothing that an instance has.
+    state: State = State.HANDSHAKE
+    facts: Facts | None = None
+    failure: BaseException | None = None
+    #: What the driver has to fetch before the next step, unless it is over;
+    #: only for those that say ``fetches()``.
+    errand: Errand | None = None
+    _last_words = b""  # An alert from before OpenSSL has begun.
+    _first = b""
+    _ended = False  # The peer's end of file was fed.
+    _got_close_notify = False
+    #: Whether a read would only say "feed me" once more.
+    hungry: bool = False
+    #: Whether there may be ciphertext for ``outgoing`` to give.
+    owes: bool = False
+    #: Whether the express lane may be taken.  Whatever ends the usual case
+    #: clears it, and ``_look_around`` alone sets it; both with the step lock
+    #: held.
+    smooth: bool = False
+
     def __init__(self, record: Record, built: Built) -> None:
         self.server_side: bool = record.server_side
-        self.state: State = State.HANDSHAKE
-        self.facts: Facts | None = None
-        self.failure: BaseException | None = None
         self.record: Record = record
         #: The step lock: see ``_step``.
         self.lock: threading.Lock = threading.Lock()
-        #: What the driver has to fetch before the next step, unless it is
-        #: over; only for those that say ``fetches()``.
-        self.errand: Errand | None = None
-        self._last_words = b""  # An alert from before OpenSSL has begun.
-        self._first = b""
-        self._ended = False  # The peer's end of file was fed.
-        self._got_close_notify = False
-        #: Whether a read would only say "feed me" once more.
-        self.hungry: bool = False
-        #: Whether there may be ciphertext for ``outgoing`` to give.
-        self.owes: bool = False
-        #: Whether the express lane may be taken.  Whatever ends the usual
-        #: case clears it, and ``_look_around`` alone sets it; both with the
-        #: step lock held.
-        self.smooth: bool = False
         self._connect(built)
 
     def _connect(self, built: Built) -> None:
@@ -106,16 +110,22 @@ class Session:
             data: What came in, in pieces of any size.  It is copied.  Empty
                 data is the end of the peer's file.
         """
-        with self._step():
+        with self.lock if self.record.caller is None else self._step():
             self._receive(data)
 
     def _receive(self, data: bytes | bytearray | memoryview) -> None:
-        if self.state is _HANDSHAKE and len(self._first) < SNIFF_BYTES:
-            self._first += bytes(data[: SNIFF_BYTES - len(self._first)])
-        if self._ended or self.deaf:
+        if self.state is _HANDSHAKE:
+            if len(self._first) < SNIFF_BYTES:
+                self._first += bytes(data[: SNIFF_BYTES - len(self._first)])
+        elif self.deaf:
+            return
+        if self._ended:
             return
         self.hungry = False
-        self._feed(data)
+        if len(data) and self._listened:
+            self._memory.feed(data)
+        else:
+            self._feed(data)
 
     def _feed(self, data: bytes | bytearray | memoryview) -> None:
         if len(data):
@@ -151,10 +161,13 @@ class Session:
 
         To be sent after every step, also after one that raised.
         """
-        with self._step():
+        with self.lock if self.record.caller is None else self._step():
             if self.errand is not None and not self.errand.over:
                 return b""  # Nobody has accepted the peer yet.
-            return self._drain()
+            if self._last_words:
+                return self._drain()
+            self.owes = False
+            return self._memory.drain()
 
     def _drain(self) -> bytes | bytearray:
         self.owes = False

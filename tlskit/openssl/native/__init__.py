@@ -31,6 +31,7 @@ from .sessions import (
     verify_result,
 )
 from .settings import (
+    agreed,
     expect_peer,
     has_extended_master_secret,
     offer_post_handshake_authentication,
@@ -46,6 +47,7 @@ __all__ = [
     "ALERT",
     "DirectIO",
     "RootStore",
+    "agreed",
     "capabilities",
     "copied_session",
     "expect_peer",

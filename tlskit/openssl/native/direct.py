@@ -247,11 +247,19 @@ class DirectIO:
 
     # -- for everybody ------------------------------------------------------
 
-    def handshake(self) -> None:
-        """Go on with the handshake; raise what pyOpenSSL does."""
-        done = self._lib.SSL_do_handshake(self._ssl)
-        if done <= 0:
+    def handshake(self) -> bool:
+        """Go on with the handshake; raise what pyOpenSSL does.
+
+        Returns:
+            True when it is done, False for "feed me".
+        """
+        lib, ssl = self._lib, self._ssl
+        done = lib.SSL_do_handshake(ssl)
+        if done > 0:
+            return True
+        if lib.SSL_get_error(ssl, done) != lib.SSL_ERROR_WANT_READ:
             self.explain(done)
+        return False
 
     def explain(self, done: int) -> None:
         """Raise what pyOpenSSL does for this result."""

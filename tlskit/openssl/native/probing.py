@@ -23,6 +23,11 @@ __all__ = [
 
 _NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
+        "agreed": (
+            "SSL_CIPHER_get_name",
+            "SSL_get0_group_name",
+            "SSL_get_current_cipher",
+        ),
         "alpn-refusal": ("SSL_CTX_set_alpn_select_cb",),
         "any-private-key": (
             "BIO_new_mem_buf",

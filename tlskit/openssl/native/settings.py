@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from OpenSSL.SSL import Connection, Context
 
 __all__ = [
+    "agreed",
     "expect_peer",
     "has_extended_master_secret",
     "offer_post_handshake_authentication",
@@ -24,6 +25,19 @@ __all__ = [
 
 #: pyOpenSSL has no name for it.
 _OP_ECH_GREASE = 1 << 37
+
+
+def agreed(connection: Connection) -> tuple[str | None, str | None]:
+    """Give cipher suite and key-exchange group of a session by their names."""
+    lib, ffi = require("agreed", "name what was agreed on")
+    ssl = connection._ssl
+    cipher = lib.SSL_get_current_cipher(ssl)
+    found = ffi.NULL if not cipher else lib.SSL_CIPHER_get_name(cipher)
+    group = lib.SSL_get0_group_name(ssl)
+    return (
+        ffi.string(found).decode() if found else None,
+        ffi.string(group).decode() if group else None,
+    )
 
 
 def set_groups(context: Context, groups: str) -> None:
