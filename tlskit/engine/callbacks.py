@@ -258,7 +258,7 @@ class Record(Answers):
         if self.settled:  # The peer shows another chain, in mid-session.
             self.settled = False
             self.renew()
-        if ok and depth == 0 and len(ders) > 1 and self._is_fine(ders):
+        if ok and depth == 0 and self._is_fine(ders):
             return 0
         for place in range(depth + len(ders) - 1, depth, -1):
             if place not in self.chain:
@@ -275,7 +275,8 @@ class Record(Answers):
             False if there is something to look at more closely; then nothing
             was taken.
         """
-        if self.chain or self._is_too_deep(len(ders) - 1):
+        above = len(ders) - 1
+        if self.chain or not above or self._is_too_deep(above):
             return False
         identity = self.to_prove
         try:
