@@ -22,11 +22,16 @@ SHELLS = ("bash", "zsh", "fish")
 
 @pytest.mark.parametrize(
     ("typed", "meant"),
-    [("chekc", "check"), ("Explain", "explain"), ("inspekt", "inspect")],
+    [
+        ("chekc", "check"),
+        ("Explain", "explain"),
+        ("inspekt", "inspect"),
+        ("ca isue", "issue"),
+    ],
 )
 def test_a_misspelt_command_is_suggested(typed, meant, capsys):
     """What comes near is named; the status is that of wrong usage."""
-    assert 1 == run([typed, "example.org"])
+    assert 1 == run([*typed.split(), "example.org"])
     assert f"Did you mean {meant!r}?" in capsys.readouterr().err
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from importlib import import_module
 
 import click
@@ -11,6 +10,7 @@ import click
 from .. import __version__
 from .console import complain
 from .exit import MEANINGS, ExitCode, exit_code
+from .groups import SuggestingGroup
 
 __all__ = ["ExitCode", "group", "run"]
 
@@ -30,7 +30,7 @@ _COMMANDS = {
 }
 
 
-class _Commands(click.Group):
+class _Commands(SuggestingGroup):
     """Loads a subcommand when it is called: each needs much of its own."""
 
     def list_commands(
@@ -49,20 +49,6 @@ class _Commands(click.Group):
         module = import_module(f".{_COMMANDS[cmd_name]}", __package__)
         command: click.Command = module.command
         return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """See ``click.Group``; what looks like a command is suggested."""
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            near = get_close_matches(args[0].lower(), _COMMANDS, n=1)
-            if not near or "Did you mean" in error.message:
-                raise
-            raise click.UsageError(
-                f"{error.message}  Did you mean {near[0]!r}?", ctx
-            ) from None
 
 
 def _show_manual(

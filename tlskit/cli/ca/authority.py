@@ -28,7 +28,7 @@ from ..disk import File, make_directory, write_all
 from ..names import Limits, names_in, plain_name
 from .record import Issued, Record, forget
 
-__all__ = ["Authority", "read_root"]
+__all__ = ["Authority", "read_root", "root_file"]
 
 _DAY = timedelta(days=1)
 _CERTIFICATE, _KEY = "ca.pem", "ca-key.pem"
@@ -285,6 +285,11 @@ def read_root(directory: Path) -> x509.Certificate:
     chain = _chain(directory)
     _check_is_ca(chain.leaf, directory)
     return chain.leaf
+
+
+def root_file(directory: Path) -> Path:
+    """Give the path of the certificate of the CA in *directory*."""
+    return directory / _CERTIFICATE
 
 
 def _chain(directory: Path) -> CertificateChain:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypedDict
@@ -13,6 +12,7 @@ import click
 from ..console import open_console, show_json, show_rows
 from ..data import SCHEMA, CertificateData, certificate_data
 from ..exit import ExitCode
+from ..groups import SuggestingGroup
 from .authority import Authority
 from .issue import (
     AS_JSON_OPTION,
@@ -24,6 +24,7 @@ from .issue import (
     show_good,
 )
 from .keep import list_, renew, revoke
+from .trusting import trust, untrust
 
 __all__ = ["CAData", "command"]
 
@@ -37,7 +38,7 @@ class CAData(TypedDict):
     certificate: CertificateData
 
 
-@click.group("ca")
+@click.group("ca", cls=SuggestingGroup)
 def command() -> None:
     """Keep a local CA: certificates for tests and development.
 
@@ -45,6 +46,7 @@ def command() -> None:
     tlskit ca init
     tlskit ca issue localhost 127.0.0.1 --client alice
     tlskit ca issue localhost --bad expired
+    tlskit ca trust
     tlskit ca list
     """  # noqa: D301 - click wants the backspace itself
 
@@ -115,19 +117,9 @@ def _trust_rows(file: Path) -> Iterator[tuple[str, str]]:
     yield "trust it once", f"SSL_CERT_FILE={path} your-program"
     yield "or", f"curl --cacert {path} https://..."
     yield "in Python", f"context.load_verify_source({str(file.absolute())!r})"
-    yield "in the system", _system_wide(path)
+    directory = shlex.quote(str(file.parent))
+    yield "on this machine", f"tlskit ca trust --ca {directory}"
 
 
-def _system_wide(path: str) -> str:
-    if sys.platform == "darwin":
-        return f"sudo security add-trusted-cert -d -r trustRoot {path}"
-    if sys.platform == "win32":
-        return f"certutil -addstore -user Root {path}"
-    return (
-        f"sudo cp {path} /usr/local/share/ca-certificates/tlskit-ca.crt && "
-        "sudo update-ca-certificates"
-    )
-
-
-for each in (issue, list_, renew, revoke):
+for each in (issue, list_, renew, revoke, trust, untrust):
     command.add_command(each)
