@@ -73,7 +73,7 @@ def test_patched_before(package: str) -> None:
         [sys.executable, "-W", "ignore", "-c", patch + CODE],
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=3 * PATIENCE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         check=False,
     )
