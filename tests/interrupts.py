@@ -12,12 +12,12 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-import tlskit
-
 __all__ = ["Interrupt", "interrupted"]
 
-_PACKAGE = str(tlskit.__path__[0])
 _PLACES = {"call", "c_return"}
+#: What Python calls itself, where it shows and forgets what is raised: ends
+#: of objects, and of those that weak references lead to.
+_FORGETFUL = {"__del__", "remove", "_remove"}
 
 
 class Interrupt(BaseException):
@@ -25,7 +25,9 @@ class Interrupt(BaseException):
 
 
 def interrupted(number: int, work: Callable[[], object]) -> bool:
-    """Do *work*, with an interrupt at the *number*-th place in tlskit.
+    """Do *work*, with an interrupt at the *number*-th place.
+
+    That may be in a module that tlskit calls, or that calls it.
 
     Returns:
         Whether there were so many places.  What the interrupt became, if not
@@ -40,7 +42,9 @@ def interrupted(number: int, work: Callable[[], object]) -> bool:
             # run here: a lock that is taken is held by "with".  (In 3.14 it
             # does, which is a fault of CPython's, number 148874.)
             return
-        if event in _PLACES and frame.f_code.co_filename.startswith(_PACKAGE):
+        if event not in _PLACES or frame.f_code.co_filename == __file__:
+            return
+        if not _is_forgotten(frame):
             left -= 1
             if left < 0:
                 sys.setprofile(None)
@@ -56,3 +60,11 @@ def interrupted(number: int, work: Callable[[], object]) -> bool:
     except Interrupt:
         return True
     return left < 0
+
+
+def _is_forgotten(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_name in _FORGETFUL:
+            return True
+        frame = frame.f_back
+    return False

@@ -31,6 +31,7 @@ from ..engines import (
     server_engine,
     shake,
 )
+from ..interrupts import interrupted
 from ..peers import HOST, PATIENCE, VERSIONS, Task
 
 LOCAL = "127.0.0.1"
@@ -478,6 +479,29 @@ def test_a_server_that_breaks_off(kind: str, version: str) -> None:
         for _ in range(5):
             assert b"hi" == talk(kind, number, context)
         assert 6 == came()
+
+
+@native
+# Of a socket that nothing has got yet, Python says that it closes it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_interrupts_of_both_tries(version: str) -> None:
+    """What comes in the first try or in the second one is not lost."""
+    context = caching(version)
+    with trap() as (number, _):
+        options: dict[str, Any] = {"hostname": HOST, "timeout": PATIENCE}
+        with tlskit.connect(LOCAL, number, context, **options) as port:
+            port.sendall(b"x")
+            assert b"hi" == port.recv(9)
+            options["session_of"] = port
+        place = 0
+
+        def connect() -> None:
+            tlskit.connect(LOCAL, number, context, **options).close()
+
+        connect()  # Modules load.
+        while interrupted(place, connect):
+            place += 31
+        assert place > 1000
 
 
 @native

@@ -6,6 +6,7 @@ import pytest
 
 import tlskit
 from tlskit import Identity
+from tlskit.engine.callbacks import on_failure
 from tlskit.openssl import native
 from tlskit.testing import memory_pair
 
@@ -294,6 +295,7 @@ def test_what_is_no_identity_is_not_asked_about():
         ours._connection.get_context(),
         b"\x13\x01",
         lambda _: (b"\xff\xfe", KEY),
+        on_failure,
     )
     ours = client_engine(ours.record.hooks)
     theirs = server_engine(server)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import count
 
 import pytest
@@ -22,7 +25,7 @@ from ..engines import (
 )
 from ..interrupts import interrupted
 from ..joined import over_sockets
-from ..peers import HOST, PATIENCE
+from ..peers import HOST, PATIENCE, Task
 
 # Python loses what comes up in what it calls itself, such as a generator's
 # end, and says so.
@@ -261,6 +264,7 @@ def test_shaking_hands(version: str, server_side: bool) -> None:
     theirs.set_alpn(["h2"])
     context.set_alpn(["h2"])
     authority().issue("client.example").apply(context)
+    shake(client_engine(context), server_engine(theirs))  # Modules load.
     for number in count():
         client, server = client_engine(context), server_engine(theirs)
         client.handshake()
@@ -274,22 +278,86 @@ def test_shaking_hands(version: str, server_side: bool) -> None:
     assert number > 30
 
 
-def test_connecting() -> None:
+class Talkative(tlskit.ClientContext):
+    """Has the key log's lines go through Python."""
+
+    def log_key(self, line: str) -> None:
+        """Take one."""
+
+
+def watched() -> tuple[tlskit.ClientContext, tlskit.ServerContext]:
+    """Have a key log and a stapled response."""
+    context, theirs = Talkative("auto"), server_context()
+    authority().trust(context)
+    context.set_verify()
+    context.set_ocsp("check")
+    leaf = authority().issue(HOST)
+    leaf.apply(theirs)
+    theirs.set_ocsp_response(authority().ocsp(leaf))
+    return context, theirs
+
+
+def keyed() -> tuple[tlskit.ClientContext, tlskit.ServerContext]:
+    """Have a key before."""
+    context, theirs = client_context("tls13"), server_context()
+    context.set_psk_client(("me", bytes(32)))
+    theirs.set_psk_server({"me": bytes(32)})
+    return context, theirs
+
+
+def doubted() -> tuple[tlskit.ClientContext, tlskit.ServerContext]:
+    """Have a second verifier, of another language."""
+    context = client_context()
+    context.set_strict()
+    return context, server_context()
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("make", [watched, keyed, doubted])
+def test_shaking_hands_with_more_to_tell(
+    make: Callable[[], tuple[tlskit.ClientContext, tlskit.ServerContext]],
+) -> None:
+    """Whatever OpenSSL, or another library, calls: no interrupt is lost."""
+    context, theirs = make()
+    shake(client_engine(context), server_engine(theirs))  # Modules load.
+    for number in count(step=7):
+        sides = client_engine(context), server_engine(theirs)
+        if not interrupted(number, partial(shake, *sides)):
+            break
+    assert number > 100
+
+
+def connected_sockets(number: int) -> list[socket.socket]:
+    """Give the sockets of ours that lead to a TCP port of this machine."""
+    found = []
+    for each in gc.get_objects():
+        if isinstance(each, socket.socket) and each.fileno() != -1:
+            with suppress(OSError):
+                if each.getpeername()[1:2] == (number,):
+                    found.append(each)
+    return found
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_connecting(host: str) -> None:
     """What interrupts ``connect()`` comes out of it, and no socket is left."""
     with tlskit.listen(hostname="127.0.0.1", context=server_context()) as one:
         context = client_context()
 
         def connect() -> None:
             tlskit.connect(
-                "127.0.0.1",
-                one.port,
-                context,
-                hostname=HOST,
-                timeout=PATIENCE,
-                handshake=False,
+                host, one.port, context, hostname=HOST, timeout=PATIENCE
             ).close()
 
-        number = 0
-        while interrupted(number, connect):
-            number += 7
+        serving = Task(one.serve, lambda port: port.recv(1))
+        try:
+            connect()  # Modules load.
+            number = 0
+            while interrupted(number, connect):
+                number += 7
+            assert [] == connected_sockets(one.port)
+        finally:
+            one.shutdown()
+            serving.result()
     assert number > 70

@@ -124,8 +124,9 @@ def test_interrupt_is_what_comes_out() -> None:
     """The tool for these tests raises where it is told, and only there."""
     before = sys.getprofile()
 
-    assert not interrupted(0, lambda: None)
-    assert interrupted(0, lambda: if_free(threading.Lock(), lambda: None))
+    assert interrupted(0, lambda: None)
+    assert not interrupted(1, lambda: None)
+    assert interrupted(1, lambda: if_free(threading.Lock(), lambda: None))
     assert before is sys.getprofile()
     with pytest.raises(Interrupt):
         raise Interrupt

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import queue
 import selectors
 import socket
-import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -16,6 +14,7 @@ from ..errors.whereabouts import located
 from ..ports.opening import endpoints_of, open_port
 from ..ports.port import SSLPort
 from ..ports.transport import SocketTransport, Transport, tune
+from ..tools.threads import elsewhere
 from ..verify.identity import Identity
 from .conversation import talk
 from .opening import OPENING, Address, Race, Route
@@ -113,16 +112,16 @@ def connect(
     if not handshake:
         return made
     try:
-        with made._during("handshake"):
-            made._driver.handshake(route.deadline)
+        return _shaken(made, route)
     except BaseException as error:
-        made.close()
         if not made._engine.resumed_in_vain(error):
             raise
-    else:
-        return made
     # Nothing was sent, and no session will be offered now.
-    made = _open(route, shutdown_on_close, None)
+    return _shaken(_open(route, shutdown_on_close, None), route)
+
+
+def _shaken(made: SSLPort, route: Route) -> SSLPort:
+    """Shake hands, or close."""
     try:
         with made._during("handshake"):
             made._driver.handshake(route.deadline)
@@ -281,19 +280,7 @@ def _look_up(route: Route) -> Sequence[Any]:
 
     if route.deadline.moment is None:
         return ask()
-    answers: queue.Queue[Sequence[Any] | BaseException] = queue.Queue()
-
-    def ask_and_tell() -> None:
-        try:
-            answers.put(ask())
-        except BaseException as error:  # Raised by the caller instead.
-            answers.put(error)
-
-    threading.Thread(target=ask_and_tell, daemon=True).start()
     try:
-        answer = answers.get(timeout=route.deadline.left())
-    except queue.Empty:
+        return elsewhere(ask, route.deadline.left())
+    except TimeoutError:
         raise TimeoutError(f"timed out while looking up {host!r}") from None
-    if isinstance(answer, BaseException):
-        raise answer
-    return answer

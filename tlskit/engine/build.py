@@ -76,7 +76,7 @@ def build(
     _set_ciphers(context, settings, server_side)
     _set_signature_algorithms(context, settings)
     set_credentials(context, settings)
-    set_keys(context, settings, server_side=server_side)
+    set_keys(context, settings, callbacks.on_failure, server_side=server_side)
     fill_store(context, settings)
     resumes = True
     if server_side:
@@ -84,7 +84,12 @@ def build(
     else:
         _set_client(context, settings)
     if "log_key" in hooks or (server_side and may_refuse(settings, hooks)):
-        context.set_keylog_callback(callbacks.on_key)
+        if native.has("key-lines"):
+            native.set_key_function(
+                context, callbacks.on_key, callbacks.on_failure
+            )
+        else:
+            context.set_keylog_callback(callbacks.on_key)
     if settings.trace is not None:
         native.set_message_function(context, on_message, callbacks.on_failure)
     context.set_options(
@@ -194,7 +199,12 @@ def _set_client(context: SSL.Context, settings: Settings) -> None:
             context, callbacks.on_certificate_request, callbacks.on_failure
         )
     if settings.ocsp is not Ocsp.OFF:
-        context.set_ocsp_client_callback(callbacks.on_staple)
+        if native.has("stapled-responses"):
+            native.set_staple_function(
+                context, callbacks.on_staple, callbacks.on_failure
+            )
+        else:
+            context.set_ocsp_client_callback(callbacks.on_staple)
 
 
 # -- servers ----------------------------------------------------------------
@@ -224,7 +234,12 @@ def _set_server(
                 callbacks.on_alpn_public  # type: ignore[arg-type]
             )
     if settings.staple is not None:
-        context.set_ocsp_server_callback(on_status_request)
+        if native.has("stapled-responses"):
+            native.set_response_function(
+                context, on_status_request, callbacks.on_failure
+            )
+        else:
+            context.set_ocsp_server_callback(on_status_request)
     return _set_resumption(context, settings, hooks)
 
 

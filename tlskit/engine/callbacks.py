@@ -460,7 +460,9 @@ def on_certificate_request(connection: SSL.Connection) -> None:
     _record(connection).unanswered = True
 
 
-def on_staple(connection: SSL.Connection, data: bytes, _: object) -> bool:
+def on_staple(
+    connection: SSL.Connection, data: bytes, _: object = None
+) -> bool:
     """Judge a stapled response, for a client."""
     record = _record(connection)
     try:

@@ -89,7 +89,7 @@ def own_pair(connection: SSL.Connection, settings: Settings) -> Pair | None:
     return next((each for each in pairs if each.chain.ders[0] == der), None)
 
 
-def on_status_request(connection: SSL.Connection, _: object) -> bytes:
+def on_status_request(connection: SSL.Connection, _: object = None) -> bytes:
     """Give the response to staple, for a server."""
     record: Record = connection.get_app_data()
     try:

@@ -80,9 +80,19 @@ def _find(keys: PreSharedKeys, wire: bytes) -> bytes | None:
 
 
 def set_keys(
-    context: SSL.Context, settings: Settings, *, server_side: bool
+    context: SSL.Context,
+    settings: Settings,
+    failed: Callable[[SSL.Connection, BaseException], None],
+    *,
+    server_side: bool,
 ) -> None:
     """Have *context* use the keys of the settings.
+
+    Args:
+        context: Of pyOpenSSL's.
+        settings: What was decided.
+        failed: Told what comes up where no function of ours can catch it.
+        server_side: For a server or for a client.
 
     Raises:
         ConfigurationError: The version does not go with them.
@@ -96,9 +106,9 @@ def set_keys(
             f"({settings.protocol.name}) does not speak"
         )
     if not server_side:
-        native.set_psk_client_function(context, keys.suite, on_offer)
+        native.set_psk_client_function(context, keys.suite, on_offer, failed)
         return
-    native.set_psk_server_function(context, keys.suite, on_identity)
+    native.set_psk_server_function(context, keys.suite, on_identity, failed)
 
 
 def _answered(connection: Any, ask: Callable[[Any], Any]) -> Any:

@@ -41,7 +41,8 @@ from .settings import (
     set_groups,
     set_purpose,
 )
-from .tracing import set_message_function
+from .stapling import set_response_function, set_staple_function
+from .tracing import set_key_function, set_message_function
 
 __all__ = [
     "ALERT",
@@ -66,13 +67,16 @@ __all__ = [
     "set_dh_parameters",
     "set_ech_grease",
     "set_groups",
+    "set_key_function",
     "set_message_function",
     "set_psk_client_function",
     "set_psk_server_function",
     "set_purpose",
     "set_request_function",
+    "set_response_function",
     "set_server_name_function",
     "set_signature_algorithms",
+    "set_staple_function",
     "set_verify",
     "use_private_key",
     "verified_chain",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALERT",
+    "by_ssl",
     "connection_of",
     "onerror",
     "set_alpn_function",
@@ -40,6 +41,11 @@ def connection_of(ssl: Any) -> Connection | None:
     """Find pyOpenSSL's object for OpenSSL's, unless it is gone."""
     found: Connection | None = SSL.Connection._reverse_mapping.get(ssl)
     return found
+
+
+def by_ssl(names: Mapping[str, Any]) -> Connection | None:
+    """Find the connection of a callback whose argument is called *ssl*."""
+    return connection_of(names["ssl"])
 
 
 def onerror(
@@ -139,10 +145,6 @@ def _above(lib: Any, store: Any, depth: int) -> tuple[bytes, ...]:
         lib.sk_X509_free(chain)
 
 
-def _by_ssl(names: Mapping[str, Any]) -> Connection | None:
-    return connection_of(names["ssl"])
-
-
 def set_server_name_function(
     context: Context, function: NameFunction, failed: FailureFunction
 ) -> None:
@@ -164,7 +166,7 @@ def set_server_name_function(
         "int (*)(SSL *, int *, void *)",
         callback,
         error=2,
-        onerror=onerror(_by_ssl, failed),
+        onerror=onerror(by_ssl, failed),
     )
     lib.SSL_CTX_set_tlsext_servername_callback(context._context, handle)
     context._tlsext_servername_callback = handle
@@ -188,7 +190,7 @@ def set_request_function(
         "int (*)(SSL *, void *)",
         callback,
         error=1,
-        onerror=onerror(_by_ssl, failed),
+        onerror=onerror(by_ssl, failed),
     )
     lib.SSL_CTX_set_cert_cb(context._context, handle, ffi.NULL)
     # It lives as long as the context, to which each connection holds on.
@@ -228,7 +230,7 @@ def set_alpn_function(
         "const unsigned char *, unsigned int, void *)",
         callback,
         error=2,
-        onerror=onerror(_by_ssl, failed),
+        onerror=onerror(by_ssl, failed),
     )
     context._alpn_select_callback = handle
     lib.SSL_CTX_set_alpn_select_cb(context._context, handle, ffi.NULL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .callbacks import connection_of
+from .callbacks import FailureFunction, by_ssl, connection_of, onerror
 from .probing import require
 
 if TYPE_CHECKING:
@@ -21,7 +21,10 @@ _TLS_1_3 = 0x0304
 
 
 def set_psk_client_function(
-    context: Context, suite: bytes, function: OfferFunction
+    context: Context,
+    suite: bytes,
+    function: OfferFunction,
+    failed: FailureFunction,
 ) -> None:
     """Call *function* before a ClientHello.
 
@@ -56,13 +59,17 @@ def set_psk_client_function(
         "SSL_SESSION **)",
         callback,
         error=0,
+        onerror=onerror(by_ssl, failed),
     )
     lib.SSL_CTX_set_psk_use_session_callback(context._context, handle)
     vars(context)["_psk_callback"] = handle
 
 
 def set_psk_server_function(
-    context: Context, suite: bytes, function: FindFunction
+    context: Context,
+    suite: bytes,
+    function: FindFunction,
+    failed: FailureFunction,
 ) -> None:
     """Call *function* with each identity that a client offers.
 
@@ -86,6 +93,7 @@ def set_psk_server_function(
         "int (*)(SSL *, const unsigned char *, size_t, SSL_SESSION **)",
         callback,
         error=0,
+        onerror=onerror(by_ssl, failed),
     )
     lib.SSL_CTX_set_psk_find_session_callback(context._context, handle)
     vars(context)["_psk_callback"] = handle

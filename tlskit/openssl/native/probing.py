@@ -74,6 +74,7 @@ _NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "ech-grease": ("OpenSSL_version_num",),
         "extended-master-secret": ("SSL_get_extms_support",),
         "groups": ("SSL_CTX_set1_curves_list",),
+        "key-lines": ("SSL_CTX_set_keylog_callback",),
         "messages": ("SSL_CTX_set_msg_callback",),
         "peer-name": (
             "SSL_get0_param",
@@ -115,6 +116,12 @@ _NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "d2i_X509_bio",
         ),
         "signature-algorithms": ("SSL_CTX_set1_sigalgs_list",),
+        "stapled-responses": (
+            "OPENSSL_malloc",
+            "SSL_CTX_set_tlsext_status_cb",
+            "SSL_get_tlsext_status_ocsp_resp",
+            "SSL_set_tlsext_status_ocsp_resp",
+        ),
         "verify-error": (
             "SSL_CTX_set_verify",
             "SSL_set_verify",

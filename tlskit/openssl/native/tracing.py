@@ -1,19 +1,20 @@
-"""Messages as OpenSSL makes and reads them, in the clear."""
+"""Messages in the clear, as OpenSSL makes and reads them, and their keys."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .callbacks import FailureFunction, connection_of, onerror
+from .callbacks import FailureFunction, by_ssl, connection_of, onerror
 from .probing import require
 
 if TYPE_CHECKING:
     from OpenSSL.SSL import Connection, Context
 
-__all__ = ["set_message_function"]
+__all__ = ["set_key_function", "set_message_function"]
 
 MessageFunction = Callable[["Connection", bool, int, bytes], None]
+KeyFunction = Callable[["Connection", bytes], None]
 
 
 def set_message_function(
@@ -42,8 +43,31 @@ def set_message_function(
     handle = ffi.callback(
         "void (*)(int, int, int, const void *, size_t, SSL *, void *)",
         callback,
-        onerror=onerror(lambda names: connection_of(names["ssl"]), failed),
+        onerror=onerror(by_ssl, failed),
     )
     lib.SSL_CTX_set_msg_callback(context._context, handle)
     # It lives as long as the context, to which each connection holds on.
     vars(context)["_message_callback"] = handle
+
+
+def set_key_function(
+    context: Context, function: KeyFunction, failed: FailureFunction
+) -> None:
+    """Call *function* with each line of the key log, without its end.
+
+    pyOpenSSL's own loses what comes up around it.
+    """
+    lib, ffi = require("key-lines", "tell what comes up in a key log")
+
+    def callback(ssl: Any, line: Any) -> None:
+        found = connection_of(ssl)
+        if found is not None:  # pragma: no branch - OpenSSL has no others
+            function(found, ffi.string(line))
+
+    handle = ffi.callback(
+        "void (*)(const SSL *, const char *)",
+        callback,
+        onerror=onerror(by_ssl, failed),
+    )
+    lib.SSL_CTX_set_keylog_callback(context._context, handle)
+    context._keylog_callback = handle

@@ -11,13 +11,13 @@ import io
 import ipaddress
 import re
 import socket
-import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urljoin, urlsplit
 
 from ...engine.refusal.missing import Fetching
 from ...tools.deadline import Deadline
+from ...tools.threads import elsewhere
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
@@ -172,25 +172,16 @@ def _connected(
 
 def _found(host: str, port: int, deadline: Deadline) -> Iterable[Any]:
     """Look a name up; nobody can tell the system to hurry."""
-    found: list[Any] = []
 
-    def look_up() -> None:
-        try:
-            found.append(
-                socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            )
-        except (OSError, UnicodeError) as error:
-            found.append(error)
+    def ask() -> Iterable[Any]:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
-    thread = threading.Thread(target=look_up, daemon=True)
-    thread.start()
-    thread.join(deadline.left())
-    if not found:
-        raise TimeoutError(f"timed out while looking {host} up")
-    if isinstance(found[0], Exception):
-        raise OSError(f"{host} is not found: {found[0]}")
-    listed_addresses: Iterable[Any] = found[0]
-    return listed_addresses
+    try:
+        return elsewhere(ask, deadline.left())
+    except TimeoutError:
+        raise TimeoutError(f"timed out while looking {host} up") from None
+    except (OSError, UnicodeError) as error:
+        raise OSError(f"{host} is not found: {error}") from error
 
 
 def is_public(address: str) -> bool:

@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv6Address
 from ...errors import VerificationError
 from ...errors.codes import VerifyReason
 from ...errors.verify_reasons import verification_story
+from ...tools.threads import undisturbed
 from ...x509.gate import oid, x509
 from ...x509.gate import verification as second
 from ...x509.glimpse import Glimpse, shown
@@ -107,20 +108,23 @@ def second_opinion(
     def ask(anchors: tuple[bytes, ...]) -> None:
         leaf = certificate(chain_ders[0])
         rest = list(_known(chain_ders[1:]))
+        verify: Callable[..., object]
         policy = second.PolicyBuilder().store(_store(anchors))
         policy = policy.time(at or scene.now)
         policy = policy.max_chain_depth(
             max(_DEPTH, len(rest)) if depth is None else depth
         )
         if server_side:
-            policy.build_client_verifier().verify(leaf, rest)
+            verify = policy.build_client_verifier().verify
         elif of_no_host or "_" in (name or ""):
             # It takes no underscore in a host name.  Names are compared by
             # service-identity anyway.
-            _of_no_host(policy).build_client_verifier().verify(leaf, rest)
+            verify = _of_no_host(policy).build_client_verifier().verify
         else:
             subject = _subject(leaf, name, address)
-            policy.build_server_verifier(subject).verify(leaf, rest)
+            verify = policy.build_server_verifier(subject).verify
+        # It takes Ctrl-C for a signature that does not match.
+        undisturbed(lambda: verify(leaf, rest))
 
     try:
         _ask(ask, roots, scene)
