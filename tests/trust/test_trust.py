@@ -259,7 +259,7 @@ def test_trusted_certificate():
     with pytest.raises(TrustSourceError, match="none of the 1") as caught:
         VerifySource.pem(trusted).load()
 
-    assert "openssl x509" in caught.value.hint
+    assert "openssl pkcs7 -print_certs" in caught.value.hint
 
 
 def test_some_broken(caplog):

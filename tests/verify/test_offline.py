@@ -7,7 +7,12 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 import tlskit
-from tlskit import IdentityError, VerificationError, VerifySource
+from tlskit import (
+    IdentityError,
+    VerificationError,
+    VerifyReason,
+    VerifySource,
+)
 from tlskit.testing import BAD_KINDS, CA, memory_pair
 from tlskit.verify.identity import Identity
 from tlskit.verify.offline import Policy, judge
@@ -152,6 +157,22 @@ def test_other_kinds_of_keys_have_no_size(ca):
     leaf = ca.intermediate(key_type="ed25519").issue(HOST, key_type="ed25519")
 
     assert judge(leaf.chain, policy(ca))
+
+
+def test_a_key_that_signs_no_handshake_is_refused(ca):
+    """No server gets as far as showing such a certificate."""
+    from cryptography.hazmat.primitives.asymmetric import dsa, x25519
+
+    for key, kind in (
+        (dsa.generate_private_key(2048), "DSA 2048 bits"),
+        (x25519.X25519PrivateKey.generate(), "X25519"),
+    ):
+        leaf = ca.issue(HOST, key=key)
+        with pytest.raises(VerificationError, match=kind) as caught:
+            judge(leaf.chain, policy(ca))
+
+        assert ("unusable-key", 0) == (caught.value.code, caught.value.depth)
+        assert VerifyReason.UNUSABLE_KEY is caught.value.reason
 
 
 def test_directories_are_searched(ca, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 import tlskit
@@ -53,6 +54,17 @@ def offline(context, chain, hostname=None):
     except VerificationError as error:
         return error.code
     return None
+
+
+@pytest.mark.parametrize(
+    ("bits", "code"), [(1962, "weak-key"), (1963, None), (2047, None)]
+)
+def test_the_least_rsa_key_is_the_handshake_s(ca, client, bits, code):
+    """OpenSSL's level 2 takes keys of a little less than 2048 bits."""
+    leaf = ca.issue(HOST, key=rsa.generate_private_key(65537, bits))
+
+    assert code == online(client, leaf)
+    assert code == offline(client, leaf.chain, HOST)
 
 
 def test_the_path_is_given(ca, client):

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import base64
+import bz2
+import gzip
+import lzma
 import subprocess
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -22,6 +26,7 @@ import tlskit
 from tlskit.errors import CredentialError, TrustSourceError
 from tlskit.testing import CA
 from tlskit.x509.credentials import CertificateChain, PrivateKey
+from tlskit.x509.der import element, elements
 from tlskit.x509.formats import form_of
 from tlskit.x509.pem import encoded
 
@@ -33,7 +38,25 @@ RSA = ROOT.issue("b.example", key_type="rsa")
 LOCK = BestAvailableEncryption(b"secret")
 PEM = LEAF.chain_pem
 PKCS8 = PrivateFormat.PKCS8
+DER = LEAF.certificate.public_bytes(Encoding.DER)
 CHAIN = [LEAF.certificate, ROOT.certificate]
+REQUEST = (
+    x509.CertificateSigningRequestBuilder()
+    .subject_name(LEAF.certificate.subject)
+    .sign(LEAF.key, hashes.SHA256())
+)
+
+
+LIST = x509.load_pem_x509_crl(ROOT.crl()).public_bytes(Encoding.DER)
+
+
+def without_version(der: bytes) -> bytes:
+    """Make a list of version 1, whose signature nobody looks at."""
+    (whole,) = elements(der)
+    tbs, *rest = elements(whole.content)
+    _, *parts = elements(tbs.content)
+    body = element(tbs.tag, b"".join(each.whole for each in parts))
+    return element(whole.tag, body + b"".join(each.whole for each in rest))
 
 
 def key_bytes(
@@ -48,8 +71,70 @@ def key_bytes(
 
 FORMS = {
     "utf-16": (PEM.decode().encode("utf-16"), "UTF-16"),
-    "utf-16-be": (PEM.decode().encode("utf-16-be"), "UTF-16"),
-    "utf-16-le": (PEM.decode().encode("utf-16-le"), "UTF-16"),
+    "utf-16-be": (PEM.decode().encode("utf-16-be"), "UTF-16 without"),
+    "utf-16-le": (PEM.decode().encode("utf-16-le"), "UTF-16 without"),
+    "utf-32": (PEM.decode().encode("utf-32"), "UTF-32"),
+    "utf-32-le": (PEM.decode().encode("utf-32-le"), "UTF-32"),
+    "ebcdic": (PEM.decode().encode("cp037"), "EBCDIC"),
+    "sqlite": (b"SQLite format 3\0" + bytes(84), "a database (SQLite)"),
+    "pvk": (bytes.fromhex("1ef1b5b000000000"), "Microsoft's own form"),
+    "blob": (bytes.fromhex("0702000000a40000"), "Microsoft's own form"),
+    "uefi": (bytes.fromhex("a159c0a5e494a74a87b5ab155c2bf072"), "UEFI"),
+    "gzip": (gzip.compress(PEM), "compressed (gzip)"),
+    "bzip2": (bz2.compress(PEM), "compressed (bzip2)"),
+    "xz": (lzma.compress(PEM), "compressed (xz)"),
+    "zip": (b"PK\3\4" + bytes(26), "compressed (ZIP)"),
+    "page": (b"\n<!DOCTYPE html><title>404</title>", "(HTML)"),
+    "json": (b'{"cert": "-----BEGIN CERTIFICATE-----"}', "JSON"),
+    "jwk": (b'{\n "kty": "EC"}', "JWK"),
+    "as text": (b"Certificate:\n    Data:\n", "as text for people"),
+    "twice": (base64.b64encode(PEM), "base64 once more"),
+    "hex": (DER.hex().encode(), "hexadecimal digits"),
+    "hex with colons": (DER.hex(":").upper().encode(), "hexadecimal digits"),
+    "quoted": (PEM.replace(b"-----", b"> -----"), "PEM that is quoted"),
+    "commented": (b"# " + PEM, "commented out"),
+    "behind": (b"certificate: " + PEM, "does not begin its line"),
+    "dashes": (
+        PEM.decode().replace("--", "\N{EM DASH}").encode(),
+        "without the five hyphens",
+    ),
+    "keybox": (bytes.fromhex("00000020010100004b425866"), "GnuPG's own"),
+    "request": (REQUEST.public_bytes(Encoding.DER), "a certificate request"),
+    "binary list": (LIST, "a revocation list"),
+    "old list": (without_version(LIST), "a revocation list"),
+    "public key": (
+        LEAF.key.public_key().public_bytes(
+            Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+        ),
+        "a public key",
+    ),
+    "pgp": (
+        (
+            b"-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlQ==\n"
+            b"-----END PGP PRIVATE KEY BLOCK-----\n"
+        ),
+        "an OpenPGP key",
+    ),
+    "binary pgp": (bytes.fromhex("99010d046b0d73c60108"), "an OpenPGP key"),
+    "gnupg": (b"Key: (private-key (rsa", "GnuPG's own"),
+    "gnupg, dated": (b"Created: 2026\nKey: (private-key", "GnuPG's own"),
+    "gnupg, locked": (b"(21:protected-private-key(3:rsa", "GnuPG's own"),
+    "ssh certificate": (
+        b"ssh-ed25519-cert-v01@openssh.com AAAA host",
+        "a certificate of OpenSSH's",
+    ),
+    "known hosts": (b"a.example ssh-ed25519 AAAA", "a public key of SSH's"),
+    "ssh.com": (
+        b"---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\n",
+        "a key of ssh.com's",
+    ),
+    "parameters": (
+        (
+            b"-----BEGIN DH PARAMETERS-----\nMAYCAQsCAQI=\n"
+            b"-----END DH PARAMETERS-----\n"
+        ),
+        "parameters without a key",
+    ),
     "jks": (bytes.fromhex("feedfeed00000002"), "JKS"),
     "pkcs7": (pkcs7.serialize_certificates(CHAIN, Encoding.DER), "PKCS#7"),
     "pkcs7 pem": (
@@ -111,6 +196,13 @@ def test_a_form_is_recognised(kind: str) -> None:
         b"\x31\x03\x02\x01\x01",
         b"\x30\x03\x02\x01\x03",
         b"-----BEGIN SOMETHING-----\n-----END SOMETHING-----\n",
+        # Three parts like those of a signed structure, the first one empty,
+        # cut, or of another make.
+        element(0x30, b"\x30\x00\x30\x00\x03\x01\x00"),
+        element(0x30, element(0x30, b"\x02") + b"\x30\x00\x03\x01\x00"),
+        element(
+            0x30, element(0x30, b"\x02\x01\x07") + b"\x30\x00\x03\x01\x00"
+        ),
     ],
 )
 def test_nothing_is_guessed(data: bytes) -> None:

@@ -223,7 +223,7 @@ WRONG = {
         "without its line -----END PKCS12-----",
     ),
     "nonsense": (b"nonsense", "secret", "does not begin as one"),
-    "a store": (STORE, "secret", "no private key, and 1 certificates"),
+    "a store": (STORE, "secret", "no private key, and 1 certificate"),
     "UTF-16": ("text".encode("utf-16"), "x", "UTF-16"),
 }
 

@@ -89,6 +89,7 @@ _REASONS = {
     VerifyReason.CA_MD_TOO_WEAK: ExitCode.POLICY,
     VerifyReason.PIN_MISMATCH: ExitCode.POLICY,
     VerifyReason.SECOND_VERIFIER: ExitCode.POLICY,
+    VerifyReason.UNUSABLE_KEY: ExitCode.POLICY,
 }
 
 # The first class that fits decides, so subclasses stand first.

@@ -162,6 +162,7 @@ class VerifyReason(IntEnum):
     NO_CERTIFICATE = 1000
     PIN_MISMATCH = 1001
     SECOND_VERIFIER = 1002
+    UNUSABLE_KEY = 1003
     OTHER = 1999
 
     @property

@@ -259,6 +259,9 @@ _STORIES: dict[R, Story] = {
     R.EC_KEY_EXPLICIT_PARAMS: Story(
         "bad-key", "has an EC key that does not name its curve", _STRONGER
     ),
+    R.UNUSABLE_KEY: Story(
+        "unusable-key", "has a key that can't sign a handshake", _STRONGER
+    ),
     R.NO_VALID_SCTS: Story(
         "no-transparency",
         "is in no log of Certificate Transparency",

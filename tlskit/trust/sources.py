@@ -255,8 +255,9 @@ def _accept(source: VerifySource, candidates: tuple[bytes, ...]) -> Roots:
     if len(bad) == len(candidates):
         raise TrustSourceError(
             f"none of the {len(bad)} certificates in {source} can be read",
-            hint="an entry is a BEGIN CERTIFICATE block; "
-            "openssl x509 -in OLD -out NEW makes one of other forms",
+            hint="an entry is a BEGIN CERTIFICATE block; so are all by: "
+            "openssl crl2pkcs7 -nocrl -certfile OLD | openssl pkcs7 "
+            "-print_certs -out NEW",
         )
     if bad:
         _logger.warning(

@@ -359,6 +359,10 @@ def _weak_key(case: Case) -> Story:
     )
 
 
+def _unusable_key(case: Case) -> Story:
+    return case.story._replace(text=f"{case.story.text}: {case.glimpse.key}")
+
+
 def _weak_digest(case: Case) -> Story:
     digest = case.glimpse.digest
     if not digest:
@@ -440,6 +444,7 @@ _DIAGNOSES: dict[R, Callable[[Case], Story]] = {
     R.UNHANDLED_CRITICAL_EXTENSION: _unhandled,
     R.EE_KEY_TOO_SMALL: _weak_key,
     R.CA_KEY_TOO_SMALL: _weak_key,
+    R.UNUSABLE_KEY: _unusable_key,
     R.CA_MD_TOO_WEAK: _weak_digest,
     R.PERMITTED_VIOLATION: _name_constraints,
     R.EXCLUDED_VIOLATION: _name_constraints,

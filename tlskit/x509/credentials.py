@@ -251,9 +251,11 @@ def _no_certificate(data: bytes, name: str) -> CredentialError:
     """Say what was given instead."""
     labels = sorted({block.label for block in pem.blocks(data)})
     form = form_of(data)
+    content = f"holds only: {', '.join(labels)}"
+    if not labels:
+        content = f"is {form.what}" if form else "holds only text"
     return CredentialError(
-        f"a certificate is wanted, but {name} holds only: "
-        + (", ".join(labels) or "text"),
+        f"a certificate is wanted, but {name} {content}",
         code="no-certificate",
         hint="give the file that has BEGIN CERTIFICATE in it"
         if form is None

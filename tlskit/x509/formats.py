@@ -25,6 +25,7 @@ class Form(NamedTuple):
     hint: str
 
 
+_NO_TLS = "TLS needs a certificate (X.509) and its key"
 _JKS = Form(
     "a Java key store (JKS)",
     "convert it: keytool -importkeystore -srckeystore OLD -destkeystore "
@@ -50,13 +51,57 @@ _KEY = Form(
     "load_private_key()",
 )
 _PUBLIC_KEY = Form(
-    "a public key", "give the certificate that its authority has issued"
+    "a public key",
+    "give the private key that belongs to it, or the certificate that an "
+    "authority has issued for it",
 )
 _REQUEST = Form(
     "a certificate request",
-    "give the certificate that the authority has made of it",
+    "give the certificate that the authority has made of it, or the key that "
+    "it was made with",
 )
 _LIST = Form("a revocation list", "give it to load_crls()")
+_PGP = Form("an OpenPGP key", _NO_TLS)
+_PARAMETERS = Form(
+    "parameters without a key",
+    "make a key with them: openssl genpkey -paramfile OLD -out NEW",
+)
+_MICROSOFT = Form(
+    "a private key in Microsoft's own form",
+    "convert it: openssl pkey -in OLD -out NEW",
+)
+_DATABASE = Form(
+    "a database (SQLite), perhaps of NSS",
+    "take out of it what is wanted: pk12util -o NEW.p12 -n NAME -d FOLDER, or "
+    "a certificate alone: certutil -L -n NAME -a -d FOLDER > NEW",
+)
+_SIGNATURE_LIST = Form(
+    "a list of certificates for UEFI",
+    "have it written as PEM: trust extract --format=pem-bundle NEW",
+)
+_JSON = Form(
+    "JSON",
+    "take the PEM text out of it, as by: jq -r .cert OLD > NEW, or .key",
+)
+_JWK = Form(
+    "a key as JSON (JWK, RFC 7517)",
+    "have it written as PKCS#8, as by Node.js: crypto.createPrivateKey({key, "
+    "format: 'jwk'}).export({type: 'pkcs8', format: 'pem'})",
+)
+_GNUPG = Form(
+    "a file of GnuPG's own",
+    "have it exported: gpgsm --export -a NAME > NEW, or the key, too: gpgsm "
+    "--export-secret-key-p12 NAME > NEW.p12",
+)
+_PAGE = Form(
+    "a page of the web (HTML)",
+    "see what it says: it may tell an error instead of the file",
+)
+_AS_TEXT = Form(
+    "a certificate as text for people, without the certificate itself",
+    "have it printed as PEM: openssl x509 -in OLD -out NEW, or certutil -L "
+    "-n NAME -a",
+)
 
 #: By the words between BEGIN and the dashes.
 _LABELS = {
@@ -83,25 +128,47 @@ _LABELS = {
     "ENCRYPTED PRIVATE KEY": _KEY,
     "RSA PRIVATE KEY": _KEY,
     "EC PRIVATE KEY": _KEY,
+    "EC PARAMETERS": _PARAMETERS,
+    "DH PARAMETERS": _PARAMETERS,
+    "X9.42 DH PARAMETERS": _PARAMETERS,
+    "DSA PARAMETERS": _PARAMETERS,
+    "PGP PRIVATE KEY BLOCK": _PGP,
+    "PGP PUBLIC KEY BLOCK": _PGP,
+    "SSL SESSION PARAMETERS": Form("a saved session of TLS", _NO_TLS),
+    "TSS2 PRIVATE KEY": Form(
+        "a key that a TPM keeps", "only that TPM can use it; make another key"
+    ),
 }
 _LABELS["X509 CERTIFICATE"] = _LABELS["CERTIFICATE"]
 
-#: By how they begin.
-_MAGIC = (
+
+def _text_in(name: str, encoding: str) -> Form:
+    return Form(
+        f"text in {name}",
+        f"write it anew: iconv -f {encoding} -t UTF-8 OLD > NEW",
+    )
+
+
+def _packed(name: str, command: str) -> Form:
+    return Form(f"compressed ({name})", f"unpack it: {command}")
+
+
+_UTF16 = _text_in("UTF-16, as PowerShell's > writes it", "UTF-16")
+
+#: By how they begin; the first one counts.
+_BEGINNINGS: tuple[tuple[bytes, Form], ...] = (
     (
-        (b"\xff\xfe", b"\xfe\xff", b"-\0-\0", b"\0-\0-"),
-        Form(
-            "text in UTF-16, as PowerShell's > writes it",
-            "write it anew: iconv -f UTF-16 -t UTF-8 OLD > NEW",
-        ),
+        rb"\xff\xfe\0\0|\0\0\xfe\xff|-\0\0\0|\0\0\0-",
+        _text_in("UTF-32", "UTF-32"),
     ),
-    ((b"\xfe\xed\xfe\xed",), _JKS),
+    (rb"\xff\xfe|\xfe\xff", _UTF16),
+    (rb"-\0-\0", _text_in("UTF-16 without a mark", "UTF-16LE")),
+    (rb"\0-\0-", _text_in("UTF-16 without a mark", "UTF-16BE")),
+    (rb"\x60{5}\xc2\xc5\xc7\xc9\xd5", _text_in("EBCDIC", "IBM1047")),
+    (rb"\xfe\xed\xfe\xed", _JKS),
+    (rb"\xce\xce\xce\xce", _JKS._replace(what="a Java key store (JCEKS)")),
     (
-        (b"\xce\xce\xce\xce",),
-        _JKS._replace(what="a Java key store (JCEKS)"),
-    ),
-    (
-        (b"PuTTY-User-Key-File-",),
+        rb"PuTTY-User-Key-File-",
         Form(
             "a key of PuTTY's",
             "convert it: puttygen OLD -O private-openssh -o NEW, and then "
@@ -109,17 +176,78 @@ _MAGIC = (
         ),
     ),
     (
-        (b"ssh-rsa ", b"ssh-ed25519 ", b"ecdsa-sha2-", b"---- BEGIN SSH2"),
+        rb"---- BEGIN SSH2 ENCRYPTED PRIVATE KEY",
         Form(
-            "a public key of SSH's, which is no certificate",
-            "TLS needs a certificate (X.509) and its key",
+            "a key of ssh.com's",
+            "convert it: puttygen OLD -O private-openssh -o NEW, and then "
+            "ssh-keygen -p -m PKCS8 -f NEW",
+        ),
+    ),
+    (
+        rb"(?:ssh|ecdsa-sha2|sk-ssh|sk-ecdsa)-\S+-cert-v01@openssh\.com ",
+        Form("a certificate of OpenSSH's, which is none of X.509", _NO_TLS),
+    ),
+    (
+        rb"(?:\S+ )?(?:ssh-rsa|ssh-ed25519|ecdsa-sha2-\S+) |---- BEGIN SSH2",
+        Form("a public key of SSH's, which is no certificate", _NO_TLS),
+    ),
+    (rb"\x1e\xf1\xb5\xb0|\x07\x02\0\0", _MICROSOFT),
+    (rb"SQLite format 3\0", _DATABASE),
+    (rb"\xa1\x59\xc0\xa5\xe4\x94\xa7\x4a", _SIGNATURE_LIST),
+    (rb"(?s).{8}KBXf|(?:Created: \w+\n)?Key: \(|\(\d+:\S*private-key", _GNUPG),
+    # A packet of a key, of version 4, its length in two bytes (RFC 9580).
+    (rb"(?s)[\x95\x99]..\x04", _PGP),
+    (rb"\x1f\x8b", _packed("gzip", "gzip -d -c OLD > NEW")),
+    (rb"PK\x03\x04", _packed("ZIP", "unzip OLD")),
+    (rb"BZh", _packed("bzip2", "bzip2 -d -c OLD > NEW")),
+    (rb"\xfd7zXZ", _packed("xz", "xz -d -c OLD > NEW")),
+    (rb"(?i)\s*<(?:!doctype html|html)", _PAGE),
+    (rb"\s*\{[^{}]*\"kty\"", _JWK),
+    (rb"\s*[{\[]\s*[\"{]", _JSON),
+    (rb"\s*Certificate:\s+Data:", _AS_TEXT),
+    (
+        rb"LS0tLS1CRUdJTi",  # -----BEGIN
+        Form(
+            "PEM in base64 once more, as in a secret of Kubernetes",
+            "take one layer off: base64 -d OLD > NEW",
+        ),
+    ),
+    (
+        rb"(?i)\s*30(?:[:\s]?[0-9a-f]{2}){40,}\s*\Z",
+        Form("hexadecimal digits", "make it binary: xxd -r -p OLD NEW.der"),
+    ),
+)
+#: Text that was PEM once.
+_SPOILT: tuple[tuple[bytes, Form], ...] = (
+    (
+        rb"(?m)^[ \t]*[>|#*]+[ \t]*-----BEGIN ",
+        Form(
+            "PEM that is quoted, or commented out",
+            "take off what each line begins with: sed 's/^[>|#* ]*//' OLD "
+            "> NEW",
+        ),
+    ),
+    (
+        rb"-----BEGIN ",
+        Form(
+            "PEM whose -----BEGIN does not begin its line",
+            "put it at the beginning of a line of its own",
+        ),
+    ),
+    (
+        rb"BEGIN (?:[A-Z0-9]+ )*(?:CERTIFICATE|PRIVATE KEY|PKCS7|X509 CRL)",
+        Form(
+            "PEM without the five hyphens on both sides of BEGIN",
+            "copy it again as plain text: a word processor changes hyphens",
         ),
     ),
 )
 
 _SIGNED_DATA = "1.2.840.113549.1.7.2"
 _BASE64 = re.compile(rb"\s*M[A-Za-z0-9+/\s]{40,}={0,2}\s*")
-_SEQUENCE, _INTEGER, _OID, _OCTETS = 0x30, 0x02, 0x06, 0x04
+_SEQUENCE, _INTEGER, _OID, _OCTETS, _BITS = 0x30, 0x02, 0x06, 0x04, 0x03
+_ATTRIBUTES = 0xA0
+_TIMES = ([0x17], [0x18])
 
 
 def form_of(data: bytes) -> Form | None:
@@ -128,8 +256,8 @@ def form_of(data: bytes) -> Form | None:
         return Form(
             "empty", "give the file that has BEGIN lines, or bytes, in it"
         )
-    for beginnings, form in _MAGIC:
-        if data.startswith(beginnings):
+    for beginning, form in _BEGINNINGS:
+        if re.match(beginning, data):
             return form
     blocks = pem.blocks(data)
     if blocks:
@@ -140,6 +268,9 @@ def form_of(data: bytes) -> Form | None:
             "make it binary: openssl base64 -d -A -in OLD -out NEW, which is "
             "taken as it is",
         )
+    for spoilt, form in _SPOILT:
+        if re.search(spoilt, data):
+            return form
     return _binary(data)
 
 
@@ -170,6 +301,26 @@ def _binary(data: bytes) -> Form | None:
         return _KEY._replace(what="an encrypted private key")
     if tags[:3] == [_INTEGER, _SEQUENCE, _OCTETS]:
         return _KEY
+    if tags == [_SEQUENCE, _BITS]:
+        return _PUBLIC_KEY
+    if tags == [_SEQUENCE, _SEQUENCE, _BITS]:
+        return _signed(first)
+    return None
+
+
+def _signed(body: Element) -> Form | None:
+    """Tell what an authority, or its customer, has signed; no certificate."""
+    try:
+        tags = [each.tag for each in elements(body.content)]
+    except IndexError:
+        return None
+    # RFC 2986, section 4.1: a version, a name, a key and attributes.
+    if tags == [_INTEGER, _SEQUENCE, _SEQUENCE, _ATTRIBUTES]:
+        return _REQUEST
+    # RFC 5280, section 5.1: after the issuer, a time stands by itself.
+    rest = tags[1:] if tags[:1] == [_INTEGER] else tags
+    if rest[:2] == [_SEQUENCE, _SEQUENCE] and rest[2:3] in _TIMES:
+        return _LIST
     return None
 
 

@@ -11,6 +11,7 @@ from . import pem
 from .der import dotted, elements
 from .formats import form_of, refusal_of
 from .gate import dsa, ec, exceptions, rsa, serialization, x509
+from .pkcs8.rewriting import read_otherwise
 from .reading import complaint_of
 from .rounds import check_rounds
 
@@ -29,11 +30,31 @@ _ELLIPTIC = "1.2.840.10045.2.1"
 _CIPHER = re.compile(
     r"[Uu]nknown (?:key encryption algorithm: ([\d.]+)|cipher)"
 )
+#: What it can only say of a key that was decrypted.
+_DECRYPTED = re.compile(
+    r"private key is not encoded properly|[Uu]nknown key type|[Cc]urve .* not"
+)
+_ANOTHER = (
+    "TLS can't use it here: make an RSA, EC (P-256, P-384 or P-521) or "
+    "Ed25519 key, and have a certificate issued for it"
+)
 _CIPHERS = {
+    "1.2.410.200004.1.4": "SEED-CBC",
+    "1.2.410.200046.1.1.2": "ARIA-128-CBC",
+    "1.2.410.200046.1.1.7": "ARIA-192-CBC",
+    "1.2.410.200046.1.1.12": "ARIA-256-CBC",
+    "1.2.643.2.2.21": "GOST 28147-89",
+    "1.2.643.7.1.1.5.1.1": "GOST Magma",
     "1.2.392.200011.61.1.1.1.2": "Camellia-128-CBC",
     "1.2.392.200011.61.1.1.1.3": "Camellia-192-CBC",
     "1.2.392.200011.61.1.1.1.4": "Camellia-256-CBC",
     "1.3.14.3.2.7": "DES-CBC",
+    "1.3.6.1.4.1.25258.3.3": "Twofish-CBC",
+    "2.16.840.1.101.3.4.1.4": "AES-128-CFB",
+    "2.16.840.1.101.3.4.1.24": "AES-192-CFB",
+    "2.16.840.1.101.3.4.1.44": "AES-256-CFB",
+    "2.16.840.1.101.3.4.2.14": "a key by HMAC-SHA3-256",
+    "2.16.840.1.101.3.4.2.16": "a key by HMAC-SHA3-512",
     "2.16.840.1.101.3.4.1.6": "AES-128-GCM",
     "2.16.840.1.101.3.4.1.26": "AES-192-GCM",
     "2.16.840.1.101.3.4.1.46": "AES-256-GCM",
@@ -62,11 +83,16 @@ def first_key(data: bytes, name: str, want_rsa: bool, secret: Secret) -> Any:
             hint="leave out rsa=True",
         )
     labels = sorted({block.label for block in pem.blocks(data)})
+    form = form_of(data)
+    content = f"holds only: {', '.join(labels)}"
+    if not labels:
+        content = f"is {form.what}" if form else "holds only text"
     raise CredentialError(
-        f"a private key is wanted, but {name} holds only: "
-        + (", ".join(labels) or "text"),
+        f"a private key is wanted, but {name} {content}",
         code="no-private-key",
-        hint="give the file that has BEGIN PRIVATE KEY in it",
+        hint=form.hint
+        if form
+        else "give the file that has BEGIN PRIVATE KEY in it",
     )
 
 
@@ -92,7 +118,9 @@ def _key_from_pem(block: pem.Block, name: str, secret: Secret) -> Any:
                 *(block.der, name, secret, True),
             )
     return _decoded(
-        serialization.load_pem_private_key, block.text, name, secret, old
+        serialization.load_pem_private_key,
+        *(block.text, name, secret, old),
+        der=None if old else block.der,
     )
 
 
@@ -131,6 +159,8 @@ def _decoded(
     name: str,
     secret: Secret,
     encrypted: bool,
+    *,
+    der: bytes | None = None,
 ) -> Any:
     if encrypted and not secret.given:
         raise _password_needed(name)
@@ -142,17 +172,34 @@ def _decoded(
     except (ValueError, exceptions.UnsupportedAlgorithm) as error:
         if encrypted:
             raise _undecrypted(data, name, error) from error
-        raise _malformed(data, name, error) from error
+        key = read_otherwise(data if der is None else der, name)
+        if key is None:
+            raise _malformed(data, name, error) from error
+        return key
 
 
 def _undecrypted(data: bytes, name: str, error: Exception) -> CredentialError:
-    found = _CIPHER.search(str(error))
-    if found is None:
+    words = str(error)
+    found = _CIPHER.search(words)
+    if found is None and _DECRYPTED.search(words):
         return CredentialError(
-            f"the private key in {name} can't be decrypted: "
-            "the password is wrong, or the key is damaged",
+            f"the private key in {name} was decrypted, but can't be read: "
+            f"{_short(error)}",
+            code="malformed-key",
+            hint="take the encryption away at first: openssl pkey -in OLD "
+            "-out NEW",
+        )
+    if found is None:
+        known = words.startswith("Incorrect password")
+        return CredentialError(
+            f"the private key in {name} can't be decrypted: the password is "
+            "wrong, or the key is damaged"
+            + ("" if known else ", or of a form that is not known here"),
             code="wrong-password",
-            hint="check the password",
+            hint="check the password"
+            if known
+            else "check the password, by taking the encryption away: openssl "
+            "pkey -in OLD -out NEW",
         )
     old = re.search(rb"DEK-Info: *([A-Za-z0-9-]+)", data)
     cipher = found[1] or (old[1].decode() if old else "an unknown cipher")
@@ -175,12 +222,23 @@ def _malformed(data: bytes, name: str, error: Exception) -> CredentialError:
         )
     curve = _unknown_curve(data)
     reason = _short(error)
-    if curve is not None:
+    hint = "look at it with: openssl pkey -noout -text -in FILE"
+    if curve == "":
+        reason = "it spells its curve out, in another way than is known here"
+        hint = "name the curve: openssl pkey -ec_param_enc named_curve "
+        hint += "-in OLD -out NEW"
+    elif curve is not None:
         reason = f"its curve {curve} is not supported"
+        hint = _ANOTHER
+    elif reason.startswith("Unknown key type"):
+        reason = (
+            f"its kind is not supported{reason[len('Unknown key type') :]}"
+        )
+        hint = _ANOTHER
     return CredentialError(
         f"the private key in {name} can't be read: {reason}",
         code="malformed-key",
-        hint="look at it with: openssl pkey -noout -text -in FILE",
+        hint=hint,
     )
 
 
@@ -193,7 +251,12 @@ def _password_needed(name: str) -> CredentialError:
 
 
 def _unknown_curve(data: bytes) -> str | None:
-    """Give the curve of an elliptic key (RFC 5915), unless it is known."""
+    """Give the curve of an elliptic key (RFC 5915), unless it is known.
+
+    Returns:
+        Its number; empty if the curve is spelt out; None if it is known, or
+        the key is of another kind.
+    """
     try:
         blocks = pem.blocks(data)
         (whole,) = elements(blocks[0].der if blocks else data)
@@ -201,6 +264,8 @@ def _unknown_curve(data: bytes) -> str | None:
         kind, curve = elements(algorithm.content)
         if dotted(kind.content) != _ELLIPTIC:
             return None
+        if curve.tag != 0x06:
+            return ""
         identifier = dotted(curve.content)
     except (ValueError, IndexError):
         return None

@@ -14,6 +14,7 @@ from .formats import form_of, refusal_of
 from .gate import exceptions, pkcs12, x509
 from .glimpse import Glimpse, shown
 from .keys import checked_key
+from .reading import complaint_of
 from .rounds import check_rounds
 from .sources import Secret, read_source
 
@@ -93,11 +94,11 @@ def _loaded(data: bytes, name: str, phrase: bytes | None) -> Any:
         exceptions.UnsupportedAlgorithm,
         x509.InvalidVersion,
     ) as error:
-        raise _unreadable(data, name, phrase) from error
+        raise _unreadable(data, name, phrase, error) from error
 
 
 def _unreadable(
-    data: bytes, name: str, phrase: bytes | None
+    data: bytes, name: str, phrase: bytes | None, error: Exception
 ) -> CredentialError:
     """Say what is the matter; it need not be the password."""
     form = form_of(data)
@@ -112,6 +113,14 @@ def _unreadable(
             f"{name} is none: it does not begin as one",
             code="bad-pkcs12",
             hint="look at it with: openssl pkcs12 -info -noout -in FILE",
+        )
+    if not str(error).startswith("Invalid password"):
+        # It was decrypted, and its digest was right.
+        return CredentialError(
+            f"something in {name} can't be read: {complaint_of(error)}",
+            code="bad-pkcs12",
+            hint="take it apart, and load key and certificates from NEW: "
+            "openssl pkcs12 -in OLD -noenc -out NEW",
         )
     if phrase is None:
         return CredentialError(
@@ -134,9 +143,16 @@ def _incomplete(found: Any, name: str) -> CredentialError:
             hint="have the certificate put in: openssl pkcs12 -export -inkey "
             "KEY -in CERTIFICATE -out NEW",
         )
+    count = len(found.additional_certs)
+    if not count:
+        return CredentialError(
+            f"{name} holds neither a private key nor a certificate",
+            code="bad-pkcs12",
+            hint="look at it with: openssl pkcs12 -info -noout -in FILE",
+        )
     return CredentialError(
         f"{name} holds no private key, and "
-        f"{len(found.additional_certs)} certificates",
+        + ("1 certificate" if count == 1 else f"{count} certificates"),
         code="bad-pkcs12",
         hint=_TRUST_STORE,
     )

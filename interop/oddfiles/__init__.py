@@ -1,0 +1,1 @@
+"""Odd files that other programs make, and what tlskit says about them."""
