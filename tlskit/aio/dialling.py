@@ -16,6 +16,7 @@ from ..ports.engines import new_engine
 from .driver import AsyncDriver
 from .nested import PortTransport
 from .opening import port_over, within
+from .sockets import attached
 
 if TYPE_CHECKING:
     import socket
@@ -59,10 +60,7 @@ async def _joined(
         return await _nested(route, route.proxy, sock, driver)
     if route.proxy is not None:
         await _ask(route, route.proxy, sock)
-    transport, _ = await asyncio.get_running_loop().create_connection(
-        lambda: driver, sock=sock
-    )
-    return transport
+    return await attached(asyncio.get_running_loop(), sock, driver)
 
 
 async def _dialled(route: Route, race: Race) -> socket.socket:
@@ -145,9 +143,7 @@ async def _nested(
             alpn=(),
         )
     )
-    transport, _ = await asyncio.get_running_loop().create_connection(
-        lambda: outer_driver, sock=sock
-    )
+    transport = await attached(asyncio.get_running_loop(), sock, outer_driver)
     made = port_over(
         outer_driver,
         transport,

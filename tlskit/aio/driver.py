@@ -36,30 +36,26 @@ from ..ports.closing import FAREWELL as _FAREWELL
 from ..ports.closing import LINGER as _LINGER
 from ..ports.closing import MOST_DRAINED as _MOST_DRAINED
 from ..ports.closing import at_rest
-from ..ports.outbox import Outbox
 from ..tools.deadline import Deadline
 from .choosing import go_on
+from .lane import MOST_AHEAD, Lane
 from .signal import Signal
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from ..server.tally import Meter
-
 __all__ = ["AsyncDriver"]
 
 T = TypeVar("T")
 
-#: The transport is paused when so many bytes wait for a reader ...
-_MOST_AHEAD = 262144
-#: ... and we are, when so many wait to be sent.
+#: We are paused when so many bytes wait to be sent.
 _HIGH = 262144
 _LOW = 65536
 #: So many gathered bytes don't wait for the loop's next turn.
 _PROMPT = 65536
 
 
-class AsyncDriver(asyncio.BufferedProtocol):
+class AsyncDriver(Lane):
     """Runs an engine over a transport of the running event loop.
 
     Args:
@@ -67,36 +63,19 @@ class AsyncDriver(asyncio.BufferedProtocol):
     """
 
     def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+        super().__init__(engine)
         engine.can_suspend = True
         engine.fetches()
-        self.closed: bool = False
-        loop = asyncio.get_running_loop()
-        self.loop = loop
-        #: Ciphertext came in, or its end.
-        self.news: Signal = Signal(loop, "timed out: the peer sent nothing")
-        #: There is room to send.
-        self.room: Signal = Signal(
-            loop, "timed out: the peer takes no more bytes"
+        self._gone = Signal(
+            self.loop, "timed out: the transport does not close"
         )
-        self._gone = Signal(loop, "timed out: the transport does not close")
-        self.transport: asyncio.Transport
-        self._outbox = Outbox()
-        self._ticking = False  # A turn's flush is on its way.
-        self._full = False  # The transport wants no more now.
-        self._stalled = False  # The engine wants to be fed before it writes.
         self._ending = False  # Our close_notify follows what was written.
-        self._held = 0  # Ciphertext fed since the engine last ran dry.
-        self._paused = False
         self._input_ended = False
-        self._heard = False  # Bytes came in after the handshake.
         self._drained = 0  # Bytes that came in too late.
         self._lost = False
         self._previous: asyncio.BaseProtocol | None = None
         self._kept: object = None
         self._broken: Exception | None = None
-        #: Counts bytes, for a server.
-        self.meter: Meter | None = None
 
     # -- what the transport calls -------------------------------------------
 
@@ -130,7 +109,7 @@ class AsyncDriver(asyncio.BufferedProtocol):
         if self._stalled:
             self._pump_quietly()
             self.room.set()
-        if self._held >= _MOST_AHEAD and not self.news.awaited:
+        if self._held >= MOST_AHEAD and not self.news.awaited:
             self._paused = True
             self.transport.pause_reading()
         self.news.set()
@@ -144,6 +123,8 @@ class AsyncDriver(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell everybody that the transport is no more."""
         self._lost = True
+        self.sailing = False
+        self.news.waiter.rest()
         self._broken = exc
         self._full = False
         self._outbox.clear()
@@ -252,13 +233,25 @@ class AsyncDriver(asyncio.BufferedProtocol):
             ClosedError: The output was closed.
             TLSError: The session broke, or has not begun.
         """
-        self._check_output()
-        self._outbox.put(data)
-        if self._outbox.size >= _PROMPT:
+        if not (self.sailing and self.engine.smooth):
+            self._check_output()
+        outbox = self._outbox
+        outbox.put(data)
+        if outbox.size >= _PROMPT:
             self._pump()
         elif not self._ticking:
             self._ticking = True
             self.loop.call_soon(self._tick)
+
+    @property
+    def ready(self) -> bool:
+        """Whether ``drain`` has nothing to wait for, nor to raise."""
+        return (
+            self.sailing
+            and self.engine.smooth
+            and not self._full
+            and self._outbox.size < _PROMPT
+        )
 
     async def drain(self, deadline: Deadline) -> None:
         """Wait while there is no room for more."""
@@ -285,6 +278,7 @@ class AsyncDriver(asyncio.BufferedProtocol):
     def write_eof(self) -> None:
         """Send our close_notify after what was written."""
         self._ending = True
+        self.sailing = False
         self._pump()
 
     # -- moving ciphertext --------------------------------------------------
@@ -315,7 +309,8 @@ class AsyncDriver(asyncio.BufferedProtocol):
         while outbox.size and not self._full:
             piece = outbox.head()
             try:
-                made = self.engine.encrypt(piece)
+                done = self.send_now(piece)
+                made = b"" if done else self.engine.encrypt(piece)
             except BaseException:
                 outbox.clear()
                 self._send()
@@ -350,8 +345,7 @@ class AsyncDriver(asyncio.BufferedProtocol):
             self._send()
         self.check_alive()
         await self._listen(deadline)
-        # Of our own data less waits: what was read has made answers.
-        while self.transport.get_write_buffer_size() > 3 * _HIGH:
+        while self.owes_much:
             await self.room.wait(deadline)
         self.check_open()
 
@@ -391,6 +385,7 @@ class AsyncDriver(asyncio.BufferedProtocol):
         try:
             if not self.closed:
                 self.closed = True
+                self.sailing = False
                 self.news.set()  # Whoever reads is told.
                 await self._farewell(deadline.sooner(_FAREWELL), notify)
                 self.transport.close()
@@ -405,6 +400,7 @@ class AsyncDriver(asyncio.BufferedProtocol):
     def abort(self) -> None:
         """Close at once; what was not sent is lost."""
         self.closed = True
+        self.sailing = False
         self._outbox.clear()
         self.engine.abandon()
         self.transport.abort()

@@ -43,6 +43,7 @@ class AsyncSSLPort(Coroutines):
         self._engine: Engine = driver.engine
         self._endpoints = endpoints
         self._notify = shutdown_on_close
+        self._lane = driver if driver.has_lane else None
         self._ahead = bytearray()  # Decrypted, and not read yet.
         self._latest: Deadline | None = None  # Of the latest wait to read.
 
@@ -110,6 +111,8 @@ class AsyncSSLPort(Coroutines):
             TimeoutError: The time is over; what was written is still sent.
             OSError: What was written can't be sent, as ``write``.
         """
+        if timeout is None and self._driver.ready:
+            return
         with self._during("write"):
             await self._driver.drain(self._deadline(timeout))
 

@@ -25,6 +25,7 @@ from ..tools.deadline import Deadline
 from .driver import AsyncDriver
 from .opening import port_over
 from .port import AsyncSSLPort
+from .sockets import attached
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -153,9 +154,7 @@ class AsyncServer(LoopServer["asyncio.Task[None]"]):
             )
             driver = AsyncDriver(engine)
             driver.meter = meter
-            transport, _ = await loop.connect_accepted_socket(
-                lambda: driver, sock
-            )
+            transport = await attached(loop, sock, driver)
         except BaseException:
             sock.close()
             raise

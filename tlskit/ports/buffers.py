@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 
-__all__ = ["buffer", "scratch", "spare"]
+__all__ = ["CHUNK", "buffer", "scratch", "spare"]
 
 #: One system call takes up to this many bytes of ciphertext.
-_CHUNK = 262144
+CHUNK = 262144
 
 _local = threading.local()
 
@@ -16,14 +16,18 @@ def buffer(name: str) -> memoryview:
     """Give this thread's buffer of that name."""
     view: memoryview | None = getattr(_local, name, None)
     if view is None:
-        view = memoryview(bytearray(_CHUNK))
+        view = memoryview(bytearray(CHUNK))
         setattr(_local, name, view)
     return view
 
 
 def scratch() -> memoryview:
     """Give this thread's buffer for plaintext; good until the next await."""
-    return buffer("plain")
+    try:
+        view: memoryview = _local.plain
+    except AttributeError:
+        view = buffer("plain")
+    return view
 
 
 class _Spare(threading.local):
@@ -41,7 +45,7 @@ class _Spare(threading.local):
         try:
             return memoryview(self._chunks.pop())
         except IndexError:
-            return memoryview(bytearray(_CHUNK))
+            return memoryview(bytearray(CHUNK))
 
     def give_back(self, view: memoryview) -> None:
         """Give back what was taken, or a part: it has been fed."""

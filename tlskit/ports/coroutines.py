@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..policy.settings import Verify
-from ..tools.deadline import NEVER, Deadline
-from .buffers import scratch
+from ..tools.deadline import NEVER, Deadline, check_timeout
+from .buffers import CHUNK, scratch
 from .view import SessionView
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class Coroutines(SessionView):
 
     _driver: Any
     _notify: bool  # Whether closing sends a close_notify.
+    #: A driver that has an express lane, or had one; see ``aio.lane``.
+    _lane: Any = None
     _ahead: bytearray  # Decrypted, and not read yet.
     _latest: Deadline | None  # Of the latest wait to read.
 
@@ -49,6 +52,15 @@ class Coroutines(SessionView):
     def _deadline(self, timeout: float | None) -> Deadline:
         seconds = self.timeout if timeout is None else timeout
         return NEVER if seconds is None else Deadline.after(seconds)
+
+    def _moment(self, timeout: float | None) -> float | None:
+        """Give the moment of what ``_deadline`` gives; that is quicker."""
+        seconds = self.timeout if timeout is None else timeout
+        if seconds is None:
+            return None
+        if not seconds >= 0:
+            check_timeout(seconds)
+        return monotonic() + seconds
 
     # -- the session --------------------------------------------------------
 
@@ -130,20 +142,35 @@ class Coroutines(SessionView):
             OSError: The transport broke.
         """
         try:
+            lane = self._lane
+            if lane is not None and n > 0 and not self._ahead:
+                moment = self._moment(timeout)
+                most = min(max(n, _RECORD), CHUNK)
+                size = await lane.read_soon(most, moment)
+                if size is not None:
+                    return self._decrypted(size, n)
+                deadline = Deadline(moment)
+            else:
+                deadline = self._deadline(timeout)
             self._driver.check_reader()
             if n < 0:
-                return await self._read_all(self._deadline(timeout))
+                return await self._read_all(deadline)
             if self._ahead or n == 0:
                 return self._take(n)
             view = scratch()[: max(n, _RECORD)]
-            size = await self._driver.read_into(view, self._deadline(timeout))
+            size = await self._driver.read_into(view, deadline)
         except Exception as error:
             self._locate(error, "read")
             raise
+        return self._decrypted(size, n)
+
+    def _decrypted(self, size: int, n: int) -> bytes:
+        """Take *n* of *size* bytes in the scratch, and keep the others."""
+        plain = scratch()
         if size > n:
-            self._ahead += view[n:size]
+            self._ahead += plain[n:size]
             size = n
-        return bytes(view[:size])
+        return bytes(plain[:size])
 
     async def readinto(
         self, buffer: Buffer, *, timeout: float | None = None
@@ -160,15 +187,19 @@ class Coroutines(SessionView):
             OSError: As ``read``.
         """
         try:
-            self._driver.check_reader()
             view = memoryview(buffer).cast("B")
+            size: int | None
+            lane, moment = self._lane, self._moment(timeout)
+            if lane is not None and len(view) and not self._ahead:
+                size = await lane.read_soon(len(view), moment, view)
+                if size is not None:
+                    return size
+            self._driver.check_reader()
             if self._ahead or not len(view):
                 taken = self._take(len(view))
                 view[: len(taken)] = taken
                 return len(taken)
-            size: int = await self._driver.read_into(
-                view, self._deadline(timeout)
-            )
+            size = await self._driver.read_into(view, Deadline(moment))
         except Exception as error:
             self._locate(error, "read")
             raise
@@ -192,12 +223,24 @@ class Coroutines(SessionView):
         """
         if n < 0:
             raise ValueError(f"n is a number of bytes, not {n!r}")
-        with self._during("read"):
+        try:
+            moment = self._moment(timeout)
+            lane, deadline = self._lane, None
+            if lane is not None and n and not self._ahead:
+                size = await lane.read_soon(CHUNK, moment)
+                if size:
+                    if size >= n:
+                        return self._decrypted(size, n)
+                    self._ahead += scratch()[:size]
+                    deadline = self._latest = Deadline(moment)
             self._driver.check_reader()
-            deadline = self._deadline(timeout)
+            deadline = deadline or Deadline(moment)
             while len(self._ahead) < n:
                 if not await self._more(deadline):
                     raise self._incomplete(self._take(n), n)
+        except Exception as error:
+            self._locate(error, "read")
+            raise
         return self._take(n)
 
     async def readline(

@@ -169,11 +169,34 @@ class DirectIO:
             record, whole, and it has been read.  If it was not, go on with
             ``read_into``.
         """
+        self.take(room, size)
+        return self.read_one(target, most, size)
+
+    def take(self, room: Any, size: int) -> None:
+        """Take ciphertext, as ``feed``, from its place.
+
+        Args:
+            room: The place.
+            size: How many bytes there are.
+        """
         if size > self._most:  # noqa: PLR1730 - max() would cost a call
             self._most = size
         if self._foreign:
             self._own()
         self._feed(self._into, room, size)
+
+    def read_one(self, target: Any, most: int, size: int) -> tuple[int, bool]:
+        """Decrypt one record.
+
+        Args:
+            target: Where the plaintext goes.
+            most: The most bytes of it.
+            size: How many bytes of ciphertext were taken since nothing was
+                left of it; more do no harm.
+
+        Returns:
+            As ``exchange``.
+        """
         done: int = self._read(self._ssl, target, most)
         if 0 < done == size - _AROUND:
             # Nothing but this record can have come, and nothing is left.

@@ -36,7 +36,7 @@ from ..transport import Poller, SocketTransport, Transport, watching
 from .claims import Claims
 from .moving import Mover
 
-__all__ = ["Lane", "closed_lane"]
+__all__ = ["Lane", "closed_lane", "lane_is_open"]
 
 #: Plaintext of one read or write.  A larger write takes the other way, where
 #: the socket's work is done while another thread may decrypt.
@@ -64,6 +64,11 @@ def closed_lane() -> Iterator[None]:
         yield
     finally:
         _open = before
+
+
+def lane_is_open() -> bool:
+    """Say whether new connections may take the lane."""
+    return _open
 
 
 class _Room:
