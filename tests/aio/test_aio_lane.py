@@ -18,8 +18,8 @@ import tlskit
 from tlskit.aio import AsyncSSLPort
 from tlskit.aio.lane import Lane, Room
 from tlskit.errors import ClosedError, StreamError
-from tlskit.ports import lane
-from tlskit.ports.lane import closed_lane
+from tlskit.ports.blocking import lane
+from tlskit.ports.blocking.lane import closed_lane
 from tlskit.server.tally import Meter
 
 from ..engines import client_context, server_context
@@ -139,9 +139,8 @@ class Conversation:
     async def do(self, who: int, verb: str, size: int) -> None:
         """Take one step, and note what came of it."""
         port = self.ports[who]
-        if verb.startswith("write ") or verb == "write":
-            if self.way[who] + size > ROOM:
-                return
+        if "write" in verb and self.way[who] + size > ROOM:
+            return
         try:
             result = await getattr(self, f"_{verb.replace(' ', '_')}")(
                 who, port, size

@@ -95,7 +95,7 @@ def test_many_small_writes_are_one_record(run, monkeypatch):
                 monkeypatch.setattr(
                     *(way, name),
                     lambda data, whole=whole: (
-                        (done := whole(data)) and sent.append(1) or done
+                        ((done := whole(data)) and sent.append(1)) or done
                     ),
                 )
             for number in range(1000):
@@ -644,6 +644,24 @@ def test_a_cancelled_close_closes_at_once(run):
             with pytest.raises(asyncio.CancelledError):
                 await closing
             await until(lambda: ours._driver._lost)
+
+    run(main())
+
+
+def test_a_peer_that_never_stops_is_not_heard_out(run, monkeypatch):
+    """So much is taken in after a close, and no more."""
+    monkeypatch.setattr("tlskit.aio.driver._MOST_DRAINED", 3000)
+
+    async def main():
+        async with joined() as (ours, theirs):
+            closing = asyncio.ensure_future(ours.aclose())
+            while not closing.done():
+                with suppress(OSError):
+                    theirs.write(bytes(1000))
+                    theirs.flush()
+                await asyncio.sleep(0)
+            await closing
+            assert ours._driver._drained >= 3000
 
     run(main())
 

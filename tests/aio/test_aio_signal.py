@@ -219,12 +219,12 @@ def test_news_wake_both_kinds(run):
         first = waiting(news.waiter)
         second = asyncio.ensure_future(news.wait(NEVER))
         await asyncio.sleep(0)
-        assert news.awaited
+        assert news.awaited is True
         news.set()
         assert "woken" == await first
         await second
-        assert not news.awaited
+        assert news.awaited is False
         news.attended = True
-        assert news.awaited
+        assert news.awaited is True
 
     run(main())

@@ -12,7 +12,7 @@ import pytest
 
 from tlskit.aio.driver import AsyncDriver
 from tlskit.aio.sockets import SocketTransport, attached
-from tlskit.ports import lane
+from tlskit.ports.blocking import lane
 from tlskit.ports.engines import new_engine
 
 from ..engines import server_context
@@ -242,13 +242,13 @@ def test_a_reset(run):
     run(main())
 
 
-class Broken(OSError):
+class BrokenError(OSError):
     """What a socket raises."""
 
 
 def fails(*_):
     """Be a socket's broken method."""
-    raise Broken
+    raise BrokenError
 
 
 @pytest.mark.parametrize("full", [True, False])
@@ -272,7 +272,7 @@ def test_a_write_that_fails(run, full):
             await until(lambda: bool(pair.driver.told))
             [(what, error)] = pair.driver.told
             assert "lost" == what
-            assert isinstance(error, Broken)
+            assert isinstance(error, BrokenError)
 
     run(main())
 
@@ -339,10 +339,12 @@ def test_one_that_is_forgotten():
         sock, other = tcp_pair()
         with other:
             driver = Heard()
-            SocketTransport(asyncio.get_running_loop(), sock, driver)
+            transport = SocketTransport(driver.loop, sock, driver)
+            transport.itself = transport  # Who is in a circle waits for gc.
+            del transport
             driver.loop.remove_reader(sock.fileno())
+            del driver.transport
             with pytest.warns(ResourceWarning, match="unclosed transport"):
-                del driver.transport
                 gc.collect()
             assert -1 == sock.fileno()
 

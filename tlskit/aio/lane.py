@@ -1,7 +1,7 @@
 """The express lane of asyncio: a message of the usual case, in one go.
 
-As for blocking sockets (``ports.lane``), a lane is the long way with the
-questions answered beforehand.  Two flags say that this is the usual case:
+As for blocking sockets (``ports.blocking.lane``), a lane is the long way with
+the questions answered beforehand.  Two flags say that this is the usual case:
 the engine's ``smooth``, and ``sailing`` here, which whatever ends the
 connection clears for good.  Without both, everything goes by the driver's
 way, which is right in every case.
@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from ..engine.engine import Engine
@@ -113,9 +113,9 @@ class Lane(asyncio.BufferedProtocol):
     def feed(self, data: bytes | memoryview) -> None:
         """Take ciphertext; the driver's."""
 
+    @abstractmethod
     def _pump_quietly(self) -> bool:
         """Send what waits; the driver's."""
-        raise NotImplementedError
 
     def _send(self) -> None:
         """Hand over what the engine has made; the driver's."""

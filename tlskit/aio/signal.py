@@ -86,9 +86,9 @@ class Waiter:
     """
 
     __slots__ = (
-        "_asyncio_future_blocking",
         "_alarm",
         "_alarm_rings",
+        "_asyncio_future_blocking",
         "_callback",
         "_complaint",
         "_context",

@@ -16,7 +16,7 @@ import asyncio
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from ..ports.lane import lane_is_open
+from ..ports.blocking.lane import lane_is_open
 from ..ports.transport import tune
 from .lane import Lane, room
 
@@ -95,7 +95,10 @@ class SocketTransport(asyncio.Transport):
         """Close the socket of a transport that was forgotten."""
         if not self._closing:
             warnings.warn(
-                f"unclosed transport {self!r}", ResourceWarning, source=self
+                f"unclosed transport {self!r}",
+                ResourceWarning,
+                stacklevel=2,
+                source=self,
             )
             self._sock.close()
 

@@ -188,18 +188,18 @@ class Coroutines(SessionView):
         """
         try:
             view = memoryview(buffer).cast("B")
-            size: int | None
             lane, moment = self._lane, self._moment(timeout)
             if lane is not None and len(view) and not self._ahead:
-                size = await lane.read_soon(len(view), moment, view)
-                if size is not None:
-                    return size
+                got: int | None
+                got = await lane.read_soon(len(view), moment, view)
+                if got is not None:
+                    return got
             self._driver.check_reader()
             if self._ahead or not len(view):
                 taken = self._take(len(view))
                 view[: len(taken)] = taken
                 return len(taken)
-            size = await self._driver.read_into(view, Deadline(moment))
+            size: int = await self._driver.read_into(view, Deadline(moment))
         except Exception as error:
             self._locate(error, "read")
             raise
@@ -235,13 +235,15 @@ class Coroutines(SessionView):
                     deadline = self._latest = Deadline(moment)
             self._driver.check_reader()
             deadline = deadline or Deadline(moment)
-            while len(self._ahead) < n:
-                if not await self._more(deadline):
-                    raise self._incomplete(self._take(n), n)
+            while len(self._ahead) < n and await self._more(deadline):
+                pass
+            taken = self._take(n)
+            if len(taken) < n:
+                raise self._incomplete(taken, n)  # noqa: TRY301 - located
         except Exception as error:
             self._locate(error, "read")
             raise
-        return self._take(n)
+        return taken
 
     async def readline(
         self, *, limit: int = _LIMIT, timeout: float | None = None

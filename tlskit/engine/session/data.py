@@ -253,7 +253,7 @@ class Carrying(Handshaking):
         with self._step():
             return self._write(view)
 
-    def encrypt(self, data: memoryview) -> bytes | bytearray | None:
+    def encrypt(self, data: bytes | memoryview) -> bytes | bytearray | None:
         """Do ``write(data)`` and ``outgoing()`` in one step.
 
         Args:
@@ -268,7 +268,7 @@ class Carrying(Handshaking):
             self.owes = False
             return self._memory.drain()
 
-    def _write(self, data: memoryview) -> int | None:
+    def _write(self, data: bytes | memoryview) -> int | None:
         if self.state is not _OPEN:
             self._what("write")
         if not len(data):  # OpenSSL would call that an error.

@@ -142,7 +142,7 @@ class DirectIO:
         self.owes = lib.BIO_get_mem_data(self._from, self._place) > 0
         return total, self.hungry or total == size
 
-    def write(self, data: memoryview) -> int:
+    def write(self, data: bytes | memoryview) -> int:
         """Encrypt all of *data*; no more than 0 is for ``explain``."""
         done: int = self._write(self._ssl, self._buffer(data), len(data))
         return done
