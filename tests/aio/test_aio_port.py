@@ -654,6 +654,8 @@ def test_a_peer_that_never_stops_is_not_heard_out(run, monkeypatch):
 
     async def main():
         async with joined() as (ours, theirs):
+            theirs.write(bytes(1000))
+            await until(lambda: ours._driver._held >= 1000)
             closing = asyncio.ensure_future(ours.aclose())
             while not closing.done():
                 with suppress(OSError):
