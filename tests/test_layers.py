@@ -59,7 +59,7 @@ DOORS: dict[str, set[str]] = {
         "conversation",
         "opening",
         "proxies",
-        "starttls",
+        "starttls.connect",
         "wrapping",
     },
     "context": {"context", "following", "reloading", "sides"},

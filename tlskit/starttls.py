@@ -12,6 +12,12 @@ socket, and ``connect`` does all of it.
 
 from __future__ import annotations
 
-from .client.starttls import PORTS, PROTOCOLS, Dialogue, connect, negotiate
+from .client.starttls.connect import (
+    PORTS,
+    PROTOCOLS,
+    Dialogue,
+    connect,
+    negotiate,
+)
 
 __all__ = ["PORTS", "PROTOCOLS", "Dialogue", "connect", "negotiate"]

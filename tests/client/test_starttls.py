@@ -513,7 +513,7 @@ def test_xmpp_does_not_depend_on_when_a_parser_speaks(
     """Also where it waits for more, and with ">" inside of a value."""
     if silent:
         monkeypatch.setattr(
-            "tlskit.client.dialogues.expat.ParserCreate", Silent
+            "tlskit.client.starttls.dialogues.expat.ParserCreate", Silent
         )
     said = TALKS["xmpp"][1][0].replace(b"<starttls", b"<a b='>>'/><starttls")
     dialogue = starttls.Dialogue("xmpp", "example.org")

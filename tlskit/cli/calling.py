@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ..client import starttls
+from .. import starttls
 from ..client.connect import connect
 from ..client.proxies import ENVIRONMENT, Proxy
 from ..context.sides import ClientContext

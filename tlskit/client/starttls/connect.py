@@ -15,15 +15,15 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterable
 
-from ..context.sides import ClientContext
-from ..ports.port import SSLPort
-from ..ports.transport import SocketTransport
-from ..tools.deadline import Deadline
-from ..verify.identity import Identity
-from .connect import connect as connect_tcp
-from .conversation import Conversation, talk
+from ...context.sides import ClientContext
+from ...ports.port import SSLPort
+from ...ports.transport import SocketTransport
+from ...tools.deadline import Deadline
+from ...verify.identity import Identity
+from ..connect import connect as connect_tcp
+from ..conversation import Conversation, talk
+from ..opening import OPENING
 from .dialogues import SCRIPTS
-from .opening import OPENING
 
 __all__ = ["PORTS", "PROTOCOLS", "Dialogue", "connect", "negotiate"]
 

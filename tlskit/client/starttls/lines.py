@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Generator
 
-from ..errors import NotTLSError
-from .conversation import Cut, Say, Script, quoted
+from ...errors import NotTLSError
+from ..conversation import Cut, Say, Script, quoted
 
 __all__ = [
     "ftp",

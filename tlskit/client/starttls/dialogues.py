@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from xml.parsers import expat
 
-from ..errors import NotTLSError
+from ...errors import NotTLSError
+from ..conversation import Say, Script, quoted
 from . import lines
-from .conversation import Say, Script, quoted
 from .lines import not_offered, not_spoken
 
 __all__ = ["SCRIPTS"]

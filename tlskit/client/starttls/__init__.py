@@ -1,0 +1,1 @@
+"""STARTTLS: one dialogue for each protocol that begins in plaintext."""
