@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,13 +14,14 @@ from ..openssl.protocols import TLSVersion
 from ..openssl.system import minimum_version
 from ..policy.sessions import policy_of
 from ..policy.settings import Ocsp, Settings, Verify
-from ..x509.gate import hashes, x509
+from ..x509.gate import x509
 from . import callbacks
 from .hello.groups import set_key_exchange
 from .hello.preshared import set_keys
 from .presenting import on_status_request, set_credentials
 from .refusal.alerts import may_refuse
 from .store import fill_store
+from .tickets import set_resumption
 from .trace import on_message
 
 __all__ = ["Built", "build", "set_verify", "verify_mode"]
@@ -240,80 +239,7 @@ def _set_server(
             )
         else:
             context.set_ocsp_server_callback(on_status_request)
-    return _set_resumption(context, settings, hooks)
-
-
-def _set_resumption(
-    context: SSL.Context, settings: Settings, hooks: frozenset[str]
-) -> bool:
-    """Set up what may be resumed; say whether anything may."""
-    context.set_session_id(_session_id(settings))
-    if settings.session_lifetime is not None:
-        context.set_timeout(settings.session_lifetime)
-    if settings.session_lifetime == 0 or _resumption_unsafe(settings, hooks):
-        context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-        return False
-    if settings.strict or not native.has("session-verdicts"):
-        # Nobody could tell what a session in OpenSSL's cache is worth; it
-        # would know nothing of what the second verifier has tolerated.
-        context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-    return True
-
-
-def _resumption_unsafe(settings: Settings, hooks: Iterable[str]) -> bool:
-    """Tell whether a resumed session could evade what a full one checks.
-
-    A ticket carries the verdict of the handshake that made it, as far as
-    OpenSSL was told of it.  A handshake that is refused sends none, whoever
-    has refused; so what pins and a second verifier have found good once, by
-    the very rule that a ticket is bound to, need not be asked again.  What
-    they have merely tolerated is not in the ticket, and a hook's opinion
-    neither.
-    """
-    return (
-        # Without these nobody knows what a session carries: OpenSSL writes
-        # "ok" when a callback accepts, and that can't be asked for.
-        (
-            settings.verify is not Verify.NONE
-            and not all(
-                map(
-                    native.has,
-                    ("session-reused", "session-verdicts", "verify-error"),
-                )
-            )
-        )
-        or (settings.verify is Verify.TRY and settings.strict)
-        or settings.verifier is not None
-        # Nobody could tell whether a key was proved, or which.
-        or settings.psk is not None
-        or "verify_certificate" in hooks
-    )
-
-
-def _session_id(settings: Settings) -> bytes:
-    """Name the policy, so that a session resumes only under the same one."""
-    digest = hashlib.sha256(settings.verify.value.encode())
-    for der in (*settings.root_ders, b"", *settings.intermediates):
-        digest.update(hashlib.sha256(der).digest())
-    for crl in settings.crls:
-        digest.update(crl.fingerprint(hashes.SHA256()))
-    for part in (
-        *settings.root_directories,
-        *map(str, settings.pins),
-        settings.revocation_check.value,
-        *map(
-            str,
-            (
-                settings.strict,
-                settings.partial_chain,
-                settings.purpose,
-                settings.verification_time,
-                settings.verify_depth,
-            ),
-        ),
-    ):
-        digest.update(part.encode())
-    return digest.digest()[:32]
+    return set_resumption(context, settings, hooks)
 
 
 def _set_dh_parameters(context: SSL.Context, pem: bytes) -> None:

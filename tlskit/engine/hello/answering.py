@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeGuard, cast
 
 from ...errors import NegotiationError
 from ...errors.codes import Alert
+from ..tickets import NO_TICKET
 from .choosing import Greeting
 
 if TYPE_CHECKING:
@@ -15,11 +16,9 @@ if TYPE_CHECKING:
     from ..build import Built
     from ..callbacks import Hooks
 
-__all__ = ["NO_TICKET", "Answers"]
+__all__ = ["Answers"]
 
 _TLS_1_3 = 0x0304
-#: SSL_OP_NO_TICKET.
-NO_TICKET = 0x4000
 
 
 class Answers:

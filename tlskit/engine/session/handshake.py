@@ -12,12 +12,12 @@ from ...errors import HandshakeError, TruncatedError
 from ...errors.codes import Alert
 from ...openssl import native
 from ...policy.settings import Ocsp
-from ..hello.answering import NO_TICKET
 from ..hello.asking import Asking, challenge_answered, no_client_hello
 from ..refusal.alerts import alert_for
 from ..refusal.missing import errand_for, take
 from ..resumption import Resumption
 from ..states import State
+from ..tickets import NO_TICKET
 from ..trace import tell_alert
 from ..verdict import finished, settle
 

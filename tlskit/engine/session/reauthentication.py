@@ -14,7 +14,7 @@ from ...openssl.gate import translated
 from ...policy.settings import Verify
 from ...tools.early import MOST_EARLY
 from ..build import set_verify, verify_mode
-from ..hello.answering import NO_TICKET
+from ..tickets import NO_TICKET
 from .data import RECORD, Carrying
 
 __all__ = ["Reauthenticating"]
