@@ -1,4 +1,8 @@
-"""One client connection's dealings with sessions: to keep, and to resume."""
+"""Which session a client offers to resume, and which it keeps.
+
+Where it is resumed in vain, another handshake is made without it.  What a
+server sends and refuses is in ``tickets``; the cache in ``policy.sessions``.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a peer means by an alert, and what we can do about it."""
+"""Data: what a peer means by an alert, and the hint for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data: what each verify code says about a certificate, and what helps."""
+"""Data: the words and the hint for each fault of a certificate."""
 
 from __future__ import annotations
 

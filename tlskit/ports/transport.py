@@ -1,4 +1,4 @@
-"""What TLS runs over: sockets here, other streams in ``_streams``.
+"""What TLS runs over: sockets here, other streams in ``streams``.
 
 A transport moves ciphertext and decides nothing.  Its reads and writes never
 wait; ``wait`` does nothing else, and knows the deadline.
@@ -289,7 +289,7 @@ _IN, _OUT = 1, 4
 def watching(number: int) -> Poller | None:
     """Give what waits, many times, for a descriptor to be readable.
 
-    None where there is no such thing; see ``_poll``.
+    None where there is no such thing; see ``poll``.
     """
     make = getattr(select, "poll", None)
     if make is None:

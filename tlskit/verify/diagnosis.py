@@ -3,7 +3,8 @@
 OpenSSL's verdict is a number and a depth.  What people need is the cause:
 "unable to get local issuer certificate" may mean that the server forgot its
 intermediate, that a private CA was not loaded, or that no root was loaded at
-all.  The certificates tell which.
+all.  The certificates tell which.  Where the number says it all, as for an
+expired certificate, words and hint are those of ``errors.verify_reasons``.
 """
 
 from __future__ import annotations

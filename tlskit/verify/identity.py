@@ -1,4 +1,4 @@
-"""Is this the peer that was meant?  Names of certificates, and the match.
+"""Check a certificate's names: is this the host, or the URI, that was meant?
 
 The rules are RFC 9525's, and of two readings the stricter one:
 

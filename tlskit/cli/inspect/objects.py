@@ -1,4 +1,4 @@
-"""What ``inspect --json`` says of each object; see ``_data`` for the rules."""
+"""What ``inspect --json`` says of each object; see ``data`` for the rules."""
 
 from __future__ import annotations
 

@@ -1,9 +1,12 @@
-"""What is said before TLS, for each protocol that begins without it.
+"""STARTTLS for each protocol: what is said in plaintext before TLS.
 
 Each protocol is a script, a generator: it says what it has to by calling
 *say*, and yields how the server's next piece is cut out of the bytes that
 come in; it is sent that piece.  When the script ends, the server has given
 its go-ahead.  Nothing here does I/O.
+
+A new protocol is a script, a line in ``SCRIPTS``, its talk in
+``tests/dialogues.py``, and a word in ``docs/howto/starttls.rst``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is said before TLS in protocols of lines; see ``dialogues``."""
+"""STARTTLS for protocols of lines, such as SMTP; see ``dialogues``."""
 
 from __future__ import annotations
 
