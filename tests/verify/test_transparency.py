@@ -21,7 +21,6 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 import tlskit
 from tlskit import ConfigurationError, VerificationError
 from tlskit.testing import CA, memory_pair
-from tlskit.verify.scene import VerificationScene
 from tlskit.verify.transparency import timestamps
 from tlskit.verify.transparency.logs import Transparency, load_logs
 from tlskit.verify.transparency.timestamps import stamps_of
@@ -473,10 +472,10 @@ def test_timestamps_in_a_staple(site, logs, monkeypatch):
         load_logs(listing(*(each.listed() for each in logs))), 2
     )
     path = der, site.ca.certificate.public_bytes(Encoding.DER)
-    scene = VerificationScene((), (), None, (), 0, False)
-    stamps = stamps_of(path, rules, scene, b"a response")
+    stamps = stamps_of(path, rules.logs, now(), b"a response")
 
     assert [("oak", ""), ("elm", "")] == [each[:2] for each in stamps]
+    assert {"staple"} == {each.source for each in stamps}
 
 
 # -- odd ones ---------------------------------------------------------------
@@ -493,14 +492,14 @@ def test_a_log_of_another_kind_of_key(site):
 
 def test_what_can_not_be_read(site, logs):
     """A certificate that can't be read has no timestamps that count."""
-    rules = Transparency(load_logs(listing(logs[0].listed())), 1)
-    scene = VerificationScene((), (), None, (), 0, False)
-    (found,) = stamps_of((b"nothing",), rules, scene)
+    known = load_logs(listing(logs[0].listed()))
+    (found,) = stamps_of((b"nothing",), known, now())
     alone = site.signed(as_list(logs[0].stamp(site.entry())))
 
     assert "can't be read" in found.fault
     der = alone.public_bytes(Encoding.DER)
-    assert [] == stamps_of((der,), rules, scene, b"no response")
+    (lonely,) = stamps_of((der,), known, now(), b"no response")
+    assert "issuer is not known" in lonely.fault
 
 
 # -- the list ---------------------------------------------------------------

@@ -27,6 +27,7 @@ from ..calling import (
 from ..console import open_console
 from ..disk import File, write_all
 from ..exit import SEVERITY, ExitCode
+from ..inspect.logged import Logs, log_list_option
 from ..target import Target, read_targets
 from .finding import Finding, Held, Patience, examine
 from .formats import PRINTERS, Layout, unknown
@@ -144,6 +145,7 @@ def _give_up(error: click.ClickException | OSError) -> NoReturn:
     help="Complain when less than this share of a certificate's lifetime is "
     "left, such as 25%; beside --min-days, whichever comes first.",
 )
+@log_list_option
 @alpn_option
 @click.option(
     "--jobs",
@@ -200,6 +202,7 @@ def command(
     failing: bool,
     output: Path | None,
     policy: str | None,
+    logs: Logs,
     quiet: bool,
 ) -> ExitCode:
     """Connect to servers, verify them, and give each a line.
@@ -208,7 +211,8 @@ def command(
     whether it withstands quantum computers, the application protocol, how
     long the certificates are good, whether the server asks for a client
     certificate, the kind of its key with the same question, and the chain to
-    the root.
+    the root.  Between them, how many Certificate Transparency logs have been
+    told of it, if any were.
 
     Nothing is sent but the handshake.  Where something is wrong, tlskit
     explain tells the whole story.
@@ -246,7 +250,7 @@ def command(
     patience = Patience(min_days, min_life)
 
     def check(target: Target) -> Finding:
-        return examine(caller, target, patience, held)
+        return examine(caller, target, patience, held, logs)
 
     show = PRINTERS[style]
     found = Round(targets, check, workers=jobs, quiet=quiet)

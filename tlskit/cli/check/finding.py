@@ -26,6 +26,7 @@ from ..data import (
     verification_data,
 )
 from ..exit import ExitCode, exit_code, verdict_of
+from ..inspect.logged import Logs, TimestampData, logged
 from ..target import Target
 from .policies import Rule, key_kind, withstands
 
@@ -84,6 +85,8 @@ class FindingData(TypedDict):
     #: ``session`` tells.  Null if no certificate was shown.
     certificate_key: str | None
     certificate_post_quantum: bool | None
+    #: What logs of Certificate Transparency promise of its certificate.
+    timestamps: list[TimestampData]
     #: The policy that it was held to, with ``--policy``.
     policy: str | None
     #: Where it does not keep to that, in words.
@@ -112,6 +115,13 @@ class Finding:
     rule: Rule | None = None
     #: Where it does not keep to that.
     misfits: tuple[str, ...] = ()
+    #: The logs that count, with ``--log-list``.
+    logs: Logs = None
+
+    @property
+    def timestamps(self) -> list[TimestampData]:
+        """What logs promise of the server's certificate."""
+        return logged(self.chain, self.logs, self.at) if self.chain else []
 
     @property
     def verdict(self) -> str:
@@ -177,6 +187,7 @@ class Finding:
             certificate_post_quantum=withstands(self.chain)
             if self.chain
             else None,
+            timestamps=self.timestamps,
             policy=None if self.rule is None else self.rule.name,
             misfits=list(self.misfits),
             error=None if error is None else error_data(error),
@@ -207,6 +218,7 @@ def examine(
     target: Target,
     patience: Patience,
     held: Held | None = None,
+    logs: Logs = None,
 ) -> Finding:
     """Call a server, and say goodbye.
 
@@ -215,6 +227,7 @@ def examine(
         target: Whom.
         patience: From when on certificates of the chain expire soon.
         held: What else it is to keep to.
+        logs: Whose timestamps count.
     """
     at = datetime.now(timezone.utc)
     began = time.perf_counter()
@@ -249,6 +262,7 @@ def examine(
         patience,
         None if held is None else held.rule,
         misfits,
+        logs,
     )
 
 

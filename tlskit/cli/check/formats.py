@@ -14,6 +14,7 @@ from ..console import open_console, printable, show_hanging, show_json
 from ..data import SCHEMA, SessionData, session_data, subject_of
 from ..exit import SEVERITY, ExitCode
 from ..hints import message_of
+from ..inspect.logged import words_of_logs
 from .finding import Finding, FindingData
 from .policies import words_of_certificate
 from .round import Round
@@ -126,6 +127,8 @@ def _words(finding: Finding) -> Iterator[str]:
         yield "asks for a client certificate"
     if finding.chain:
         yield words_of_certificate(finding.chain)
+    if finding.timestamps or finding.logs is not None:
+        yield words_of_logs(finding.timestamps)
     yield " <- ".join(map(_short, finding.chain))
 
 

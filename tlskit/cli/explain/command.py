@@ -42,6 +42,13 @@ from ..data import (
 )
 from ..exit import ExitCode, exit_code, verdict_of
 from ..hints import hint_of, message_of
+from ..inspect.logged import (
+    Logs,
+    TimestampData,
+    log_list_option,
+    logged,
+    words_of_log,
+)
 from .completing import (
     Completion,
     CompletionData,
@@ -99,6 +106,8 @@ class ExplainData(TypedDict):
     handshake: HandshakeData | None
     #: What other policies would say; empty if no certificate was shown.
     policies: list[OpinionData]
+    #: What logs of Certificate Transparency promise of its certificate.
+    timestamps: list[TimestampData]
     #: What became of ``--complete``; null without it.
     completed: CompletionData | None
 
@@ -114,6 +123,11 @@ class _Case:
     session: SessionData | None = None
     error: OSError | None = None
     asks_for_certificate: bool | None = None
+
+    def timestamps(self, logs: Logs) -> list[TimestampData]:
+        """Say what logs promise of the server's certificate."""
+        shown = self.chain or self.presented
+        return logged(shown, logs, datetime.now(timezone.utc)) if shown else []
 
     @property
     def verdict(self) -> str:
@@ -132,6 +146,7 @@ class _Case:
 @crl_option
 @credential_options
 @alpn_option
+@log_list_option
 @click.option(
     "--complete",
     "place",
@@ -160,6 +175,7 @@ def command(
     cert: Path | None,
     key: Path | None,
     alpn: tuple[str, ...],
+    logs: Logs,
     place: Path | None,
     allow_private: bool,
     as_json: bool,
@@ -213,9 +229,14 @@ def command(
         )
     console = open_console()
     if as_json:
-        show_json(console, _data(case, asked, told, completion))
+        data = _data(case, asked, told)
+        data["timestamps"] = case.timestamps(logs)
+        if completion is not None:
+            data["completed"] = completion.data
+        show_json(console, data)
     else:
-        _show(console, case, asked, told, completion)
+        promised = list(map(words_of_log, case.timestamps(logs)))
+        _show(console, case, asked, told, (completion, promised))
     return case.status
 
 
@@ -290,12 +311,7 @@ def _policy(caller: Caller, identity: Identity | None) -> Policy:
     )
 
 
-def _data(
-    case: _Case,
-    asked: list[Opinion],
-    told: Told,
-    completion: Completion | None,
-) -> ExplainData:
+def _data(case: _Case, asked: list[Opinion], told: Told) -> ExplainData:
     identity, error = case.policy.identity, case.error
     return ExplainData(
         schema=SCHEMA,
@@ -312,7 +328,8 @@ def _data(
         roots=len(case.policy.ders),
         handshake=told.data,
         policies=[each.data for each in asked],
-        completed=None if completion is None else completion.data,
+        timestamps=[],
+        completed=None,
     )
 
 
@@ -324,8 +341,9 @@ def _show(
     case: _Case,
     asked: list[Opinion],
     told: Told,
-    completion: Completion | None,
+    more: tuple[Completion | None, list[str]],
 ) -> None:
+    completion, promised = more
     good = case.error is None
     verb = "is accepted" if good else "is refused"
     if not good and not case.presented:
@@ -357,6 +375,8 @@ def _show(
             soft_wrap=True,
         )
         show_rows(console, _certificate_rows(data, each, now))
+        if depth == 0:
+            show_rows(console, [("logged", words) for words in promised])
     console.print()
     console.print(Text("what other policies would say", "bold"))
     show_rows(console, [(each.policy, _opinion(each)) for each in asked])

@@ -16,6 +16,7 @@ from ..exit import ExitCode
 from ..material import gather
 from ..secrets import password_from, password_options
 from .inspection import Described, InspectData, Inspection, inspected
+from .logged import Logs, log_list_option, words_of_log
 from .objects import (
     CertificateObject,
     KeyData,
@@ -50,6 +51,7 @@ _MOST_LISTED = 20
 @click.option(
     "--json", "style", flag_value="json", help="Print data, not text."
 )
+@log_list_option
 @password_options
 @click.option(
     "--timeout",
@@ -63,6 +65,7 @@ def command(
     *,
     sources: tuple[str, ...],
     style: str | None,
+    logs: Logs,
     password_file: str | None,
     password_env: str | None,
     ask_password: bool,
@@ -89,7 +92,7 @@ def command(
         # Of a stranger's odd serial number, say; it is shown anyway.
         warnings.simplefilter("ignore")
         found = inspected(
-            [gather(each, timeout) for each in sources], password
+            [gather(each, timeout) for each in sources], password, logs
         )
     _STYLES[style or "text"](open_console(), found)
     return ExitCode.GOOD if found.data["good"] else ExitCode.USAGE
@@ -247,6 +250,8 @@ def _certificate_rows(each: CertificateObject, data: InspectData) -> Rows:
     usages = [*each["key_usage"], *each["extended_key_usage"]]
     yield "usage", ", ".join(usages) or "any"
     yield "CA", _ca_words(each)
+    for promise in each["timestamps"]:
+        yield "logged", words_of_log(promise)
     yield "serial", each["serial"]
     yield "pin", each["key"]["pin"]
     yield "SHA-256", _colons(each["sha256"])

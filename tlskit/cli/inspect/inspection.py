@@ -19,6 +19,7 @@ from ..data import SCHEMA
 from ..material import Material
 from ..unpack import Locked, Mystery, Thing, Unreadable, unpack
 from .chains import arrange
+from .logged import Logs, logged
 from .objects import (
     CertificateObject,
     KeyObject,
@@ -174,13 +175,14 @@ class _Pile:
 
 
 def inspected(
-    materials: Iterable[Material], password: bytes | None
+    materials: Iterable[Material], password: bytes | None, logs: Logs = None
 ) -> Inspection:
     """Find and describe everything.
 
     Args:
         materials: Where to look.
         password: For what is encrypted.
+        logs: Whose timestamps count.
 
     Raises:
         CredentialError: There is nothing that is known, or the password is
@@ -196,6 +198,11 @@ def inspected(
         for thing in things:
             pile.add(thing, each.name)
     certificates, disorder = _arranged(pile)
+    everybody = [certificate for certificate, _ in certificates]
+    for certificate, known in certificates:
+        number = known["issued_by"]
+        issuers = [] if number is None else [everybody[number]]
+        known["timestamps"] = logged([certificate, *issuers], logs, pile.now)
     objects: list[Described] = [
         *(data for _, data in certificates),
         *pile.keys,

@@ -22,6 +22,7 @@ from ...verify.chain import Pin, pin_of
 from ...x509.glimpse import Glimpse, shown, stamp
 from ...x509.reading import extension, serial_number
 from ..data import CertificateData, certificate_data
+from .logged import TimestampData
 
 __all__ = [
     "CertificateObject",
@@ -97,6 +98,8 @@ class CertificateObject(CertificateData):
     key_usage: list[str]
     extended_key_usage: list[str]
     sha1: str
+    #: What logs of Certificate Transparency promise of it.
+    timestamps: list[TimestampData]
     #: Why not everything could be read, or null.
     problem: str | None
 
@@ -193,6 +196,7 @@ def certificate_object(
         key_usage=[] if usage is None else list(_usages(usage)),
         extended_key_usage=list(glimpse.purposes),
         sha1=certificate.fingerprint(hashes.SHA1()).hex(),  # noqa: S303
+        timestamps=[],
         problem=problem,
     )
 

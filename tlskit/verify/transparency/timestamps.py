@@ -52,6 +52,22 @@ class Stamp(NamedTuple):
     fault: str
     #: The log's id.
     id: bytes
+    #: When it was made; None if no calendar has that.
+    at: datetime | None = None
+    #: Where it comes from: ``"certificate"`` or ``"staple"``.
+    source: str = "certificate"
+
+
+class _Signed(NamedTuple):
+    """A timestamp as it came."""
+
+    id: bytes
+    at: datetime | None
+    more: bytes
+    signature: bytes
+    source: str
+    #: What it should be about; None if its issuer is not known.
+    entry: bytes | None
 
 
 def check_transparency(
@@ -72,7 +88,7 @@ def check_transparency(
     Raises:
         VerificationError: They don't; its code is ``no-transparency``.
     """
-    found = stamps_of(path, rules, scene, staple)
+    found = stamps_of(path, rules.logs, scene.now, staple)
     good = {each.id for each in found if not each.fault}
     if len(good) >= rules.require:
         return
@@ -91,17 +107,24 @@ def check_transparency(
 
 def stamps_of(
     path: tuple[bytes, ...],
-    rules: Transparency,
-    scene: VerificationScene,
+    known: tuple[Log, ...],
+    now: datetime,
     staple: bytes = b"",
 ) -> list[Stamp]:
-    """Judge all timestamps that came with a certificate."""
-    logs = {log.id: log for log in rules.logs}
+    """Judge all timestamps that came with a certificate.
+
+    Args:
+        path: The certificate and its issuer, DER; what follows is no matter.
+        known: The logs that count.
+        now: Later timestamps don't.
+        staple: The OCSP response that came along, DER.
+    """
+    logs = {log.id: log for log in known}
     try:
         leaf = certificate(path[0])
         return [
-            _judged(sct, logs.get(sct.log_id), leaf, entry, scene.now)
-            for sct, entry in _found(path, leaf, staple)
+            _judged(each, logs.get(each.id), leaf, now)
+            for each in _found(path, leaf, staple)
         ]
     except unreadable() as error:
         return [Stamp("the certificate", f"can't be read: {error}", b"")]
@@ -109,20 +132,22 @@ def stamps_of(
 
 def _found(
     path: tuple[bytes, ...], leaf: x509.Certificate, staple: bytes
-) -> Iterator[tuple[SignedCertificateTimestamp, bytes]]:
+) -> Iterator[_Signed]:
     """Give each timestamp, and the entry that it should be about."""
     inside = extension(leaf, x509.PrecertificateSignedCertificateTimestamps)
-    for issuer in path[1:2] if inside else ():
-        key = fields(certificate(issuer).tbs_certificate_bytes).key.whole
-        entry = (
-            _PRECERTIFICATE
-            + hashlib.sha256(key).digest()
-            + _sized(leaf.tbs_precertificate_bytes)
-        )
-        for each in inside or ():
-            yield each, entry
+    if inside:
+        entry = None
+        for issuer in path[1:2]:
+            key = fields(certificate(issuer).tbs_certificate_bytes).key.whole
+            entry = (
+                _PRECERTIFICATE
+                + hashlib.sha256(key).digest()
+                + _sized(leaf.tbs_precertificate_bytes)
+            )
+        for each in inside:
+            yield _signed_of(each, "certificate", entry)
     for each in _stapled(staple):
-        yield each, _CERTIFICATE + _sized(path[0])
+        yield _signed_of(each, "staple", _CERTIFICATE + _sized(path[0]))
 
 
 def _stapled(staple: bytes) -> Iterator[SignedCertificateTimestamp]:
@@ -135,31 +160,33 @@ def _stapled(staple: bytes) -> Iterator[SignedCertificateTimestamp]:
         yield from found.get_extension_for_class(kind).value
 
 
+def _signed_of(
+    sct: SignedCertificateTimestamp, source: str, entry: bytes | None
+) -> _Signed:
+    moment = None
+    with suppress(ValueError, OverflowError):
+        moment = sct.timestamp.replace(tzinfo=timezone.utc)
+    return _Signed(
+        sct.log_id, moment, sct.extension_bytes, sct.signature, source, entry
+    )
+
+
 def _judged(
-    sct: SignedCertificateTimestamp,
-    log: Log | None,
-    leaf: x509.Certificate,
-    entry: bytes,
-    now: datetime,
+    sct: _Signed, log: Log | None, leaf: x509.Certificate, now: datetime
 ) -> Stamp:
     if log is None:
-        name, fault = sct.log_id.hex(), "a log that is not in the list"
+        name, fault = sct.id.hex(), "a log that is not in the list"
     else:
-        name, fault = log.name, _fault(sct, log, leaf, entry, now)
-    return Stamp(name, fault, sct.log_id)
+        name, fault = log.name, _fault(sct, log, leaf, now)
+    return Stamp(name, fault, sct.id, sct.at, sct.source)
 
 
 def _fault(
-    sct: SignedCertificateTimestamp,
-    log: Log,
-    leaf: x509.Certificate,
-    entry: bytes,
-    now: datetime,
+    sct: _Signed, log: Log, leaf: x509.Certificate, now: datetime
 ) -> str:
     """Say what is wrong; nothing if nothing is."""
-    try:
-        moment = sct.timestamp.replace(tzinfo=timezone.utc)
-    except (ValueError, OverflowError):
+    moment = sct.at
+    if moment is None:
         return "a moment that no calendar has"
     if moment > now:
         return "a timestamp in the future"
@@ -170,22 +197,22 @@ def _fault(
         log.end is not None and end >= log.end
     ):
         return "the log is for certificates of other years"
-    if not _signed(log, sct.signature, _message(moment, sct, entry)):
+    if sct.entry is None:
+        return "not verified, for the certificate's issuer is not known"
+    if not _signed(log, sct.signature, _message(moment, sct.more, sct.entry)):
         return "a wrong signature, or of another certificate"
     return ""
 
 
-def _message(
-    moment: datetime, sct: SignedCertificateTimestamp, entry: bytes
-) -> bytes:
+def _message(moment: datetime, more: bytes, entry: bytes) -> bytes:
     """Give what the log has signed (RFC 6962, section 3.2)."""
     since = moment - _EPOCH
     return (
         b"\0\0"  # Version 1, and that it is a timestamp.
         + (since // _MILLISECOND).to_bytes(8, "big")
         + entry
-        + len(sct.extension_bytes).to_bytes(2, "big")
-        + sct.extension_bytes
+        + len(more).to_bytes(2, "big")
+        + more
     )
 
 
