@@ -163,12 +163,15 @@ def test_what_cannot_be_the_reason_keeps_its_words(ca):
 
     class Asked:
         unanswered = True
+        server_side = False
 
     for error, named in (
         (tlskit.VerificationError("no"), False),
         (tlskit.ConfigurationError("no"), False),
         (tlskit.AlertError("no", alert=Alert.PROTOCOL_VERSION), False),
         (tlskit.AlertError("no", alert=Alert.HANDSHAKE_FAILURE), True),
+        # What gnutls-serv sends before TLS 1.3.
+        (tlskit.AlertError("no", alert=Alert.DECODE_ERROR), True),
         (tlskit.HandshakeError("no", code="closed-in-handshake"), True),
         (tlskit.HandshakeError("no"), False),
     ):
@@ -179,6 +182,48 @@ def test_what_cannot_be_the_reason_keeps_its_words(ca):
         before = str(transport)
         name_first(transport, Asked())
         assert before == str(transport)
+
+
+# -- clients that go away ---------------------------------------------------
+
+
+def gone(ca, says, **settings):
+    """Give the error of a server whose client goes away, without a word."""
+    context = server_context(ca)
+    context.set_verify(False)
+    with tlskit.listen(hostname="127.0.0.1", context=context) as there:
+
+        def serve():
+            with there.accept(PATIENCE) as port:
+                port.settimeout(PATIENCE)
+                while port.recv(100):
+                    pass
+
+        task = Task(serve)
+        client = client_context(ca, **settings)
+        sock = socket.create_connection(("127.0.0.1", there.port), PATIENCE)
+        port = tlskit.SSLPort.start_tls(sock, client, hostname="localhost")
+        port.sendall(says)
+        port.abandon()
+        with pytest.raises(tlskit.TruncatedError) as caught:
+            task.result()
+    return caught.value
+
+
+@pytest.mark.parametrize("protocol", ["tls12", "tls13"])
+def test_a_client_that_says_nothing(ca, protocol):
+    """It may well have judged our certificate just now."""
+    error = gone(ca, b"", protocol=protocol)
+
+    assert "before its first byte" in error.hint
+    assert "truncation" not in error.hint
+
+
+def test_a_client_that_has_said_something(ca):
+    """It had nothing against us."""
+    error = gone(ca, b"hello")
+
+    assert tlskit.TruncatedError.hint == error.hint
 
 
 # -- servers by way of the adapter ------------------------------------------

@@ -175,7 +175,7 @@ class Record(Answers):
     #: ... and the same once the server has resumed it.
     earlier: Session | None = None
     #: Whether the server has asked for a certificate of ours, got none, and
-    #: sent nothing since.
+    #: sent nothing since; or the client has sent nothing at all.
     unanswered: bool = False
     #: Who listens to the messages.
     tracer: Tracer | None = None
@@ -205,6 +205,8 @@ class Record(Answers):
         self.faults: list[Fault] = []
         #: Depth -> DER, as far as a chain could be built.
         self.chain: dict[int, bytes] = {}
+        if server_side:
+            self.unanswered = True  # The client has said nothing yet.
 
     @cached_property
     def keys(self) -> KeyAnswers:

@@ -34,7 +34,8 @@ ALERTS: dict[Alert, tuple[str, str]] = {
     Alert.HANDSHAKE_FAILURE: (
         (
             "it found no acceptable set of parameters: no cipher suite or "
-            "group in common, no certificate of its own, or it misses ours"
+            "group in common, no certificate of its own, or it misses ours; "
+            "Erlang says so of a wrong name as well"
         ),
         (
             "see the peer's log; widen set_ciphers() if it has TLS 1.2 with "
@@ -50,7 +51,7 @@ ALERTS: dict[Alert, tuple[str, str]] = {
         (
             "load a client certificate if the peer wants one; its trusted "
             "roots must include our CA, and our certificate the name by which "
-            "it knows us"
+            "it knows us, at a date that is right"
         ),
     ),
     Alert.UNSUPPORTED_CERTIFICATE: (
@@ -70,7 +71,11 @@ ALERTS: dict[Alert, tuple[str, str]] = {
     ),
     Alert.CERTIFICATE_UNKNOWN: (
         "it did not accept our certificate and does not say why",
-        "see the peer's log; its trusted roots must include our CA",
+        (
+            "see the peer's log; its trusted roots must include our CA, and "
+            "our certificate the name that it asked for and today's date: "
+            "Java has this alert for all three"
+        ),
     ),
     Alert.ILLEGAL_PARAMETER: (
         "it found a value in our handshake that can't be",
@@ -84,12 +89,24 @@ ALERTS: dict[Alert, tuple[str, str]] = {
         ),
     ),
     Alert.ACCESS_DENIED: (
-        "our certificate is valid, but not allowed in",
-        "ask the peer's operator to admit our certificate",
+        (
+            "our certificate is valid, but not allowed in, or, with GnuTLS, "
+            "not valid"
+        ),
+        (
+            "ask the peer's operator to admit our certificate; check its CA "
+            "and its dates"
+        ),
     ),
     Alert.DECODE_ERROR: (
-        "it could not read our message",
-        "see the peer's log; something between us may change the data",
+        (
+            "it could not read our message, or, with GnuTLS before TLS 1.3, "
+            "it misses a certificate of ours"
+        ),
+        (
+            "load a client certificate if the peer wants one; else see its "
+            "log, as something between us may change the data"
+        ),
     ),
     Alert.DECRYPT_ERROR: (
         "a signature or Finished of ours did not verify",
@@ -104,8 +121,15 @@ ALERTS: dict[Alert, tuple[str, str]] = {
         "remove our limits on ciphers and groups, or update this OpenSSL",
     ),
     Alert.INTERNAL_ERROR: (
-        "something went wrong on its side",
-        "see the peer's log; the fault is over there",
+        (
+            "something went wrong on its side, or a check of its own refuses "
+            "our certificate or our TLS version"
+        ),
+        (
+            "see the peer's log; if it is a client, see whether our "
+            "certificate has the name that it asked for, and whether we "
+            "speak TLS 1.2 or newer"
+        ),
     ),
     Alert.INAPPROPRIATE_FALLBACK: (
         "we came back with an older version than it speaks",

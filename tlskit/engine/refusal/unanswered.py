@@ -1,7 +1,9 @@
-"""A server that asked for our certificate, got none, and hung up on us.
+"""A peer that hangs up on us, and may mean our certificate.
 
-Many servers say so by an alert.  Others only end the connection, and then
-the end itself is no clue: what they asked for before is.
+A server asked for one and got none.  Many say so by an alert; others only end
+the connection, and then the end itself is no clue: what they asked for before
+is.  And many a client judges our certificate, or its names, only after the
+handshake, and then goes away without a word.
 """
 
 from __future__ import annotations
@@ -33,9 +35,14 @@ _ALERTS = frozenset(
         Alert.ACCESS_DENIED,
         Alert.BAD_CERTIFICATE,
         Alert.CERTIFICATE_UNKNOWN,
+        Alert.DECODE_ERROR,  # GnuTLS, before TLS 1.3.
         Alert.HANDSHAKE_FAILURE,
         Alert.UNKNOWN_CA,
     }
+)
+_SILENT = (
+    "the client went away before its first byte: see its log, since many "
+    "judge our certificate, or its names, only after the handshake"
 )
 _ENDS = frozenset({"closed-in-handshake", "truncated"})
 
@@ -48,6 +55,10 @@ def name_first(error: BaseException, record: Record) -> None:
         record: Of that session.
     """
     if not record.unanswered:
+        return
+    if record.server_side:
+        if isinstance(error, StreamError) and error.code == "truncated":
+            error.hint = _SILENT
         return
     if isinstance(error, TLSError):
         if _may_be_why(error) and not error.message.startswith(_WORDS):
