@@ -7,23 +7,32 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
-from typing import TextIO
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Any, TextIO, TypeVar, cast
 
+import click
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from .disk import write_output
 from .hints import story_of
 
 __all__ = [
+    "OUTPUT_OPTION",
+    "check_output",
     "complain",
     "open_console",
     "printable",
+    "reporting",
     "show_hanging",
     "show_json",
     "show_rows",
 ]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def open_console(
@@ -34,7 +43,7 @@ def open_console(
     It shows colours on a terminal only, and none at all, not even bold type,
     when ``NO_COLOR`` is set to something (https://no-color.org).
     """
-    stream = file or (sys.stderr if stderr else sys.stdout)
+    stream = file or (sys.stderr if stderr else _report() or sys.stdout)
     _never_fail(stream)
     console = _Console(
         file=stream,
@@ -48,6 +57,68 @@ def open_console(
         # Nobody looks at a file through a window of 80 columns.
         console.width = 10_000
     return console
+
+
+_KEPT = "tlskit.report"
+
+
+def _report() -> TextIO | None:
+    """Give what keeps this command's output; None lets it out."""
+    context = click.get_current_context(silent=True)
+    return None if context is None else context.meta.get(_KEPT)
+
+
+def check_output(path: Path) -> None:
+    """See that there is a directory for it, before all is done in vain.
+
+    Raises:
+        click.BadParameter: There is none.
+    """
+    if not path.absolute().parent.is_dir():
+        raise click.BadParameter(f"there is no directory for {path}")
+
+
+def reporting(function: F) -> F:
+    """Give a subcommand ``--output`` and ``--quiet``, for all it prints.
+
+    What goes to stderr goes there still.
+    """
+
+    @wraps(function)
+    def report(
+        *args: Any, output: Path | None, quiet: bool, **keywords: Any
+    ) -> Any:
+        if output is None and not quiet:
+            return function(*args, **keywords)
+        if output is not None:
+            check_output(output)
+        kept = click.get_current_context().meta[_KEPT] = io.StringIO()
+        status = function(*args, **keywords)
+        if output is not None:
+            write_output(output, kept.getvalue())
+        return status
+
+    for option in reversed(_REPORT_OPTIONS):
+        report = option(report)
+    return cast("F", report)
+
+
+OUTPUT_OPTION = click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write to this file instead of stdout, whole or not at all.",
+)
+_REPORT_OPTIONS = (
+    OUTPUT_OPTION,
+    click.option(
+        "-q",
+        "--quiet",
+        is_flag=True,
+        help="Print nothing but errors; the exit status tells.",
+    ),
+)
 
 
 class _Console(Console):

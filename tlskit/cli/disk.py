@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..errors import ConfigurationError
 
-__all__ = ["File", "make_directory", "write_all"]
+__all__ = ["File", "make_directory", "write_all", "write_output"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,25 @@ def write_all(files: Sequence[File], *, force: bool = False) -> None:
     finally:
         for each_staged in staged:
             each_staged.unlink(missing_ok=True)
+
+
+def write_output(path: Path, text: str) -> None:
+    """Write what was to be printed to a file, whole or not at all.
+
+    Args:
+        path: Overwritten if it is there; a symbolic link is followed, and a
+            device or a pipe is written to, as a shell would do it.
+        text: What no UTF-8 can say is escaped.
+
+    Raises:
+        ConfigurationError: It can't be written.
+    """
+    data = text.encode("utf-8", "backslashreplace")
+    if path.exists() and not path.is_file():
+        with _explained(path), path.open("wb") as stream:
+            stream.write(data)
+        return
+    write_all([File(Path(os.path.realpath(path)), data)], force=True)
 
 
 def _stage(file: File, staged: list[Path]) -> None:

@@ -22,7 +22,7 @@ from ..openssl.protocols import (
     supported_server_protocols,
 )
 from ..trust import VerifySource, default_verify_sources
-from .console import open_console, show_json, show_rows
+from .console import open_console, reporting, show_json, show_rows
 from .data import SCHEMA
 from .exit import ExitCode
 
@@ -86,6 +86,7 @@ class DoctorData(TypedDict):
 
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print data, not text.")
+@reporting
 def command(*, as_json: bool) -> ExitCode:
     """Tell versions, capabilities and trusted sources.
 

@@ -9,7 +9,7 @@ from typing import TypedDict
 
 import click
 
-from ..console import open_console, show_json, show_rows
+from ..console import open_console, reporting, show_json, show_rows
 from ..data import SCHEMA, CertificateData, certificate_data
 from ..exit import ExitCode
 from ..groups import SuggestingGroup
@@ -71,6 +71,7 @@ def command() -> None:
 @KEY_TYPE_OPTION
 @FORCE_OPTION
 @AS_JSON_OPTION
+@reporting
 def init(
     *,
     directory: Path,

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from ...errors import CredentialError
 from ...testing import Leaf
-from ..console import open_console, show_json, show_rows
+from ..console import open_console, reporting, show_json, show_rows
 from ..data import SCHEMA, CertificateData, certificate_data
 from ..disk import File, make_directory, write_all
 from ..exit import ExitCode
@@ -178,6 +178,7 @@ class _New:
 @KEY_TYPE_OPTION
 @FORCE_OPTION
 @AS_JSON_OPTION
+@reporting
 @click.pass_context
 def issue(
     context: click.Context,

@@ -20,6 +20,7 @@ from ...x509.glimpse import stamp
 from ..console import (
     open_console,
     printable,
+    reporting,
     show_hanging,
     show_json,
     show_rows,
@@ -138,6 +139,7 @@ def _is_due(issued: Issued) -> bool:
 @click.command("list")
 @CA_OPTION
 @AS_JSON_OPTION
+@reporting
 def list_(*, directory: Path, as_json: bool) -> ExitCode:
     """Show what the CA has issued, the newest last.
 
@@ -218,6 +220,7 @@ def _near(path: str) -> str:
 @CA_OPTION
 @FORCE_OPTION
 @AS_JSON_OPTION
+@reporting
 def renew(
     *,
     which: tuple[str, ...],
@@ -379,6 +382,7 @@ def _new_rows(issued: Issued) -> Iterator[tuple[str, str]]:
 )
 @CA_OPTION
 @AS_JSON_OPTION
+@reporting
 def revoke(
     *,
     which: tuple[str, ...],

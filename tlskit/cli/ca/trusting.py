@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ...errors import ConfigurationError
-from ..console import open_console, show_json, show_rows
+from ..console import open_console, reporting, show_json, show_rows
 from ..data import SCHEMA, CertificateData, certificate_data
 from ..exit import ExitCode
 from ..hints import story_of
@@ -205,6 +205,7 @@ class _Verb:
 
 @click.command("trust")
 @_options
+@reporting
 def trust(**options: Any) -> ExitCode:
     """Have this machine trust the CA.
 
@@ -222,6 +223,7 @@ def trust(**options: Any) -> ExitCode:
 
 @click.command("untrust")
 @_options
+@reporting
 def untrust(**options: Any) -> ExitCode:
     """Undo what "tlskit ca trust" did, and nothing else.
 

@@ -24,8 +24,8 @@ from ..calling import (
     trusting,
     watch_messages,
 )
-from ..console import open_console
-from ..disk import File, write_all
+from ..console import OUTPUT_OPTION, check_output, open_console
+from ..disk import write_output
 from ..exit import SEVERITY, ExitCode
 from ..inspect.logged import Logs, log_list_option
 from ..target import Target, read_targets
@@ -169,14 +169,7 @@ def _give_up(error: click.ClickException | OSError) -> NoReturn:
     is_flag=True,
     help="Leave out the hosts that are good; if all are, print nothing.",
 )
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write to this file instead of stdout, whole or not at all, as a "
-    "textfile collector wants it.",
-)
+@OUTPUT_OPTION
 @click.option(
     "-q", "--quiet", is_flag=True, help="Show no bar, and no summary."
 )
@@ -223,8 +216,8 @@ def command(
             "--failing leaves out hosts, and --format prometheus has series "
             "of all"
         )
-    if output is not None and not output.absolute().parent.is_dir():
-        raise click.BadParameter(f"there is no directory for {output}")
+    if output is not None:
+        check_output(output)
     context = trusting(ca, crl)
     identify(context, cert, key)
     watch_messages(context)
@@ -260,8 +253,7 @@ def command(
     written = io.StringIO()
     status = show(open_console(file=written), found, layout)
     if not found.interrupted:
-        data = written.getvalue().encode("utf-8", "backslashreplace")
-        write_all([File(output, data)], force=True)
+        write_output(output, written.getvalue())
     return status
 
 

@@ -130,6 +130,7 @@ class EndedData(TypedDict):
 @click.option(
     "--json", "as_json", is_flag=True, help="Tell it in lines of JSON."
 )
+@click.option("-q", "--quiet", is_flag=True, help="Tell of errors only.")
 def command(
     *,
     host: str,
@@ -150,6 +151,7 @@ def command(
     trace: bool,
     report: bool,
     as_json: bool,
+    quiet: bool,
 ) -> ExitCode:
     """Connect stdin and stdout to a server, over verified TLS.
 
@@ -159,13 +161,15 @@ def command(
     """
     if session is not None and starttls is not None:
         raise click.UsageError("--session works without --starttls only")
+    if quiet and (report or trace):
+        raise click.UsageError("--quiet leaves no room for a report")
     context = trusting(ca, crl)
     identify(context, cert, key)
     cache = _recalled(session)
     context.set_session_cache(cache)
     if keylog is not None:
         context.set_keylog(keylog)
-    notes = _Notes(as_json=as_json, full=report)
+    notes = _Notes(as_json=as_json, full=report, quiet=quiet)
     told = Told(notes.message)
     if trace:
         context.set_trace(told)
@@ -213,10 +217,11 @@ def _recalled(path: Path | None) -> SessionCache | None:
 class _Notes:
     """What is told on stderr."""
 
-    def __init__(self, *, as_json: bool, full: bool) -> None:
+    def __init__(self, *, as_json: bool, full: bool, quiet: bool) -> None:
         self._console = open_console(stderr=True)
         self._as_json = as_json
         self._full = full
+        self._quiet = quiet
 
     def message(self, message: HandshakeMessage) -> None:
         if self._as_json:
@@ -236,6 +241,8 @@ class _Notes:
             self._console.print(Text(words), soft_wrap=True)
 
     def connected(self, target: Target, port: SSLPort, expected: str) -> None:
+        if self._quiet:
+            return
         data = ConnectedData(
             schema=SCHEMA,
             event="connected",
@@ -258,6 +265,8 @@ class _Notes:
             show_rows(self._console, _report(data))
 
     def ended(self, sent: int, received: int, error: OSError | None) -> None:
+        if self._quiet and error is None:
+            return
         if self._as_json:
             data = EndedData(
                 schema=SCHEMA,

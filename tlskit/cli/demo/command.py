@@ -12,7 +12,7 @@ from rich.text import Text
 from ... import __version__
 from ...openssl.library import version
 from ...verify.identity import presented_names
-from ..console import open_console, show_json, show_rows
+from ..console import open_console, reporting, show_json, show_rows
 from ..data import (
     SCHEMA,
     ErrorData,
@@ -77,6 +77,7 @@ class DemoData(TypedDict):
 
 @click.command("demo")
 @click.option("--json", "as_json", is_flag=True, help="Print data, not text.")
+@reporting
 def command(*, as_json: bool) -> ExitCode:
     """See it work: a verified connection, and a refusal.
 

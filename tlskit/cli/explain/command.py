@@ -28,7 +28,7 @@ from ..calling import (
     trusting,
 )
 from ..connect.told import HandshakeData, Told
-from ..console import open_console, printable, show_json, show_rows
+from ..console import open_console, printable, reporting, show_json, show_rows
 from ..data import (
     SCHEMA,
     CertificateData,
@@ -162,6 +162,7 @@ class _Case:
     help="Have --complete ask addresses of this network and machine, too.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print data, not text.")
+@reporting
 def command(
     *,
     subject: str,

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ...errors import CredentialError
-from ..console import open_console, printable, show_json, show_rows
+from ..console import open_console, printable, reporting, show_json, show_rows
 from ..exit import ExitCode
 from ..material import gather
 from ..secrets import password_from, password_options
@@ -61,6 +61,7 @@ _MOST_LISTED = 20
     metavar="SECONDS",
     help="Give up on a server after so long.",
 )
+@reporting
 def command(
     *,
     sources: tuple[str, ...],

@@ -119,6 +119,12 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--json", "as_json", is_flag=True, help="Print a line of JSON per event."
 )
+@click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    help="Tell how to get here and what goes wrong, and nothing else.",
+)
 def command(
     *,
     echoing: bool,
@@ -139,6 +145,7 @@ def command(
     idle: float,
     most: int,
     as_json: bool,
+    quiet: bool,
 ) -> None:
     """Serve TLS, and tell why each failed handshake failed.
 
@@ -165,7 +172,7 @@ def command(
             "--echo, --dir and --forward exclude each other"
         )
     pairs = _pairs(certs, keys)
-    journal = Journal(as_json=as_json)
+    journal = Journal(as_json=as_json, quiet=quiet)
     task = _task(directory, forward_to, pairs, journal, idle)
     order = ordered(
         acme,

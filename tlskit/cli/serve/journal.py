@@ -143,12 +143,14 @@ class Journal:
 
     Args:
         as_json: Print one JSON object a line.
+        quiet: Tell only how to get here, and what goes wrong.
     """
 
-    def __init__(self, *, as_json: bool) -> None:
+    def __init__(self, *, as_json: bool, quiet: bool = False) -> None:
         #: Whether nobody reads any more: stdout has no reader.
         self.unheard = False
         self._as_json = as_json
+        self._quiet = quiet
         self._console = open_console()
         self._lock = threading.Lock()
         self._served = 0
@@ -174,6 +176,8 @@ class Journal:
         peer = port.getpeername()
         session = session_data(port)
         self._served += 1
+        if self._quiet:
+            return
         if self._as_json:
             known = port.peer_certificate is not None
             data = ClientData(
@@ -217,6 +221,8 @@ class Journal:
             line: The first line of its request.
             status: Of the answer.
         """
+        if self._quiet and status < 500:
+            return
         line = line[:_LONGEST]
         if self._as_json:
             self._line(
@@ -236,6 +242,8 @@ class Journal:
         self, files: Iterable[str], error: BaseException | None
     ) -> None:
         """Tell that files were read again, or why the old ones are kept."""
+        if self._quiet and error is None:
+            return
         data = ReloadedData(
             schema=SCHEMA,
             event="reloaded",
@@ -262,6 +270,8 @@ class Journal:
             traffic: How much there was.
             error: What ended it, or None.
         """
+        if self._quiet and error is None:
+            return
         data = None if error is None else error_data(error)
         if self._as_json:
             self._line(
