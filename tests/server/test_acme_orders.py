@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import ssl
 import sys
 import threading
@@ -31,7 +30,7 @@ from ..peers import HOST, PATIENCE, Program, Task, needs, stdlib_client
 pytestmark = needs_pebble
 
 #: How many handshakes a renewal has to go through.
-LOAD = 2000 if os.environ.get("TLSKIT_NIGHTLY") else 400
+LOAD = 2000
 CLIENTS = 2
 
 
