@@ -21,7 +21,16 @@ import tlskit
 
 from .peers import PATIENCE, Files, Program, Task, echo
 
-__all__ = ["dovecot", "echo_server", "needs_postgres", "nginx", "postgres"]
+__all__ = [
+    "dovecot",
+    "echo_server",
+    "memcached",
+    "mosquitto",
+    "needs_postgres",
+    "nginx",
+    "postgres",
+    "redis",
+]
 
 _POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 needs_postgres = pytest.mark.skipif(
@@ -210,3 +219,50 @@ def postgres(files: Files) -> Iterator[int]:
         # Its children outlive it if it is killed.
         program.interrupt()
         program.finish()
+
+
+@contextmanager
+def redis(files: Files) -> Iterator[int]:
+    """Run Redis with TLS only, and give its port."""
+    port = _free_port()
+    with Program(
+        *("redis-server", "--port", "0", "--tls-port", str(port)),
+        *("--bind", "127.0.0.1", "--save", "", "--tls-auth-clients", "no"),
+        *("--tls-cert-file", files.chain, "--tls-key-file", files.key),
+        *("--tls-ca-cert-file", files.chain),
+    ) as program:
+        program.until("[Rr]eady to accept connections")
+        yield port
+
+
+@contextmanager
+def memcached(files: Files) -> Iterator[int]:
+    """Run memcached with TLS, and give its port."""
+    port = _free_port()
+    with Program(
+        *("memcached", "-l", "127.0.0.1", "-p", str(port), "-Z", "-vv"),
+        *("-u", pwd.getpwuid(os.getuid()).pw_name),
+        *("-o", f"ssl_chain_cert={files.chain},ssl_key={files.key}"),
+    ) as program:
+        program.until("server listening")
+        yield port
+
+
+@contextmanager
+def mosquitto(files: Files, where: Path) -> Iterator[int]:
+    """Run mosquitto with TLS, and give its port."""
+    port = _free_port()
+    path = where / "mosquitto.conf"
+    path.write_text(
+        f"""
+listener {port} 127.0.0.1
+certfile {files.chain}
+keyfile {files.key}
+allow_anonymous true
+user {pwd.getpwuid(os.getuid()).pw_name}
+log_dest stderr
+"""
+    )
+    with Program("mosquitto", "-c", str(path)) as program:
+        program.until("running")
+        yield port
