@@ -18,7 +18,9 @@ import tlskit
 from tlskit import VerifyReason
 from tlskit.policy.settings import RevocationCheck
 from tlskit.testing import CA, Leaf, memory_pair
+from tlskit.testing.making import sign
 from tlskit.verify.revocation import Revocation, load_crls, revocation_of
+from tlskit.x509.der import element
 
 from ..openssl_ca import OpenSSLCA
 from ..peers import (
@@ -538,3 +540,160 @@ def test_entries() -> None:
     assert "on 2026-01-02T00:00:00Z (superseded)" == str(
         Revocation(datetime(2026, 1, 2, tzinfo=timezone.utc), "superseded")
     )
+
+
+def part(
+    *, indirect: bool = False, reasons: frozenset[x509.ReasonFlags] | None
+) -> x509.IssuingDistributionPoint:
+    """Make the extension of a list that is special."""
+    return x509.IssuingDistributionPoint(
+        None if indirect else [x509.DNSName("a.example")],
+        *(None, False, False, reasons, indirect, False),
+    )
+
+
+def special(
+    ca: CA,
+    point: x509.IssuingDistributionPoint,
+    *entries: tuple[int, x509.ExtensionType | None],
+) -> x509.CertificateRevocationList:
+    """Sign a list with these serial numbers."""
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(ca.certificate.subject)
+        .last_update(NOW - DAY)
+        .next_update(NOW + DAY)
+        .add_extension(point, critical=True)
+    )
+    for number, extension in entries:
+        entry = (
+            x509.RevokedCertificateBuilder()
+            .serial_number(number)
+            .revocation_date(NOW)
+        )
+        if extension is not None:
+            entry = entry.add_extension(extension, critical=True)
+        builder = builder.add_revoked_certificate(entry.build())
+    return builder.sign(ca.key, hashes.SHA256())
+
+
+def test_entries_of_an_indirect_list() -> None:
+    """Each is of the issuer that it names, or that one before it names."""
+    own, other = CA("own"), CA("other")
+    mine, theirs = own.issue(HOST), other.issue(HOST)
+    names = x509.CertificateIssuer(
+        [x509.DirectoryName(other.certificate.subject)]
+    )
+    unreadable = x509.UnrecognizedExtension(
+        names.oid, element(0x30, element(0x84, b"\xff"))
+    )
+    point = part(indirect=True, reasons=None)
+    one, two = (each.certificate.serial_number for each in (mine, theirs))
+
+    def found(
+        leaf: Leaf, *entries: tuple[int, x509.ExtensionType | None]
+    ) -> bool:
+        crls = load_crls([special(own, point, *entries)])
+        return revocation_of(leaf.certificate, crls) is not None
+
+    assert found(mine, (7, None), (one, None))
+    assert found(mine, (one, unreadable))
+    assert found(theirs, (two, names))
+    assert found(theirs, (7, names), (two, None))
+    assert not found(mine, (one, names))
+    assert not found(mine, (7, names), (one, None))
+    assert not found(theirs, (two, None))
+    assert not found(theirs, (7, names))
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        part(indirect=True, reasons=None),
+        part(reasons=frozenset([x509.ReasonFlags.key_compromise])),
+    ],
+)
+def test_a_list_that_openssl_leaves_is_told(
+    point: x509.IssuingDistributionPoint,
+) -> None:
+    """Not "load a list", where one is loaded."""
+    ca = CA()
+    client = tlskit.ClientContext("auto")
+    ca.trust(client)
+    client.load_crls(special(ca, point))
+    with pytest.raises(
+        tlskit.VerificationError, match="indirect, or for some"
+    ) as info:
+        client.verify_chain(ca.issue(HOST).chain, hostname=HOST)
+
+    assert "crl-missing" == info.value.code
+    assert "complete" in info.value.hint
+
+
+def usage(*names: str) -> x509.KeyUsage:
+    """Make a key usage."""
+    kinds = (
+        *("digital_signature", "content_commitment", "key_encipherment"),
+        *("data_encipherment", "key_agreement", "key_cert_sign", "crl_sign"),
+        *("encipher_only", "decipher_only"),
+    )
+    return x509.KeyUsage(**{kind: kind in names for kind in kinds})
+
+
+def below(root: CA, usage: x509.KeyUsage | None) -> CA:
+    """Make an intermediate CA with another key usage, or none."""
+    made = root.intermediate()
+    constraints: list[tuple[x509.ExtensionType, bool]] = [
+        (x509.BasicConstraints(True, None), True)
+    ]
+    if usage is not None:
+        constraints.append((usage, True))
+    made.certificate = sign(
+        made.certificate.subject,
+        made.key.public_key(),
+        root,
+        made.key,
+        extensions=constraints,
+        valid=(NOW - DAY, NOW + 365 * DAY),
+    )
+    return made
+
+
+def test_a_ca_without_a_key_usage_signs_lists() -> None:
+    """Nobody demands one for that: RFC 5280, section 6.3.3, step f."""
+    root = CA()
+    middle = below(root, None)
+    leaf = middle.issue(HOST)
+    told = []
+    for strict in (False, True):
+        for crls in ((), (middle.crl(), root.crl())):
+            client = tlskit.ClientContext("auto")
+            root.trust(client)
+            client.set_strict(strict)
+            for each in crls:
+                client.load_crls(each, check="chain")
+            try:
+                client.verify_chain(leaf.chain, hostname=HOST)
+            except tlskit.VerificationError as error:
+                told.append(error.reason)
+            else:
+                told.append(None)
+
+    # Both strict verifiers mind the CA itself, list or not.
+    assert [None, None] == told[:2]
+    assert [VerifyReason.CA_CERT_MISSING_KEY_USAGE] * 2 == told[2:]
+
+
+def test_a_ca_that_may_sign_no_lists() -> None:
+    """Where there is a key usage it has to have cRLSign, and we say so."""
+    root = CA()
+    middle = below(root, usage("key_cert_sign"))
+    client = tlskit.ClientContext("auto")
+    root.trust(client)
+    client.load_crls(middle.crl())
+    leaf = middle.issue(HOST)
+    with pytest.raises(tlskit.VerificationError, match="may not sign") as info:
+        client.verify_chain(leaf.chain, hostname=HOST)
+
+    assert VerifyReason.KEYUSAGE_NO_CRL_SIGN is info.value.reason
+    assert "cRLSign" in info.value.hint

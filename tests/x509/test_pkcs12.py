@@ -43,6 +43,16 @@ def bundle(
 
 
 GOOD = bundle()
+#: A file with no bag in it (RFC 7292, section 4).
+NOTHING = element(
+    0x30,
+    b"\x02\x01\x03"
+    + element(
+        0x30,
+        bytes.fromhex("06092a864886f70d010701")
+        + element(0xA0, element(0x04, element(0x30, b""))),
+    ),
+)
 STORE = pkcs12.serialize_key_and_certificates(
     b"x", None, None, [ROOT.certificate], LOCK
 )
@@ -223,6 +233,8 @@ WRONG = {
         "without its line -----END PKCS12-----",
     ),
     "nonsense": (b"nonsense", "secret", "does not begin as one"),
+    "nothing": (NOTHING, "secret", "neither a private key nor a"),
+    "nothing": (NOTHING, "secret", "neither a private key nor a"),
     "a store": (STORE, "secret", "no private key, and 1 certificate"),
     "UTF-16": ("text".encode("utf-16"), "x", "UTF-16"),
 }

@@ -125,6 +125,37 @@ def test_the_first_complaint_counts(kind: str) -> None:
     assert info.value.hint
 
 
+def test_a_curve_that_is_spelt_out_oddly() -> None:
+    """No number of a curve is to be found, and no foreign error comes."""
+    (whole,) = elements(written("PKCS#8", 48))
+    version, algorithm, packed = elements(whole.content)
+    kind, _ = elements(algorithm.content)
+    curve = element(0x30, b"\x02\x01\x01\x30\x00")
+    der = element(
+        0x30,
+        version.whole + element(0x30, kind.whole + curve) + packed.whole,
+    )
+    with pytest.raises(CredentialError, match="spells its curve out") as info:
+        PrivateKey.load(pem.encoded("PRIVATE KEY", der))
+
+    assert "named_curve" in info.value.hint
+    assert read_otherwise(der, "it") is None
+
+
+def test_a_kind_that_is_not_known() -> None:
+    """It is named by its number; another look at it would not help."""
+    der = written("PKCS#8", 48).replace(
+        bytes.fromhex("06072a8648ce3d0201"),
+        bytes.fromhex("06072a8648ce3d027f"),
+    )
+    with pytest.raises(
+        CredentialError, match=r"not supported: 1\.2\.840\.10045\.2\.127"
+    ) as info:
+        PrivateKey.load(der)
+
+    assert "make an RSA" in info.value.hint
+
+
 # -- ML-DSA -----------------------------------------------------------------
 
 

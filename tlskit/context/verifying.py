@@ -202,7 +202,10 @@ class VerificationRules(Sealable):
         OpenSSL by its strict rules (``X509_STRICT``, RFC 5280), and the
         verifier of ``cryptography``, which follows the profile of the
         CA/Browser Forum.  Both get the same chain, roots and time.  Clients'
-        certificates, too, have to have a subjectAltName then.
+        certificates, too, have to have a subjectAltName then.  Both refuse a
+        CA without a key usage (RFC 5280, section 4.2.1.3), a trusted root
+        included; of revocation lists nobody demands more than that a key
+        usage, where there is one, has cRLSign.
 
         Of what neither of them minds, these are refused, too: a common name
         of a server that is not among its names; a server's certificate that

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from ..errors import HandshakeError, IdentityError, TLSError, VerificationError
 from ..errors.codes import VerifyReason
 from ..errors.stack import describe_failure
-from ..errors.verify_reasons import Story
 from ..openssl import native
 from ..openssl.gate import SSL
 from ..policy.sessions import outdated
@@ -33,9 +32,9 @@ from ..verify.evidence import (
     shared,
 )
 from ..verify.ocsp import malformed_staple
-from ..verify.scene import NAME_FAULTS, refusal
+from ..verify.scene import NAME_FAULTS, malformed
 from ..verify.strict.profile import check_profile
-from ..x509.reading import complaint_of, readable, unreadable
+from ..x509.reading import readable, unreadable
 from .facts import Facts
 from .hello.preshared import demand_key, identity_proved, keyless
 from .presenting import own_pair
@@ -50,11 +49,6 @@ if TYPE_CHECKING:
 __all__ = ["failure_of", "finished", "settle"]
 
 _TLS_1_3 = 0x0304
-_MALFORMED = Story(
-    "malformed-certificate",
-    "is malformed",
-    "have it reissued by a CA that follows RFC 5280",
-)
 # OpenSSL 4.0 parses what was stapled before anybody is asked about it, and
 # adds these words of an alert to the complaints of its parser.
 _UNREADABLE_STAPLE = "tlsv1 bad certificate status response"
@@ -136,12 +130,7 @@ def settle(connection: SSL.Connection, record: Record) -> Facts:
     try:
         return _settle(connection, record)
     except unreadable() as error:  # What OpenSSL reads, but cryptography not.
-        raise refusal(
-            VerifyReason.CERT_REJECTED,
-            _MALFORMED,
-            f"a certificate of the peer's is malformed: {complaint_of(error)}",
-            scene_of(connection, record),
-        ) from error
+        raise malformed(error, scene_of(connection, record)) from error
 
 
 def _settle(connection: SSL.Connection, record: Record) -> Facts:

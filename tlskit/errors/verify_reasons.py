@@ -150,7 +150,12 @@ _STORIES: dict[R, Story] = {
     R.CRL_PATH_VALIDATION_ERROR: _CRL_USELESS,
     R.DIFFERENT_CRL_SCOPE: _CRL_USELESS,
     R.CRL_VERIFY_FAILED: _CRL_USELESS,
-    R.KEYUSAGE_NO_CRL_SIGN: _CRL_USELESS,
+    R.KEYUSAGE_NO_CRL_SIGN: Story(
+        "bad-crl",
+        "is covered by a revocation list whose CA may not sign any by its "
+        "key usage",
+        "have that CA's certificate reissued with cRLSign (RFC 5280, 4.2.1.3)",
+    ),
     R.UNHANDLED_CRITICAL_CRL_EXTENSION: _CRL_USELESS,
     R.UNABLE_TO_DECRYPT_CRL_SIGNATURE: _CRL_SIGNATURE,
     R.CRL_SIGNATURE_FAILURE: _CRL_SIGNATURE,
@@ -337,7 +342,7 @@ _STRICT_TEXTS: dict[R, str] = {
     R.SUBJECT_KEY_IDENTIFIER_CRITICAL: (
         "has a subject key identifier that is critical"
     ),
-    R.CA_CERT_MISSING_KEY_USAGE: "is a CA's without a key usage",
+    R.CA_CERT_MISSING_KEY_USAGE: ("is a CA's without a key usage (4.2.1.3)"),
     R.EXTENSIONS_REQUIRE_VERSION_3: "has extensions, but is not version 3",
     R.EMPTY_AUTHORITY_KEY_IDENTIFIER: (
         "has an authority key identifier with nothing in it"

@@ -20,7 +20,7 @@ from ..x509.glimpse import Glimpse, shown, stamp
 from .hostname import parse_host
 from .interceptors import inspector_among
 from .naming.mismatch import mismatch_hint
-from .revocation import revocation_of, signer_of
+from .revocation import is_special, revocation_of, signer_of
 from .scene import VerificationScene
 
 if TYPE_CHECKING:
@@ -385,6 +385,15 @@ def _revoked(case: Case) -> Story:
     return case.story._replace(text=f"{case.story.text} {entry}")
 
 
+def _of_no_use(case: Case) -> bool:
+    """Whether a list of the CA's is there that OpenSSL leaves."""
+    return any(
+        is_special(crl)
+        for crl in case.scene.crls
+        if case.glimpse.issuer_is(crl.issuer)
+    )
+
+
 def _of_another_key(case: Case) -> bool:
     """Say whether each list of the CA's name was signed by another key."""
     identifier = case.glimpse.authority_key
@@ -408,6 +417,13 @@ def _revocation_list(case: Case) -> Story:
             hint="load the list that the CA publishes for the key that "
             "issued this certificate, or have the CA correct the authority "
             "key identifier of its list",
+        )
+    if case.reason is R.UNABLE_TO_GET_CRL and _of_no_use(case):
+        return case.story._replace(
+            text=f"{case.story.text}: a list of its CA {issuer!r} is loaded, "
+            "but it is indirect, or for some reasons only, and OpenSSL does "
+            "not use such lists",
+            hint="load a list that is complete for this CA alone",
         )
     text = f"{case.story.text}; its CA is {issuer!r}"
     ends = [

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 from ..errors import ConfigurationError
 from ..x509.alternatives import read_names
-from ..x509.gate import x509
-from ..x509.reading import extension, readable
+from ..x509.der import elements
+from ..x509.reading import extension_value, readable
 
 __all__ = [
     "Address",
@@ -51,6 +51,9 @@ _JOINERS = "\u200c\u200d"
 # last label begins with a letter, so it is no number and no address.
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _USUAL = re.compile(rf"(?:{_LABEL}\.)*(?=[A-Za-z]){_LABEL}")
+
+# RFC 5280, section 4.2.1.10, and of a GeneralName, section 4.2.1.6.
+_NAME_CONSTRAINTS, _EXCLUDED, _DNS_NAME = "2.5.29.30", 0xA1, 0x82
 
 _EXAMPLES = (
     'give a host name such as "www.example.com", or an address such as '
@@ -268,12 +271,23 @@ def is_barred(path: Sequence[bytes], host: bytes) -> bool:
 
 @functools.lru_cache(maxsize=256)
 def _excluded(der: bytes) -> tuple[bytes, ...]:
-    """Give the domains that a CA may not certify."""
-    found = extension(readable(der), x509.NameConstraints)
+    """Give the domains that a CA may not certify.
+
+    They are read by themselves: a subtree of another kind that
+    ``cryptography`` can't read is OpenSSL's affair, which has decided.
+    """
+    found = extension_value(readable(der), _NAME_CONSTRAINTS)
     if found is None:
         return ()
+    (constraints,) = elements(found)
+    bases = (
+        next(elements(subtree.content))
+        for subtrees in elements(constraints.content)
+        if subtrees.tag == _EXCLUDED
+        for subtree in elements(subtrees.content)
+    )
     return tuple(
-        each.value.lower().lstrip(".").encode("ascii", "replace")
-        for each in found.excluded_subtrees or ()
-        if isinstance(each, x509.DNSName)
+        base.content.lower().lstrip(b".")
+        for base in bases
+        if base.tag == _DNS_NAME
     )

@@ -19,11 +19,12 @@ from ..openssl.gate import crypto, translated
 from ..trust import Roots
 from ..x509.gate import Encoding, dsa, ec, rsa, x509
 from ..x509.glimpse import Glimpse
+from ..x509.reading import unreadable
 from .chain import Pin, check_pins, explain_faults, second_opinion
 from .evidence import certificates_of, parsed
 from .hostname import is_barred
 from .identity import Identity
-from .scene import Fault, VerificationScene
+from .scene import Fault, VerificationScene, malformed
 from .strict.profile import check_profile
 from .transparency.logs import Transparency
 from .transparency.timestamps import check_transparency
@@ -164,6 +165,20 @@ def judge_ders(chain: tuple[bytes, ...], policy: Policy) -> tuple[bytes, ...]:
         crls=policy.crls,
         identity=policy.identity,
     )
+    try:
+        return _settled(chain, path, faults, policy, scene)
+    except unreadable() as error:  # What OpenSSL reads, but cryptography not.
+        raise malformed(error, scene) from error
+
+
+def _settled(
+    chain: tuple[bytes, ...],
+    path: tuple[bytes, ...],
+    faults: list[Fault],
+    policy: Policy,
+    scene: VerificationScene,
+) -> tuple[bytes, ...]:
+    """Add our own rules to OpenSSL's verdict."""
     read = tuple(map(parsed, path or chain[:1]))
     faults += _unfit(path or chain[:1], policy)
     faults += _misnamed(chain[0], read[0], policy.identity)

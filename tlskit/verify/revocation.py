@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CrlSource",
     "Revocation",
+    "is_special",
     "load_crls",
     "renewed",
     "revocation_of",
@@ -179,6 +180,17 @@ def signer_of(crl: Crl) -> bytes:
     return b"" if found is None else found.key_identifier or b""
 
 
+def is_special(crl: Crl) -> bool:
+    """Whether it is indirect, or for some reasons only (RFC 5280, 5.2.5).
+
+    OpenSSL leaves such lists, unless it is told otherwise.
+    """
+    part = extension(crl, x509.IssuingDistributionPoint)
+    return part is not None and (
+        part.indirect_crl or part.only_some_reasons is not None
+    )
+
+
 def _scope(crl: Crl) -> tuple[bytes, bytes, bytes]:
     """Tell what *crl* covers: its CA and key, and the part of their issue."""
     part = extension(crl, x509.IssuingDistributionPoint)
@@ -194,19 +206,47 @@ def revocation_of(
 ) -> Revocation | None:
     """Look *certificate* up in the lists of its issuer.
 
-    The lists' signatures are not checked: OpenSSL has done that.
+    The lists' signatures are not checked: OpenSSL has done that.  In an
+    indirect list, an entry is of the issuer that it names, or an entry before
+    it (RFC 5280, section 5.3.3).
     """
     if certificate is None:
         return None
     for crl in crls:
-        if not Glimpse.of(certificate).issuer_is(crl.issuer):
-            continue
-        entry = crl.get_revoked_certificate_by_serial_number(
-            serial_number(certificate)
-        )
+        entry = _entry(certificate, crl)
         if entry is not None:
             return Revocation(entry.revocation_date_utc, _reason(entry))
     return None
+
+
+def _entry(
+    certificate: x509.Certificate, crl: Crl
+) -> x509.RevokedCertificate | None:
+    number = serial_number(certificate)
+    glimpse = Glimpse.of(certificate)
+    part = extension(crl, x509.IssuingDistributionPoint)
+    if part is None or not part.indirect_crl:
+        if not glimpse.issuer_is(crl.issuer):
+            return None
+        return crl.get_revoked_certificate_by_serial_number(number)
+    issuers: tuple[x509.Name, ...] = (crl.issuer,)
+    for each in crl:
+        issuers = _issuers(each) or issuers
+        if each.serial_number == number and any(
+            map(glimpse.issuer_is, issuers)
+        ):
+            return each
+    return None
+
+
+def _issuers(entry: x509.RevokedCertificate) -> tuple[x509.Name, ...]:
+    try:
+        found = entry.extensions.get_extension_for_class(
+            x509.CertificateIssuer
+        )
+    except (x509.ExtensionNotFound, *unreadable()):
+        return ()
+    return tuple(found.value.get_values_for_type(x509.DirectoryName))
 
 
 def _reason(entry: x509.RevokedCertificate) -> str:

@@ -11,12 +11,24 @@ from ..errors.codes import VerifyReason
 from ..errors.verify_reasons import Story
 from ..x509.gate import x509
 from ..x509.glimpse import Glimpse, shown
+from ..x509.reading import complaint_of
 
 if TYPE_CHECKING:
     from .identity import Identity
 
-__all__ = ["NAME_FAULTS", "Fault", "VerificationScene", "refusal"]
+__all__ = [
+    "NAME_FAULTS",
+    "Fault",
+    "VerificationScene",
+    "malformed",
+    "refusal",
+]
 
+_MALFORMED = Story(
+    "malformed-certificate",
+    "is malformed",
+    "have it reissued by a CA that follows RFC 5280",
+)
 #: The certificate may be trusted, but names someone else.
 NAME_FAULTS = frozenset(
     {VerifyReason.HOSTNAME_MISMATCH, VerifyReason.IP_ADDRESS_MISMATCH}
@@ -67,6 +79,23 @@ class VerificationScene:
     def now(self) -> datetime:
         """The moment of the verification, in UTC."""
         return (self.at or datetime.now(timezone.utc)).astimezone(timezone.utc)
+
+
+def malformed(
+    error: BaseException, scene: VerificationScene
+) -> VerificationError:
+    """Make the error for what OpenSSL reads, but ``cryptography`` does not.
+
+    Args:
+        error: What came of reading; one of ``unreadable()``.
+        scene: What the certificates were judged by.
+    """
+    return refusal(
+        VerifyReason.CERT_REJECTED,
+        _MALFORMED,
+        f"a certificate of the peer's is malformed: {complaint_of(error)}",
+        scene,
+    )
 
 
 def refusal(

@@ -21,6 +21,7 @@ __all__ = [
     "complaint_of",
     "critical_extensions",
     "extension",
+    "extension_value",
     "readable",
     "serial_number",
     "unreadable",
@@ -194,18 +195,39 @@ def extension(
         return None
 
 
+def extension_value(found: x509.Certificate, number: str) -> bytes | None:
+    """Give what an extension holds, DER, whoever could read it.
+
+    Args:
+        found: The certificate.
+        number: Of the extension, with dots.
+
+    Returns:
+        The first one; None if there is none.
+    """
+    for each in _extensions(found):
+        if _oid(each) == number:
+            *_, value = elements(each.content)
+            return value.content
+    return None
+
+
 def critical_extensions(found: x509.Certificate) -> tuple[str, ...]:
     """Name the critical extensions, by their numbers, readable or not."""
+    return tuple(
+        _oid(each)
+        for each in _extensions(found)
+        # The second part is the flag; where it is left out, the value.
+        if list(elements(each.content))[1][:2] == _TRUE
+    )
+
+
+def _extensions(found: x509.Certificate) -> tuple[Element, ...]:
     (body,) = elements(found.tbs_certificate_bytes)
     *_, last = elements(body.content)
     if last.tag != _EXTENSIONS:
         return ()
-    return tuple(
-        _oid(each)
-        for each in elements(_content(last.content))
-        # The second part is the flag; where it is left out, the value.
-        if list(elements(each.content))[1][:2] == _TRUE
-    )
+    return tuple(elements(_content(last.content)))
 
 
 def _with_only(

@@ -21,6 +21,7 @@ from ...x509.names import common_names
 from ...x509.reading import (
     critical_extensions,
     extension,
+    extension_value,
     readable,
     serial_number,
 )
@@ -93,7 +94,8 @@ def _not_critical(each: x509.Certificate) -> Iterator[str]:
         (x509.PolicyConstraints, "policy constraints", "4.2.1.11"),
     ):
         number = kind.oid.dotted_string
-        if number not in critical and extension(each, kind) is not None:
+        there = extension_value(each, number) is not None
+        if there and number not in critical:
             yield f"its {name} are not critical ({section})"
 
 
