@@ -234,7 +234,6 @@ WRONG = {
     ),
     "nonsense": (b"nonsense", "secret", "does not begin as one"),
     "nothing": (NOTHING, "secret", "neither a private key nor a"),
-    "nothing": (NOTHING, "secret", "neither a private key nor a"),
     "a store": (STORE, "secret", "no private key, and 1 certificate"),
     "UTF-16": ("text".encode("utf-16"), "x", "UTF-16"),
 }
