@@ -244,7 +244,9 @@ def _issuers(entry: x509.RevokedCertificate) -> tuple[x509.Name, ...]:
         found = entry.extensions.get_extension_for_class(
             x509.CertificateIssuer
         )
-    except (x509.ExtensionNotFound, *unreadable()):
+    except x509.ExtensionNotFound:
+        return ()
+    except unreadable():
         return ()
     return tuple(found.value.get_values_for_type(x509.DirectoryName))
 
