@@ -151,9 +151,8 @@ def _settle(connection: SSL.Connection, record: Record) -> Facts:
         error = _doubt(connection, record, leaf, path, reused=reused)
     elif record.insists:
         _check_identity(connection, record, leaf)
-    version = connection.get_protocol_version()
     own = None if psk is not None else _own_chain(connection, record, reused)
-    cipher, group = _agreed(connection)
+    version, cipher, group = _agreed(connection)
     return Facts(
         version=version,
         cipher=cipher,
@@ -452,11 +451,17 @@ def _own_chain(
     return None if pair is None else pair.chain
 
 
-def _agreed(connection: SSL.Connection) -> tuple[str | None, str | None]:
-    """Name the cipher suite, and the key-exchange group."""
+def _agreed(
+    connection: SSL.Connection,
+) -> tuple[int, str | None, str | None]:
+    """Give the version, cipher suite and key-exchange group."""
     if native.has("agreed"):
         return native.agreed(connection)
-    return connection.get_cipher_name(), connection.get_group_name() or None
+    return (
+        connection.get_protocol_version(),
+        connection.get_cipher_name(),
+        connection.get_group_name() or None,
+    )
 
 
 def _server_name(connection: SSL.Connection, record: Record) -> str | None:

@@ -78,14 +78,14 @@ class Memory:
         """Take back what was fed and not used."""
         return self._backlog.rest()
 
-    def handshake(self) -> bool:
+    def handshake(self) -> int:
         """Go on with the handshake; raise what pyOpenSSL does.
 
         Returns:
-            True, as it is done.
+            1, as it is done.
         """
         self._connection.do_handshake()
-        return True
+        return 1
 
     def rest(self) -> None:
         """Keep what is there: it can't be given back this way."""

@@ -68,13 +68,13 @@ def new_engine(
         insists=identity is not None,
         alpn=alpn,
         dialled=dialled,
-        given=_kept_of(session_of, server_side),
+        given=None
+        if session_of is None
+        else _kept_of(session_of, server_side),
     )
 
 
 def _kept_of(port: object, server_side: bool) -> Kept | None:
-    if port is None:
-        return None
     engine = getattr(port, "_engine", None)
     if not isinstance(engine, Engine) or engine.server_side or server_side:
         raise TypeError(

@@ -13,12 +13,10 @@ MOST_EARLY = 1048576
 class Early:
     """Pieces of plaintext, in order, for a read to come."""
 
-    #: How many bytes there are.
-    size: int = 0
-
     def __init__(self) -> None:
-        # There are hardly ever any, and an empty deque is large.
-        self._pieces: deque[memoryview] | None = None
+        self._pieces: deque[memoryview] = deque()
+        #: How many bytes there are.
+        self.size: int = 0
 
     @property
     def full(self) -> bool:
@@ -27,14 +25,11 @@ class Early:
 
     def put(self, plaintext: memoryview) -> None:
         """Keep a copy of *plaintext*."""
-        if self._pieces is None:
-            self._pieces = deque()
         self._pieces.append(memoryview(bytes(plaintext)))
         self.size += len(plaintext)
 
     def take(self, buffer: memoryview) -> int:
         """Move the beginning into *buffer*; say how many bytes."""
-        assert self._pieces is not None
         piece = self._pieces.popleft()
         size = min(len(buffer), len(piece))
         buffer[:size] = piece[:size]

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError, IdentityError
@@ -210,12 +211,12 @@ class Identity:
             return self.text
         return f"{self.text} ({self.dns.decode('ascii')})"
 
-    @property
+    @cached_property
     def dns(self) -> bytes | None:
         """The host name in A-labels, lower case, without trailing dot."""
         return self.wanted if isinstance(self.wanted, bytes) else None
 
-    @property
+    @cached_property
     def plain_dns(self) -> bytes | None:
         """The host name, if OpenSSL can check it, too.
 

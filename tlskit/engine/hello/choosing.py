@@ -33,9 +33,7 @@ class Greeting:
         self.done: bool = False
         #: The message, if it was one.
         self.raw: bytes | None = None
-        self._held = bytearray()
-        self._tail = bytearray()
-        self._message = bytearray()
+        self._held = self._tail = self._message = b""
 
     def feed(self, data: bytes | bytearray | memoryview) -> None:
         """Take ciphertext; what is no handshake ends the collection."""
@@ -56,7 +54,7 @@ class Greeting:
             if len(self._tail) < _HEADER + size:
                 return
             self._message += self._tail[_HEADER : _HEADER + size]
-            del self._tail[: _HEADER + size]
+            self._tail = self._tail[_HEADER + size :]
             self._look()
 
     @staticmethod
@@ -85,12 +83,12 @@ class Greeting:
 
     def _end(self, raw: bytes | None) -> None:
         self.done, self.raw = True, raw
-        self._tail, self._message = bytearray(), bytearray()
+        self._tail = self._message = b""
 
     def release(self) -> bytes:
         """Give what was held back; from now on nothing is."""
         self.waits = False
-        held, self._held = bytes(self._held), bytearray()
+        held, self._held = self._held, b""
         return held
 
     @cached_property

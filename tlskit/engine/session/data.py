@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ...errors import ClosedError, StreamError
 from ...tools.early import Early
 from ..states import TABLE, Do, State
 from .handshake import Handshaking
-
-if TYPE_CHECKING:
-    from ..build import Built
-    from ..callbacks import Record
 
 __all__ = ["RECORD", "Carrying"]
 
@@ -19,6 +13,7 @@ __all__ = ["RECORD", "Carrying"]
 _OPEN = State.OPEN
 #: The most plaintext that a record holds (RFC 8446, section 5.1).
 RECORD = 16384
+_NOTHING = Early()
 
 
 class Carrying(Handshaking):
@@ -26,9 +21,8 @@ class Carrying(Handshaking):
 
     _end_told = False  # To whom reads.
 
-    def __init__(self, record: Record, built: Built) -> None:
-        super().__init__(record, built)
-        self._early = Early()
+    # There is hardly ever any, and to have room for it takes much.
+    _early = _NOTHING
 
     def _open(self) -> None:
         super()._open()
@@ -231,6 +225,8 @@ class Carrying(Handshaking):
         )
 
     def _keep_early(self, plaintext: memoryview) -> None:
+        if self._early is _NOTHING:
+            self._early = Early()
         self._early.put(plaintext)
         self.hungry = self.smooth = False
 

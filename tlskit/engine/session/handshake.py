@@ -94,7 +94,7 @@ class Handshaking(Asking):
                 return None
             if not self._begun:
                 self._offer_session()
-            done = self._run(self._memory.handshake, HandshakeError)
+            done = self._shake()
             if self._unheard:
                 self._drain()
                 error = no_client_hello()
@@ -108,6 +108,19 @@ class Handshaking(Asking):
                 return None
             self._open()
             return True
+
+    def _shake(self) -> int | None:
+        """Have OpenSSL go on; 1 when it is done, else as ``_run``."""
+        direct = self.direct
+        if direct is None:
+            return self._run(self._memory.handshake, HandshakeError)
+        self.owes = True
+        done = direct.handshake()
+        if done is not None and done <= 0:
+            return self._run(direct.explain, HandshakeError, done)
+        if self.record.error is not None:
+            self._check_hooks()
+        return done
 
     def _offer_session(self) -> None:
         """Offer to resume, before the first byte is made."""

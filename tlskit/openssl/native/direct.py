@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from .probing import binding, require
+from .probing import binding
 
 if TYPE_CHECKING:
     from OpenSSL.SSL import Connection
@@ -59,7 +59,7 @@ class DirectIO:
     )
 
     def __init__(self, connection: Connection) -> None:
-        self._lib, ffi = require("direct-io", "move bytes directly")
+        self._lib, ffi = binding()
         self._buffer = ffi.from_buffer
         self._bytes = _type_of_bytes()
         self._place = ffi.new("char **")
@@ -87,10 +87,11 @@ class DirectIO:
         """Take ciphertext."""
         self.hungry = self._clean = False
         size = len(data)
-        self._most = max(self._most, size)
+        if size > self._most:  # noqa: PLR1730 - max() would cost a call
+            self._most = size
         if self._foreign:
             self._own()
-        done = self._lib.BIO_write(self._into, self._buffer(data), size)
+        done = self._feed(self._into, self._buffer(data), size)
         assert done == size  # Memory grows.
 
     def end(self) -> None:
@@ -270,19 +271,20 @@ class DirectIO:
 
     # -- for everybody ------------------------------------------------------
 
-    def handshake(self) -> bool:
-        """Go on with the handshake; raise what pyOpenSSL does.
+    def handshake(self) -> int | None:
+        """Go on with the handshake.
 
         Returns:
-            True when it is done, False for "feed me".
+            1 when it is done, None for "feed me"; others are for ``explain``.
         """
-        lib, ssl = self._lib, self._ssl
-        done = lib.SSL_do_handshake(ssl)
-        if done > 0:
-            return True
-        if lib.SSL_get_error(ssl, done) != lib.SSL_ERROR_WANT_READ:
-            self.explain(done)
-        return False
+        lib = self._lib
+        done: int = lib.SSL_do_handshake(self._ssl)
+        if (
+            done <= 0
+            and lib.SSL_get_error(self._ssl, done) == lib.SSL_ERROR_WANT_READ
+        ):
+            return None
+        return done
 
     def explain(self, done: int) -> None:
         """Raise what pyOpenSSL does for this result."""
@@ -317,9 +319,10 @@ class DirectIO:
         size = self._lib.BIO_get_mem_data(bio, self._place)
         if size <= 0:
             return b""
-        self._most = max(self._most, size)
+        if size > self._most:  # noqa: PLR1730 - as above
+            self._most = size
         taken = bytearray(size)
-        self._lib.BIO_read(bio, self._buffer(taken), size)
+        self._take_out(bio, self._buffer(taken), size)
         return taken
 
     def rest(self) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from sys import intern
 from typing import TYPE_CHECKING
 
 from ...errors import ConfigurationError, CredentialError
-from .probing import fail, require
+from .probing import binding, fail, require
 
 if TYPE_CHECKING:
     from OpenSSL.crypto import X509Store
@@ -27,16 +28,18 @@ __all__ = [
 _OP_ECH_GREASE = 1 << 37
 
 
-def agreed(connection: Connection) -> tuple[str | None, str | None]:
-    """Give cipher suite and key-exchange group of a session by their names."""
-    lib, ffi = require("agreed", "name what was agreed on")
+def agreed(connection: Connection) -> tuple[int, str | None, str | None]:
+    """Give version, cipher suite and key-exchange group of a session."""
+    lib, ffi = binding()
     ssl = connection._ssl
     cipher = lib.SSL_get_current_cipher(ssl)
-    found = ffi.NULL if not cipher else lib.SSL_CIPHER_get_name(cipher)
+    found = cipher and lib.SSL_CIPHER_get_name(cipher)
     group = lib.SSL_get0_group_name(ssl)
+    # There are few such names, and one copy of each is enough.
     return (
-        ffi.string(found).decode() if found else None,
-        ffi.string(group).decode() if group else None,
+        lib.SSL_version(ssl),
+        intern(ffi.string(found).decode()) if found else None,
+        intern(ffi.string(group).decode()) if group else None,
     )
 
 
