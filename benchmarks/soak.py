@@ -3,6 +3,7 @@
 ::
 
     python benchmarks/soak.py --connections 100000
+    python benchmarks/soak.py --messages 1000000 --gib 5
 
 Client and server live in this process.  After a warm-up of a tenth, memory
 (resident set), descriptors and threads are counted; at the end, when the rest
@@ -11,6 +12,10 @@ connections are good: both versions, new and resumed.  Every tenth fails: the
 name is wrong, the client vanishes in mid-handshake, or talks no TLS.
 
 The status is 0 if memory grew by less than 5 % and nothing else was left.
+
+The second line makes one connection, and sends so many messages of 100 bytes
+there and back, then so much data in messages of 64 KiB one way.  Memory is
+looked at after a tenth and at the end of each; it may grow by 1 MiB.
 """
 
 from __future__ import annotations
@@ -37,6 +42,9 @@ HOST = "localhost"
 PATIENCE = 30.0
 #: How much memory may grow after the warm-up, as a share.
 GROWTH = 0.05
+#: How much, in bytes, while one connection is at work.
+LEAK = 1 << 20
+SMALL, BLOCK = b"x" * 100, 65536
 
 
 @dataclass(frozen=True)
@@ -174,12 +182,113 @@ def soak(connections: int) -> tuple[Count, Count, Soak]:
         made.close()
 
 
+class Pair:
+    """Both ends of one connection over loopback."""
+
+    def __init__(self) -> None:
+        ca = CA("tlskit soak CA")
+        server = tlskit.ServerContext()
+        ca.issue(HOST).apply(server)
+        client = tlskit.ClientContext("auto")
+        ca.trust(client)
+        client.set_verify()
+        client.set_verify_hostname()
+        ends: list[tlskit.SSLPort] = []
+        with tlskit.listen(hostname="127.0.0.1", context=server) as listener:
+            thread = threading.Thread(
+                target=lambda: ends.append(listener.accept())
+            )
+            thread.start()
+            self.client = tlskit.connect(
+                "127.0.0.1",
+                listener.port,
+                client,
+                hostname=HOST,
+                timeout=PATIENCE,
+            )
+            thread.join(PATIENCE)
+        (self.server,) = ends
+        self.server.settimeout(PATIENCE)
+
+    def talk(self, times: int) -> None:
+        """Send so many small messages there and back."""
+        client, server = self.client, self.server
+        for _ in range(times):
+            client.sendall(SMALL)
+            server.sendall(server.recv(BLOCK))
+            if client.recv(BLOCK) != SMALL:
+                raise AssertionError("the answer is another one")
+
+    def pour(self, size: int) -> None:
+        """Send so many bytes in large messages."""
+        thread = threading.Thread(target=self._send, args=(size // BLOCK,))
+        thread.start()
+        buffer = memoryview(bytearray(BLOCK))
+        left = size // BLOCK * BLOCK
+        while left:
+            left -= self.server.recv_into(buffer[: min(left, BLOCK)])
+        thread.join(PATIENCE)
+
+    def _send(self, times: int) -> None:
+        block = bytes(BLOCK)
+        for _ in range(times):
+            self.client.sendall(block)
+
+    def close(self) -> None:
+        """Close both."""
+        self.client.close()
+        self.server.close()
+
+
+def endure(messages: int, size: int) -> list[tuple[str, Count, Count]]:
+    """Use one connection for long.
+
+    Args:
+        messages: How many small ones go there and back.
+        size: How many bytes go one way then.
+
+    Returns:
+        What was done, and what was held after a tenth of it and at its end.
+    """
+    made, found = Pair(), []
+    try:
+        for what, work, amount in (
+            (f"{messages} messages", made.talk, messages),
+            (f"{size / 2**30:g} GiB", made.pour, size),
+        ):
+            work(amount // 10)
+            before = Count.now()
+            work(amount - amount // 10)
+            found.append((what, before, Count.now()))
+    finally:
+        made.close()
+    return found
+
+
 def main() -> int:
     """Run it, and tell what is left."""
     parser = argparse.ArgumentParser(description="see that nothing is left")
     parser.add_argument("--connections", type=int, default=100_000)
+    parser.add_argument("--messages", type=int, default=0)
+    parser.add_argument("--gib", type=float, default=0)
+    options = parser.parse_args()
+    if options.messages or options.gib:
+        return _on_one(options.messages, int(options.gib * 2**30))
+    return _on_many(options.connections)
+
+
+def _on_one(messages: int, size: int) -> int:
+    leaks = False
+    for what, before, after in endure(messages, size):
+        grown = after.resident - before.resident
+        leaks = leaks or grown > LEAK
+        print(f"{what}: {before}, then {after}: {grown / 1024:+.0f} KiB")
+    return int(leaks)
+
+
+def _on_many(connections: int) -> int:
     first = Count.now()
-    before, after, made = soak(parser.parse_args().connections)
+    before, after, made = soak(connections)
     left = Count.now()
     growth = after.growth_since(before)
     print(f"after warm-up: {before}")

@@ -52,6 +52,19 @@ def test_soak() -> None:
     assert first.threads == left.threads
 
 
+@pytest.mark.skipif(
+    not Path("/proc/self/statm").exists(), reason="it counts Linux's way"
+)
+@pytest.mark.timeout(300)
+def test_one_connection() -> None:
+    """However much goes over one connection, it takes no more memory."""
+    soak = load("tlskit_soak", ROOT / "benchmarks" / "soak.py")
+
+    for _, before, after in soak.endure(2000, 32 << 20):
+        assert 4 * soak.LEAK > after.resident - before.resident
+        assert before.descriptors >= after.descriptors
+
+
 def test_targets(fuzz: Any) -> None:
     """Each target has seeds."""
     _, targets = fuzz

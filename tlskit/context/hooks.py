@@ -53,19 +53,19 @@ class HookMethods(Sealable):
     @property
     def hooks_in_use(self) -> frozenset[str]:
         """The names of the hooks that have something to say."""
-        settings = self._settings
-        wanted = {
-            "choose_context": settings.choose is not None,
-            "verify_certificate": settings.verifier is not None,
-            "log_key": settings.keylog is not None,
-        }
-        return frozenset(
+        settings, own, kind = self._settings, vars(self), type(self)
+        found = [
             name
-            for name in _HOOKS
-            if wanted.get(name)
-            or name in vars(self)
-            or getattr(type(self), name) is not getattr(HookMethods, name)
-        )
+            for name, plain in _PLAIN
+            if name in own or getattr(kind, name) is not plain
+        ]
+        if settings.choose is not None:
+            found.append("choose_context")
+        if settings.verifier is not None:
+            found.append("verify_certificate")
+        if settings.keylog is not None:
+            found.append("log_key")
+        return frozenset(found)
 
     @property
     def origin(self) -> object:
@@ -208,3 +208,7 @@ class HookMethods(Sealable):
         keylog = self._in_force.keylog
         if keylog is not None:
             keylog(line)
+
+
+# The methods above, which have nothing to say.
+_PLAIN = tuple((name, getattr(HookMethods, name)) for name in _HOOKS)

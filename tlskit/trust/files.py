@@ -165,7 +165,8 @@ def _signature(path: str, status: os.stat_result) -> Signature:
 
 def _status(path: str) -> os.stat_result:
     try:
-        return Path(path).stat()
+        # To make a Path takes longer than to look.
+        return os.stat(path)  # noqa: PTH116
     except OSError as error:
         raise _unreadable(path, error) from error
 
