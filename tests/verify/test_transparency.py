@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import struct
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
 
 import pytest
 from cryptography import x509
@@ -13,6 +16,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
+    NoEncryption,
+    PrivateFormat,
     PublicFormat,
 )
 from cryptography.x509 import ocsp
@@ -20,13 +25,15 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 import tlskit
 from tlskit import ConfigurationError, VerificationError
+from tlskit.engine.refusal.unlogged import look_for_timestamps
+from tlskit.openssl import native
 from tlskit.testing import CA, memory_pair
 from tlskit.verify.transparency import timestamps
 from tlskit.verify.transparency.logs import Transparency, load_logs
 from tlskit.verify.transparency.timestamps import stamps_of
 from tlskit.x509.der import element, fields
 
-from ..peers import PATIENCE, Task
+from ..peers import PATIENCE, Program, Task, needs
 
 HOST = "right.example"
 INSIDE = x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2")
@@ -476,6 +483,165 @@ def test_timestamps_in_a_staple(site, logs, monkeypatch):
 
     assert [("oak", ""), ("elm", "")] == [each[:2] for each in stamps]
     assert {"staple"} == {each.source for each in stamps}
+
+
+# -- in the handshake -------------------------------------------------------
+
+asks = pytest.mark.skipif(
+    not native.has("handshake-timestamps"), reason="no door to them"
+)
+
+
+@contextmanager
+def s_server(site, folder, data, *options):
+    """Run OpenSSL's server, which sends *data* as what logs have signed."""
+    # TLS 1.3's Certificate, TLS 1.2's ServerHello, and the ClientHello.
+    where = 0x1000 | 0x0100 | 0x0080
+    whole = struct.pack("!IHH", where, 18, len(data)) + data
+    text = base64.encodebytes(whole).decode("ascii")
+    chain, key, info = (folder / name for name in ("c.pem", "k.pem", "i.pem"))
+    info.write_text(
+        f"-----BEGIN SERVERINFOV2 FOR LOGS-----\n{text}"
+        "-----END SERVERINFOV2 FOR LOGS-----\n"
+    )
+    chain.write_bytes(site.signed().public_bytes(Encoding.PEM))
+    key.write_bytes(
+        site.key.private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        )
+    )
+    with Program(
+        *("openssl", "s_server", "-accept", "127.0.0.1:0", "-naccept", "1"),
+        *("-cert", str(chain), "-key", str(key), "-serverinfo", str(info)),
+        *options,
+    ) as program:
+        yield int(program.until(r"^ACCEPT 127.0.0.1:(\d+)")[1])
+
+
+def sized(*stamps):
+    """Put timestamps together as a handshake has them."""
+    body = b"".join(len(each).to_bytes(2, "big") + each for each in stamps)
+    return len(body).to_bytes(2, "big") + body
+
+
+def of_certificate(site):
+    """Give what logs sign of a certificate as it is."""
+    return b"\0\0" + whole(site.signed().public_bytes(Encoding.DER))
+
+
+@pytest.fixture
+def plain(monkeypatch):
+    """Make a CA whose certificate is the same each time."""
+    made = Site()
+    certificate = made.signed()
+    monkeypatch.setattr(
+        made,
+        "signed",
+        lambda value=None: (
+            certificate if value is None else Site.signed(made, value)
+        ),
+    )
+    return made
+
+
+def dial(client, port):
+    """Connect to OpenSSL's server; give how it went."""
+    with tlskit.connect(
+        "127.0.0.1", port, client, hostname=HOST, timeout=PATIENCE
+    ) as conn:
+        return conn.peer_verified
+
+
+@pytest.mark.native
+@asks
+@needs("openssl")
+@pytest.mark.parametrize(
+    "options",
+    [("-tls1_2",), ("-tls1_3",), ("-tls1_3", "-groups", "P-384")],
+    ids=["tls12", "tls13", "asked twice"],
+)
+def test_timestamps_in_the_handshake(plain, logs, tmp_path, options):
+    """A server may send them beside its certificate, in both versions."""
+    client = plain.client(listing(*(each.listed() for each in logs)))
+    told = []
+    client.set_trace(told.append)
+    data = sized(*(each.stamp(of_certificate(plain)) for each in logs))
+    with s_server(plain, tmp_path, data, *options) as port:
+        assert dial(client, port)
+
+    assert "certificate" in {each.type for each in told}
+
+
+@pytest.mark.native
+@asks
+@needs("openssl")
+@pytest.mark.parametrize("fault", ["other", "one", "broken", "future"])
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_bad_ones_in_the_handshake(plain, logs, tmp_path, fault, version):
+    """They are judged as those in a certificate are."""
+    client = plain.client(listing(*(each.listed() for each in logs)))
+    entry = of_certificate(plain)
+    first, second = (each.stamp(entry) for each in logs)
+    data, wanted = {
+        "other": (
+            sized(first, logs[1].stamp(plain.entry())),
+            "elm: a wrong signature",
+        ),
+        "one": (sized(first), "oak: good"),
+        "broken": (sized(first, second)[:-1], "it came without any"),
+        "future": (
+            sized(first, logs[1].stamp_of(entry, 2**64 - 1)),
+            "elm: a moment that no calendar has",
+        ),
+    }[fault]
+    with s_server(plain, tmp_path, data, version) as port:
+        with pytest.raises(VerificationError) as caught:
+            dial(client, port)
+
+    assert "no-transparency" == caught.value.code
+    assert wanted in str(caught.value)
+
+
+@needs("openssl")
+def test_nobody_is_asked_in_the_handshake(plain, logs, tmp_path):
+    """Without the capability they are not there; others may be."""
+    data = sized(*(each.stamp(of_certificate(plain)) for each in logs))
+    with native.without("handshake-timestamps"):
+        client = plain.client(listing(*(each.listed() for each in logs)))
+        with s_server(plain, tmp_path, data) as port:
+            with pytest.raises(VerificationError, match="without any"):
+                dial(client, port)
+
+
+def test_of_another_version(site, logs):
+    """A timestamp of a version that is to come is passed over."""
+    der = site.signed().public_bytes(Encoding.DER)
+    good = logs[0].stamp(b"\0\0" + whole(der))
+    known = load_logs(listing(logs[0].listed()))
+    found = stamps_of((der,), known, now(), b"", sized(b"\1?", good))
+
+    assert [("oak", "", "handshake")] == [
+        (each.log, each.fault, each.source) for each in found
+    ]
+
+
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [
+        (0x0303, b"\x02\0\0\x02\3\3"),
+        (0x0304, b"\x0b\0\0\x01\1"),
+        (0x0304, b"\x0b\0\0\x04\0\0\0\x09"),
+        (0x0304, b"\x14\0\0\0"),
+    ],
+)
+def test_messages_with_nothing_of_logs(site, logs, version, message):
+    """What is cut off, or another message, is left to OpenSSL."""
+    client = site.client(listing(logs[0].listed()))
+    record = client.new_engine(hostname=HOST).record
+    connection = SimpleNamespace(get_protocol_version=lambda: version)
+    look_for_timestamps(connection, record, message)
+
+    assert b"" == record.logged
 
 
 # -- odd ones ---------------------------------------------------------------

@@ -19,11 +19,11 @@ class Publicity(Sealable):
         """Demand that public logs vouch for servers' certificates.
 
         A log vouches by a signed timestamp, which is found in the
-        certificate, or in a stapled OCSP response if ``set_ocsp()`` asks for
-        one.  OpenSSL's binding has no door to those in the handshake itself,
-        which hardly any server sends.  A timestamp counts if its log is in
-        the list and takes such certificates, if it is not of the future, and
-        if its signature is right for this very certificate.
+        certificate, in the handshake, where the server is asked for it (not
+        without the capability ``"handshake-timestamps"``), or in a stapled
+        OCSP response if ``set_ocsp()`` asks for one.  A timestamp counts if
+        its log is in the list and takes such certificates, if it is not of
+        the future, and if its signature is right for this very certificate.
 
         Args:
             log_list: The path of a list in the form that browsers' makers

@@ -78,10 +78,16 @@ def build(
     set_keys(context, settings, callbacks.on_failure, server_side=server_side)
     fill_store(context, settings)
     resumes = True
+    asks_logs = False
     if server_side:
         resumes = _set_server(context, settings, hooks)
     else:
         _set_client(context, settings)
+        asks_logs = settings.transparency is not None and native.has(
+            "handshake-timestamps"
+        )
+    if asks_logs:
+        native.request_timestamps(context)
     if "log_key" in hooks or (server_side and may_refuse(settings, hooks)):
         if native.has("key-lines"):
             native.set_key_function(
@@ -89,7 +95,7 @@ def build(
             )
         else:
             context.set_keylog_callback(callbacks.on_key)
-    if settings.trace is not None:
+    if settings.trace is not None or asks_logs:
         native.set_message_function(context, on_message, callbacks.on_failure)
     context.set_options(
         SSL.OP_NO_COMPRESSION

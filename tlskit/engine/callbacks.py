@@ -181,6 +181,8 @@ class Record(Answers):
     tracer: Tracer | None = None
     #: What was stapled, and what is wrong with it, where that is tolerated.
     staple: bytes = b""
+    #: Timestamps of logs that came in the handshake, as a list.
+    logged: bytes = b""
     staple_error: VerificationError | None = None
 
     def __init__(

@@ -16,6 +16,7 @@ from ..openssl.protocols import TLSVersion
 from ..tools.public import public
 from .hello.client_hello import ClientHello
 from .hello.registry import cipher_suite_name, group_name, scheme_name
+from .refusal.unlogged import look_for_timestamps
 
 __all__ = [
     "HandshakeMessage",
@@ -241,8 +242,11 @@ def _client_hello(data: bytes) -> str:
 
 
 def on_message(connection: Any, sent: bool, kind: int, data: bytes) -> None:
-    """Take a message of the handshake, for the trace."""
-    _tell(connection.get_app_data(), sent, kind, data)
+    """Take a message of the handshake, for the trace and for timestamps."""
+    record = connection.get_app_data()
+    if kind == _HANDSHAKE and not sent:
+        look_for_timestamps(connection, record, data)
+    _tell(record, sent, kind, data)
 
 
 def tell_alert(record: Any, alert: Alert) -> None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ...openssl.protocols import TLSVersion
 from ...tools.public import public
+from ...tools.wire import Reader
 from .registry import cipher_suite_name, group_name, is_grease, scheme_name
 
 __all__ = ["MOST", "Asked", "ClientHello", "asked_by"]
@@ -74,46 +75,9 @@ class ClientHello:
         return _parse(message)
 
 
-class _Reader:
-    """Takes fields from the front of some bytes."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
-
-    def __bool__(self) -> bool:
-        return self._at < len(self._data)
-
-    def take(self, size: int) -> bytes:
-        end = self._at + size
-        if end > len(self._data):
-            raise ValueError("the ClientHello is cut off")
-        taken, self._at = self._data[self._at : end], end
-        return taken
-
-    def number(self, size: int) -> int:
-        return int.from_bytes(self.take(size), "big")
-
-    def vector(self, length_size: int) -> _Reader:
-        return _Reader(self.take(self.number(length_size)))
-
-    def rest(self) -> bytes:
-        return self.take(len(self._data) - self._at)
-
-    def numbers(self, size: int = 2) -> tuple[int, ...]:
-        found = []
-        while self:
-            found.append(self.number(size))
-        return tuple(found)
-
-    def end(self) -> None:
-        if self:
-            raise ValueError("bytes follow where the ClientHello should end")
-
-
 def _unwrapped(data: bytes) -> bytes:
     """Join what the records hold."""
-    reader, message = _Reader(data), b""
+    reader, message = Reader(data), b""
     while reader:
         kind, _, fragment = reader.number(1), reader.take(2), reader.vector(2)
         if kind != _HANDSHAKE:
@@ -132,9 +96,9 @@ class _Body:
     #: Type and content, in the order sent.
     extensions: dict[int, bytes]
 
-    def read(self, kind: int) -> _Reader | None:
+    def read(self, kind: int) -> Reader | None:
         content = self.extensions.get(kind)
-        return None if content is None else _Reader(content)
+        return None if content is None else Reader(content)
 
     def list_of_numbers(
         self, kind: int, length_size: int = 2, size: int = 2
@@ -190,7 +154,7 @@ def _parse(message: bytes) -> ClientHello:
 
 
 def _body(message: bytes) -> _Body:
-    reader = _Reader(message)
+    reader = Reader(message)
     if reader.number(1) != _CLIENT_HELLO:
         raise ValueError("this is no ClientHello")
     hello = reader.vector(3)

@@ -42,7 +42,11 @@ from .settings import (
     set_purpose,
 )
 from .stapling import set_response_function, set_staple_function
-from .tracing import set_key_function, set_message_function
+from .tracing import (
+    request_timestamps,
+    set_key_function,
+    set_message_function,
+)
 
 __all__ = [
     "ALERT",
@@ -61,6 +65,7 @@ __all__ = [
     "offer_session",
     "peer_leaf",
     "request_client_certificate",
+    "request_timestamps",
     "sent_chain",
     "session_reused",
     "set_alpn_function",

@@ -75,6 +75,10 @@ _NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "ech-grease": ("OpenSSL_version_num",),
         "extended-master-secret": ("SSL_get_extms_support",),
         "groups": ("SSL_CTX_set1_curves_list",),
+        "handshake-timestamps": (
+            "SSL_CTX_add_client_custom_ext",
+            "SSL_CTX_set_msg_callback",
+        ),
         "key-lines": ("SSL_CTX_set_keylog_callback",),
         "messages": ("SSL_CTX_set_msg_callback",),
         "peer-name": (

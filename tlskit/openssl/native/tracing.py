@@ -11,7 +11,14 @@ from .probing import require
 if TYPE_CHECKING:
     from OpenSSL.SSL import Connection, Context
 
-__all__ = ["set_key_function", "set_message_function"]
+__all__ = [
+    "request_timestamps",
+    "set_key_function",
+    "set_message_function",
+]
+
+#: signed_certificate_timestamp (RFC 6962, section 3.3.1).
+_TIMESTAMPS = 18
 
 MessageFunction = Callable[["Connection", bool, int, bytes], None]
 KeyFunction = Callable[["Connection", bytes], None]
@@ -48,6 +55,24 @@ def set_message_function(
     lib.SSL_CTX_set_msg_callback(context._context, handle)
     # It lives as long as the context, to which each connection holds on.
     vars(context)["_message_callback"] = handle
+
+
+def request_timestamps(context: Context) -> None:
+    """Ask servers for timestamps of logs, in the handshake.
+
+    Without functions OpenSSL sends an empty extension, and lets any answer
+    pass; that is then among the messages.
+
+    Raises:
+        UnsupportedError: The binding has no such function.
+    """
+    name, wanted = "handshake-timestamps", "ask for timestamps of logs"
+    lib, ffi = require(name, wanted)
+    none = ffi.NULL
+    done = lib.SSL_CTX_add_client_custom_ext(
+        context._context, _TIMESTAMPS, none, none, none, none, none
+    )
+    assert done == 1  # It is asked for once, and not by OpenSSL itself.
 
 
 def set_key_function(

@@ -1,8 +1,8 @@
 """Signed certificate timestamps: the logs' promise to show a certificate.
 
 They come inside a certificate (RFC 6962, section 3.3), where they are about
-what it was before they were put in, or in a stapled OCSP response, about the
-certificate as it is.
+what it was before they were put in, or in the handshake or a stapled OCSP
+response, about the certificate as it is.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors.codes import VerifyReason
 from ...errors.verify_reasons import verification_story
+from ...tools.wire import Reader
 from ...x509.der import fields
 from ...x509.gate import (
     ec,
@@ -54,7 +55,8 @@ class Stamp(NamedTuple):
     id: bytes
     #: When it was made; None if no calendar has that.
     at: datetime | None = None
-    #: Where it comes from: ``"certificate"`` or ``"staple"``.
+    #: Where it comes from: ``"certificate"``, ``"staple"`` or
+    #: ``"handshake"``.
     source: str = "certificate"
 
 
@@ -76,6 +78,7 @@ def check_transparency(
     scene: VerificationScene,
     *,
     staple: bytes = b"",
+    handshake: bytes = b"",
 ) -> None:
     """Demand that enough logs vouch for a peer's certificate.
 
@@ -84,11 +87,12 @@ def check_transparency(
         rules: Which logs count, and how many are wanted.
         scene: What the error should tell.
         staple: The OCSP response that came along, DER.
+        handshake: The list of timestamps that came in the handshake.
 
     Raises:
         VerificationError: They don't; its code is ``no-transparency``.
     """
-    found = stamps_of(path, rules.logs, scene.now, staple)
+    found = stamps_of(path, rules.logs, scene.now, staple, handshake)
     good = {each.id for each in found if not each.fault}
     if len(good) >= rules.require:
         return
@@ -110,6 +114,7 @@ def stamps_of(
     known: tuple[Log, ...],
     now: datetime,
     staple: bytes = b"",
+    handshake: bytes = b"",
 ) -> list[Stamp]:
     """Judge all timestamps that came with a certificate.
 
@@ -118,13 +123,17 @@ def stamps_of(
         known: The logs that count.
         now: Later timestamps don't.
         staple: The OCSP response that came along, DER.
+        handshake: The list of timestamps that came in the handshake.
     """
     logs = {log.id: log for log in known}
     try:
         leaf = certificate(path[0])
         return [
             _judged(each, logs.get(each.id), leaf, now)
-            for each in _found(path, leaf, staple)
+            for each in (
+                *_found(path, leaf, staple),
+                *_handed(handshake, path[0]),
+            )
         ]
     except unreadable() as error:
         return [Stamp("the certificate", f"can't be read: {error}", b"")]
@@ -148,6 +157,33 @@ def _found(
             yield _signed_of(each, "certificate", entry)
     for each in _stapled(staple):
         yield _signed_of(each, "staple", _CERTIFICATE + _sized(path[0]))
+
+
+def _handed(data: bytes, leaf: bytes) -> Iterator[_Signed]:
+    """Read a list as it comes in a handshake (RFC 6962, section 3.3).
+
+    From what is malformed on, it counts as not there.
+    """
+    with suppress(ValueError):
+        listed = Reader(data).vector(2) if data else Reader(b"")
+        while listed:
+            each = listed.vector(2)
+            if each.number(1):  # Of a version that is to come.
+                continue
+            number, at = each.take(32), each.number(8)
+            more = each.vector(2).rest()
+            each.take(2)  # Which algorithm: the key says it.
+            moment = None
+            with suppress(OverflowError):
+                moment = _EPOCH + at * _MILLISECOND
+            yield _Signed(
+                number,
+                moment,
+                more,
+                each.vector(2).rest(),
+                "handshake",
+                _CERTIFICATE + _sized(leaf),
+            )
 
 
 def _stapled(staple: bytes) -> Iterator[SignedCertificateTimestamp]:
