@@ -329,7 +329,8 @@ class ServerContext(FindsKeys, Context):
                 thread of its own, whenever half of the response's life is
                 over; a failure is logged, and the old response is stapled
                 until it ends.  A file is read again in the same way.  None
-                staples nothing.
+                staples nothing.  Ask the responder about the certificate by
+                SHA-1: for Java, a response with SHA-256 is another's.
 
         Raises:
             SealedError: The context is sealed.
