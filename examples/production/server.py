@@ -5,8 +5,8 @@ restart (SIGHUP); SIGTERM lets clients finish; systemd may open the socket
 (socket activation) and is told when the server is ready; HAProxy may stand
 in front; Prometheus reads the counts.
 
-Environment: CHAIN and KEY are files; METRICS_PORT, PROCESSES, and PROXIES (a
-list of networks, with commas) are optional.
+Environment: CHAIN and KEY are files; PORT, METRICS_PORT, PROCESSES, and
+PROXIES (a list of networks, with commas) are optional.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def main() -> None:
     context.seal()
     sock = activated()
     listener = (
-        tlskit.listen(8443, context=context)
+        tlskit.listen(int(os.environ.get("PORT", "8443")), context=context)
         if sock is None
         else tlskit.Listener(sock, context)
     )

@@ -132,7 +132,7 @@ def test_what_the_ca_has_not_signed_is_not_its_own(place, kind):
         ("expired", "expired"),
         ("not-yet-valid", "not yet valid"),
         ("revoked", "revoked"),
-        ("wrong-purpose", "good"),
+        ("wrong-purpose", "bad"),
     ],
 )
 def test_bad_ones_are_listed_as_such(place, kind, state):

@@ -56,7 +56,9 @@ def test_the_page_shows_commands_that_exist(tmp_path):
     lines = [
         line.strip().replace("17 5 * * *  nobody  ", "")
         for line in PAGE.read_text("utf-8").splitlines()
-        if re.match(r" +(\S+ \S+ \* \* \*  nobody  )?tlskit check", line)
+        if re.match(
+            r" +(\S+ \S+ \* \* \*  nobody  )?(\S*/)?tlskit check", line
+        )
     ]
 
     assert 5 == len(lines)

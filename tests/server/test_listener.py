@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import selectors
 import signal
 import socket
@@ -51,6 +52,17 @@ def turn(listener, until, *, shake=True):
             listener._reception.turn(deadline, shake=shake)
 
     listener._reception.within(deadline, work)
+
+
+@pytest.mark.parametrize("hostname", [None, LOCAL])
+def test_a_port_that_is_taken_is_named(hostname):
+    """The system's words alone don't say which of many."""
+    with tlskit.listen(hostname=hostname, context=server_context()) as made:
+        where = f"port {made.port}" + (f" of {hostname}" if hostname else "")
+        with pytest.raises(OSError, match=f"can't listen on {where}: ") as got:
+            tlskit.listen(made.port, hostname=hostname)
+
+    assert errno.EADDRINUSE == got.value.errno
 
 
 def test_accept(listener):

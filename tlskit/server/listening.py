@@ -82,6 +82,11 @@ def listening_socket(
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         sock.bind(address)
         sock.listen(backlog)
+    except OSError as error:
+        sock.close()
+        where = f"port {port}" + (f" of {hostname}" if hostname else "")
+        words = f"can't listen on {where}: {error.strerror}"
+        raise OSError(error.errno, words) from error
     except BaseException:
         sock.close()
         raise

@@ -56,8 +56,8 @@ _SHOWN = 12
 class ListedData(TypedDict):
     """One certificate that the CA has issued."""
 
-    #: ``"good"``, ``"soon"`` (two thirds of its lifetime are over),
-    #: ``"replaced"``, ``"not yet valid"``, ``"expired"`` or ``"revoked"``.
+    #: ``"good"``, ``"bad"`` (on purpose), ``"soon"`` (two thirds of its
+    #: lifetime are over), ``"replaced"``, ``"not yet valid"``, ``"expired"`` or ``"revoked"``.
     state: str
     #: ``"server"``, ``"client"`` or ``"bad"``.
     kind: str
@@ -123,7 +123,11 @@ def _listed(record: Record, issued: Issued) -> ListedData:
 
 def _state(record: Record, issued: Issued) -> str:
     state = record.state(issued)
-    return "soon" if state == "good" and _is_due(issued) else state
+    if state != "good":
+        return state
+    if issued.bad is not None:
+        return "bad"
+    return "soon" if _is_due(issued) else state
 
 
 def _is_due(issued: Issued) -> bool:
