@@ -57,7 +57,8 @@ class ListedData(TypedDict):
     """One certificate that the CA has issued."""
 
     #: ``"good"``, ``"bad"`` (on purpose), ``"soon"`` (two thirds of its
-    #: lifetime are over), ``"replaced"``, ``"not yet valid"``, ``"expired"`` or ``"revoked"``.
+    #: lifetime are over), ``"replaced"``, ``"not yet valid"``,
+    #: ``"expired"`` or ``"revoked"``.
     state: str
     #: ``"server"``, ``"client"`` or ``"bad"``.
     kind: str
