@@ -11,6 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
 from functools import partial
 
 import pytest
@@ -386,6 +387,55 @@ def test_renewal_when_the_server_says_so(server, before, make):
 
         assert credentials.obtain(timeout=PATIENCE) is False
     assert 2 == len(set(asked))  # One path for each certificate.
+
+
+@pytest.fixture
+def far_away(monkeypatch):
+    """Have the clock on the wall differ from UTC."""
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize("form", ["seconds", "date", "nothing"])
+def test_when_it_is_asked_again(server, before, make, far_away, form):
+    """The server says when, be it in seconds or as a date, in any zone."""
+    now = datetime.now(timezone.utc)
+    hour = timedelta(hours=1)
+    said = {
+        "seconds": (("Retry-After", "7200"),),
+        "date": (("Retry-After", format_datetime(now + 2 * hour, True)),),
+        "nothing": (),
+    }[form]
+    before.extra["renewalInfo"] = "/renewal"
+    before.rule = lambda _, path: (
+        Answer(200, window(now + 3 * hour), said)
+        if path.startswith("/renewal/")
+        else None
+    )
+    credentials = make(directory=before.directory)
+    with serving(server.tls_port, credentials):
+        wait_until(lambda: credentials._suggestion.moment)
+
+    expected = now + (6 if form == "nothing" else 2) * hour
+    again = credentials._suggestion.ask_again
+    assert expected - hour / 2 < again < expected + hour / 2
+
+
+def test_the_kind_that_is_ordered(server, before, make):
+    """A profile is told to the server; without one it is its choice."""
+    for number, profile in enumerate(("shortlived", None)):
+        credentials = make(
+            directory=before.directory, profile=profile, folder=f"s{number}"
+        )
+        with serving(server.tls_port, credentials):
+            assert credentials.obtain(timeout=PATIENCE)
+
+    assert ["shortlived", None] == [
+        each.get("profile") for each in before.orders
+    ]
 
 
 def test_no_renewal_information(server, before, make):

@@ -6,7 +6,7 @@ import base64
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -34,6 +34,9 @@ _REQUEST = 30
 #: How long, in seconds, until a server that is at work is asked again: the
 #: first time, and at most.
 _SOON, _LATER = 0.1, 5.0
+#: Without a word of the server's, its opinion is asked for again then, in
+#: seconds (RFC 9773, section 4.3.2).
+_ASK_AGAIN = 6 * 3600.0
 #: The longest rest, in seconds, that a server may ask for.
 _LONGEST = 86400.0
 #: What a server says of a key whose account was closed.
@@ -101,6 +104,7 @@ class Orderer:
         #: For how many seconds the server wants to be left alone, if the
         #: last answer was a refusal that says so.
         self.retry_after: float | None = None
+        self._rest: float | None = None
 
     def _connect(self, key: Any) -> None:
         client = load("acme.client")
@@ -122,11 +126,8 @@ class Orderer:
 
     def _look_at(self, response: Any, **_: object) -> None:
         """Keep what an answer says about the next one."""
-        self.retry_after = None
-        if not response.ok:
-            self.retry_after = seconds_of(
-                response.headers.get("Retry-After", "")
-            )
+        self._rest = seconds_of(response.headers.get("Retry-After", ""))
+        self.retry_after = None if response.ok else self._rest
 
     def close(self) -> None:
         """Close the connections; a second call is harmless."""
@@ -380,8 +381,10 @@ class Orderer:
             when to ask again.
         """
         self._connect(self._account_key())
-        moment, again = self._client.renewal_time(certificate)
-        return moment, again.astimezone(timezone.utc)
+        moment, _ = self._client.renewal_time(certificate)
+        # The package takes a date's hours for those of this machine's zone.
+        rest = _ASK_AGAIN if self._rest is None else self._rest
+        return moment, datetime.now(timezone.utc) + timedelta(seconds=rest)
 
 
 def certificate_id(certificate: x509.Certificate) -> str | None:
