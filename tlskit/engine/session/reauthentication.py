@@ -40,9 +40,11 @@ class Reauthenticating(Carrying):
             self._resumption = None  # What it knows was judged otherwise.
             self._judge_by(verify)
             if self.server_side:
-                # By a ticket a client may come without the certificate that
-                # is asked for now.
+                # By a ticket, or a session's id, a client may come without
+                # the certificate that is asked for now.
                 self._connection.set_options(NO_TICKET)
+                if native.has("session-ids"):
+                    native.resume_nothing(self._connection)
 
     def _check_weakening(self, verify: Verify) -> None:
         record = self.record

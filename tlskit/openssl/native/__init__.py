@@ -27,6 +27,7 @@ from .sessions import (
     has_session,
     held_session,
     offer_session,
+    resume_nothing,
     session_reused,
     verify_result,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "peer_leaf",
     "request_client_certificate",
     "request_timestamps",
+    "resume_nothing",
     "sent_chain",
     "session_reused",
     "set_alpn_function",

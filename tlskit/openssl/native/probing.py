@@ -110,6 +110,7 @@ _NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "d2i_SSL_SESSION",
             "i2d_SSL_SESSION",
         ),
+        "session-ids": ("SSL_CTX_set_session_id_context",),
         "session-verdicts": ("SSL_get_verify_result",),
         "session-reused": ("SSL_session_reused",),
         "server-name-refusal": ("SSL_CTX_set_tlsext_servername_callback",),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
+from ..gate import SSL
 from .probing import binding, require
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ __all__ = [
     "has_session",
     "held_session",
     "offer_session",
+    "resume_nothing",
     "session_reused",
     "verify_result",
 ]
@@ -66,3 +69,20 @@ def offer_session(connection: Connection, der: bytes) -> bool:
     session = ffi.gc(session, lib.SSL_SESSION_free)
     offered: bool = lib.SSL_set_session(connection._ssl, session) == 1
     return offered
+
+
+def resume_nothing(connection: Connection) -> None:
+    """Have a server's connection find no session, and no other find its own.
+
+    To be called before the handshake.  A session is found only by who has
+    the same session id context; this connection gets one of its own.
+    """
+    lib, _ = require("session-ids", "keep to sessions of one connection")
+    context = connection.get_context()
+    other = SSL.Context(SSL.TLS_SERVER_METHOD)
+    other.set_session_id(os.urandom(32))
+    connection.set_context(other)
+    # It has taken over the id; and as this one has another now, it does not
+    # take over the first one's again.
+    lib.SSL_CTX_set_session_id_context(other._context, b"", 0)
+    connection.set_context(context)
