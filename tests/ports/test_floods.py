@@ -15,6 +15,7 @@ from tlskit.ports.port import SSLPort
 from tlskit.tools.deadline import LONGEST, Deadline
 from tlskit.tools.early import MOST_EARLY, Early
 
+from .. import engines
 from ..engines import authority, client_context, server_context
 from ..joined import over_sockets
 from ..peers import PATIENCE, Task
@@ -65,6 +66,23 @@ def test_a_backlog_is_given_record_by_record():
     backlog.put(b"rest")
     assert len(backlog) == 4
     assert backlog.rest() == b"rest"
+
+
+@pytest.mark.parametrize("version", ["tls12", "tls13"])
+def test_a_session_that_fails_keeps_nothing(version: str) -> None:
+    """What nobody reads any more is forgotten: frames of errors live on."""
+    client, server = engines.pair(client_context(version))
+    client.write(memoryview(b"abc"))
+    engines.move(client, server)
+    assert 3 == server.pending()
+    server.receive(b"\x17\x03\x03\x00\x20" + bytes(32) + bytes(100000))
+    server.hear_out()
+
+    assert server.failure is not None
+    assert 0 == server.decrypted
+    assert b"" == server.leftover()
+    with pytest.raises(tlskit.StreamError):
+        engines.read(server)
 
 
 # -- over sockets -----------------------------------------------------------

@@ -78,6 +78,10 @@ class Memory:
         """Take back what was fed and not used."""
         return self._backlog.rest()
 
+    def forget(self) -> None:
+        """Forget what was fed and not used, for good."""
+        self._backlog = Backlog()
+
     def handshake(self) -> int:
         """Go on with the handshake; raise what pyOpenSSL does.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from ...errors import ClosedError, StreamError
 from ...tools.early import Early
 from ..states import TABLE, Do, State
@@ -229,6 +231,12 @@ class Carrying(Handshaking):
             self._early = Early()
         self._early.put(plaintext)
         self.hungry = self.smooth = False
+
+    def _fail(
+        self, error: BaseException, cause: BaseException | None = None
+    ) -> NoReturn:
+        self._early = Early()
+        super()._fail(error, cause)
 
     # -- writing --------------------------------------------------------------
 

@@ -320,6 +320,9 @@ class Session:
         self.state = State.FAILED
         self.failure = error
         self.hungry = self.smooth = False
+        # Nobody reads it any more; and what an error's frames hold on to is
+        # freed late.
+        self._memory.forget()
         self.name_first(error)
         if cause is None or cause is error:
             raise error

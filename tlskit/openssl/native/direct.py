@@ -237,16 +237,20 @@ class DirectIO:
 
     def _own(self) -> None:
         """Go back to memory that grows."""
-        lib = self._lib
         left = self._take(self._into)
+        self.forget()
+        if left:
+            self._lib.BIO_write(self._into, self._buffer(left), len(left))
+
+    def forget(self) -> None:
+        """Forget what was fed and not used, and its memory."""
+        lib = self._lib
         bio = lib.BIO_new(lib.BIO_s_mem())
         assert bio
         self._foreign = False
         self._into = self._connection._into_ssl = bio
         lib.SSL_set_bio(self._ssl, bio, self._from)
         self.lent = None
-        if left:
-            lib.BIO_write(bio, self._buffer(left), len(left))
 
     def copied(self, room: Any, size: int) -> bytes:
         """Give the first bytes of a place."""
