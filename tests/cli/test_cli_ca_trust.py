@@ -438,6 +438,42 @@ def test_debians_own_command(place):
     assert told.endswith(f"-{link}")
 
 
+def test_what_debians_command_leaves_is_cleaned_up(place, monkeypatch):
+    """The link goes, and hooks hear of it; by a stand-in."""
+    top = place.path / "debian"
+    for name in ("etc/ssl/certs", "usr/local/share/ca-certificates"):
+        top.joinpath(name).mkdir(parents=True)
+    hooks = top / "etc/ca-certificates/update.d"
+    hooks.mkdir(parents=True)
+    hooks.joinpath("hook").write_text(f"#!/bin/sh\ncat > {top}/told\n")
+    hooks.joinpath("hook").chmod(0o755)
+    hooks.joinpath("off").touch()
+    hooks.joinpath("not.run").touch(0o755)
+    tool(
+        place,
+        monkeypatch,
+        "update-ca-certificates",
+        """
+        cat $6/*.crt > $8/ca-certificates.crt 2>/dev/null
+        for each in $6/*.crt
+        do test -e $each && ln -sf $each $8/$(basename $each .crt).pem
+        done
+        exit 0
+        """,
+    )
+    tool(place, monkeypatch, "openssl", f'echo "$@" > {place.path}/ran')
+    link = top / "etc/ssl/certs" / f"{root_of(place).label}.pem"
+
+    assert [("system", "added")] == state(place, "trust", "--root", str(top))
+    assert link.is_symlink()
+    assert [("system", "removed")] == state(
+        place, "untrust", "--root", str(top)
+    )
+    assert not link.is_symlink()
+    assert f"-{link}\n" == top.joinpath("told").read_text()
+    assert f"rehash {link.parent}\n" == place.path.joinpath("ran").read_text()
+
+
 # -- browsers ---------------------------------------------------------------
 
 
@@ -536,6 +572,40 @@ def test_a_certificate_that_can_not_be_read_is_not_ours(place, monkeypatch):
     found = NSSStore(place.path, str(place.path / "bin" / "certutil"))
 
     assert found.holds(root_of(place)) is None
+
+
+def test_a_database_without_its_program(place, monkeypatch):
+    """The same by a stand-in, which knows what it was told."""
+    root = root_of(place)
+    database = place.path / "home/.pki/nssdb"
+    database.mkdir(parents=True)
+    database.joinpath("cert9.db").touch()
+    tool(
+        place,
+        monkeypatch,
+        "certutil",
+        f"""
+        cd {place.path}
+        case "$1 $2 $4" in
+        "-A -t "*) cat > given; echo "$5   $3" > names;;
+        "-D -n "*) rm given names; test "$3" = {root.label};;
+        "-L -n "*) test "$3" = "else" && cat else.pem || cat given;;
+        *) cat names 2>&1; exit 0;;
+        esac
+        """,
+    )
+
+    words = place("trust", "--yes")
+    assert words.endswith(f"tlskit ca untrust --ca {place.path}/tlskit-ca\n")
+    assert root.pem == place.path.joinpath("given").read_bytes()
+    assert [("nss", "there")] == state(place, "trust")
+    place.path.joinpath("else.pem").write_bytes(CA("other").pem)
+    place.path.joinpath("names").write_text("else  ,,\nmine   C,,\n")
+    assert [("nss", "foreign")] == state(place, "untrust")
+    place.path.joinpath("names").write_text("mine   ,,\n")
+    assert [("nss", "failed")] == state(place, "trust", status=1)
+    place.path.joinpath("names").write_text(f"{root.label}   C,,\n")
+    assert [("nss", "removed")] == state(place, "untrust")
 
 
 @needs_chromium
@@ -639,6 +709,28 @@ def test_java_may_have_it_by_another_name(place, monkeypatch, names, wanted):
     assert (wanted and wanted.format(root.label)) == held
     assert ran.count("-delete") == sum("{0}" in each for each in names)
     assert "-alias mine" not in ran
+
+
+def test_keytool_is_given_what_it_needs(place):
+    """The certificate by its stdin; without Java, by a stand-in."""
+    java = place.path / "java"
+    for name in ("lib/security", "bin"):
+        java.joinpath(name).mkdir(parents=True)
+    java.joinpath("lib/security/cacerts").touch()
+    stranger = Root(CA("other").certificate, place.path)
+    java.joinpath("listed").write_text(entry("other", stranger))
+    java.joinpath("bin/keytool").write_text(
+        f"""#!/bin/sh
+        case $1 in
+        -list) cat {java}/listed;;
+        -importcert) cat > {java}/given;;
+        esac
+        """
+    )
+    java.joinpath("bin/keytool").chmod(0o755)
+
+    assert [("java", "added")] == state(place, "trust")
+    assert root_of(place).pem == java.joinpath("given").read_bytes()
 
 
 def test_java_is_where_its_keytool_is(tmp_path):
