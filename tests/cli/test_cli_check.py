@@ -11,12 +11,13 @@ import subprocess
 import sys
 import threading
 from contextlib import ExitStack
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 from cryptography.x509 import load_pem_x509_certificate
 
-from tlskit import VerificationError
+from tlskit import ClientContext, ServerContext, VerificationError
 from tlskit.cli.check import finding as _finding
 from tlskit.cli.check import formats
 from tlskit.cli.check.threads import in_threads
@@ -24,6 +25,7 @@ from tlskit.cli.exit import SEVERITY, ExitCode, worst
 from tlskit.cli.main import run
 from tlskit.cli.target import Target
 from tlskit.openssl import native
+from tlskit.testing import CA, memory_pair
 
 from ..command import PATIENCE, PYTHON, start, tlskit
 from ..dialogues import serve_starttls
@@ -551,8 +553,6 @@ def test_every_status_that_a_host_can_have_is_ranked():
 
 def test_an_error_without_words_still_has_some():
     """A line is never empty."""
-    from datetime import datetime, timezone
-
     finding = _finding.Finding(
         Target("a.example", 1),
         "a.example",
@@ -565,6 +565,32 @@ def test_an_error_without_words_still_has_some():
     assert ["OSError"] == list(formats._words(finding))
     assert "no end known" == formats._days(None)
     assert finding.chain == ()
+
+
+def test_words_of_a_session_that_has_neither_group_nor_chain():
+    """A key is sent by RSA alone, and nobody has looked at a certificate."""
+    client = ClientContext("tls12")
+    client.set_verify(False)
+    server = ServerContext("tls12")
+    CA().issue("a.example", key_type="rsa").apply(server)
+    for each in (client, server):
+        each.set_ciphers("AES128-GCM-SHA256")
+    here, there = memory_pair(client, server)
+    with here, there:
+        finding = _finding.Finding(
+            Target("a.example", 1),
+            "a.example",
+            ExitCode.GOOD,
+            datetime.now(timezone.utc),
+            0.0,
+            port=here,
+        )
+        words = list(formats._words(finding))
+
+    assert ["TLS 1.2", "unknown group"] == words[:2]
+    assert "no end known" in words
+    assert "" == words[-1]
+    assert not finding.chain
 
 
 def test_results_come_in_order_from_many_threads():

@@ -22,11 +22,13 @@ from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 
 from tlskit import ServerContext, listen, testing
 from tlskit.cli import material, secrets, unpack
+from tlskit.cli.data import certificate_data
 from tlskit.cli.exit import ExitCode
 from tlskit.cli.inspect import chains
 from tlskit.cli.main import run
-from tlskit.x509.der import element, elements
+from tlskit.x509.der import element, elements, fields
 
+from ..altered import altered
 from ..command import PATIENCE, PYTHON, _environment
 from ..command import tlskit as run_tlskit
 from ..peers import needs
@@ -1138,3 +1140,31 @@ def test_a_key_for_pss_does_not_fit_a_stranger(put):
     data = inspect_json(put("c.pem", other.pem), key, status=1)
 
     assert [] == data["objects"][1]["fits"]
+
+
+def test_a_life_that_no_public_ca_would_give(tmp_path):
+    """It is told, with the most that one may give."""
+    now = datetime.now(timezone.utc)
+    leaf = testing.CA().issue("a.example", valid=(now, now + timedelta(900)))
+    path = tmp_path / "long.pem"
+    path.write_bytes(leaf.chain_pem)
+    done = inspect(str(path), COLUMNS="200")
+
+    assert 0 == done.returncode
+    assert "it lives longer than the" in done.stdout
+
+
+def test_a_date_that_is_none(tmp_path):
+    """A year zero has no place in any calendar; the rest is shown."""
+    ca = testing.CA()
+    leaf = ca.issue("a.example").certificate
+    validity = fields(leaf.tbs_certificate_bytes).validity
+    begin, _ = elements(validity.content)
+    never = element(0x18, b"00000101000000Z")
+    der = altered(leaf, ca, (begin.whole, never))
+    data = certificate_data(x509.load_der_x509_certificate(der))
+
+    assert "(unreadable)" == data["not_before"]
+    assert "(unreadable)" == data["renew_from"]
+    assert not data["over_max_days"]
+    assert ["a.example"] == data["names"]

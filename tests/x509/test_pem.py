@@ -5,10 +5,18 @@ from __future__ import annotations
 import base64
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlskit.x509.pem import blocks, certificates
+import tlskit
+from tlskit.errors import CredentialError, TrustSourceError
+from tlskit.testing import CA
+from tlskit.verify.revocation import load_crls
+from tlskit.x509.credentials import CertificateChain, PrivateKey
+from tlskit.x509.der import element
+from tlskit.x509.pem import blocks, certificates, is_armoured
 
 
 def armour(der: bytes, label: str = "CERTIFICATE") -> bytes:
@@ -115,3 +123,71 @@ def test_odd_label():
     (block,) = blocks(b"-----BEGIN \xff-----\nYQ==\n-----END \xff-----")
 
     assert ("\xff", b"a") == (block.label, block.der)
+
+
+#: A certificate with a comment (Netscape's) that holds another one's PEM, and
+#: a key and a list.
+STRANGER = CA("stranger")
+COMMENT = b"".join(
+    (
+        b"\n" + STRANGER.pem,
+        armour(b"key", "PRIVATE KEY"),
+        STRANGER.crl(),
+    )
+)
+COMMENTED = CA(
+    "commented",
+    extensions=[
+        (
+            x509.UnrecognizedExtension(
+                x509.ObjectIdentifier("2.16.840.1.113730.1.13"),
+                element(0x16, COMMENT),
+            ),
+            False,
+        )
+    ],
+).certificate
+
+
+def test_der_with_pem_inside():
+    """What a certificate holds as text is no certificate beside it."""
+    der = COMMENTED.public_bytes(Encoding.DER)
+    roots = tlskit.VerifySource.pem(der).load()
+
+    assert COMMENT in der
+    assert not is_armoured(der)
+    assert (COMMENTED,) == CertificateChain.load(der).certificates
+    assert (der,) == roots.ders
+    with pytest.raises(CredentialError):
+        PrivateKey.load(der)
+    with pytest.raises(TrustSourceError, match="holds no revocation list"):
+        load_crls(der)
+
+
+def test_der_with_pem_behind_it():
+    """It is refused; neither of the two is lost in silence."""
+    data = COMMENTED.public_bytes(Encoding.DER) + STRANGER.pem
+    with pytest.raises(CredentialError):
+        CertificateChain.load(data)
+    with pytest.raises(TrustSourceError):
+        tlskit.VerifySource.pem(data).load()
+
+
+def test_text_may_begin_with_a_zero():
+    """The digit is the tag of a SEQUENCE; a text does not go on as DER."""
+    data = b"0 is the first\n" + STRANGER.pem
+
+    assert (STRANGER.certificate,) == CertificateChain.load(data).certificates
+    assert is_armoured(data)
+    assert not is_armoured(b"0")
+    assert not is_armoured(b"0\x0c-----BEGIN X")
+    assert is_armoured(b"0\x0b-----BEGIN X")
+
+
+def test_pem_where_der_is_asked_for():
+    """asn1=True says so, and the hint takes it back."""
+    key = CA("x").issue("a.example").key_pem
+    with pytest.raises(CredentialError, match="is PEM") as info:
+        PrivateKey.load(key, asn1=True)
+
+    assert "leave out asn1=True" == info.value.hint

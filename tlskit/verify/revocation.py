@@ -91,7 +91,7 @@ def _read(source: str | os.PathLike[str]) -> bytes:
 
 
 def _parsed(data: bytes, name: str) -> tuple[Crl, ...]:
-    if b"-----BEGIN " not in data:
+    if not pem.is_armoured(data):
         return (_crl(data, f"{name} holds no revocation list, PEM or DER"),)
     blocks = pem.blocks(data)
     found = [block for block in blocks if block.label in _LABELS]

@@ -135,7 +135,14 @@ class PrivateKey:
             return cls(checked_key(source, rsa, "the key object"))
         data, name = read_source(source, "a private key")
         secret = Secret(password)
-        if not asn1 and b"-----BEGIN " in data:
+        armoured = pem.is_armoured(data)
+        if asn1 and armoured:
+            raise CredentialError(
+                f"a private key in DER is wanted, but {name} is PEM",
+                code="malformed-key",
+                hint="leave out asn1=True",
+            )
+        if armoured:
             return cls(first_key(data, name, rsa, secret))
         key = key_from_der(data, name, secret)
         return cls(checked_key(key, rsa, name))
@@ -213,7 +220,7 @@ def _found(source: Source) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
         ders = tuple(each.public_bytes(Encoding.DER) for each in found)
         return ders, (complaint,) * len(ders)
     data, name = read_source(source, "a certificate")
-    if b"-----BEGIN " not in data:
+    if not pem.is_armoured(data):
         return (data,), (f"{name} holds no certificate, PEM or DER",)
     ders = _from_pem(data, name)
     return ders, tuple(

@@ -268,10 +268,11 @@ def form_of(data: bytes) -> Form | None:
             "make it binary: openssl base64 -d -A -in OLD -out NEW, which is "
             "taken as it is",
         )
-    for spoilt, form in _SPOILT:
-        if re.search(spoilt, data):
-            return form
-    return _binary(data)
+    known = _binary(data)
+    if known is not None or data[:1] == bytes((_SEQUENCE,)):
+        return known
+    found = (form for spoilt, form in _SPOILT if re.search(spoilt, data))
+    return next(found, None)
 
 
 def _armoured(blocks: tuple[pem.Block, ...]) -> Form | None:

@@ -6,7 +6,14 @@ import base64
 import re
 from typing import NamedTuple
 
-__all__ = ["LABELS", "Block", "blocks", "certificates", "encoded"]
+__all__ = [
+    "LABELS",
+    "Block",
+    "blocks",
+    "certificates",
+    "encoded",
+    "is_armoured",
+]
 
 # Only at the start of a line, so that what is commented out stays out; a
 # byte order mark or blanks may come first.  A line may end with CR alone, as
@@ -45,8 +52,32 @@ class Block(NamedTuple):
         return base64.b64decode(b"".join(body.split()), validate=True)
 
 
+def is_armoured(data: bytes) -> bool:
+    """Whether *data* is text with a block in it, and not DER.
+
+    DER may hold any text, such as a comment with blocks of somebody else's.
+    """
+    return b"-----BEGIN " in data and not _is_binary(data)
+
+
+def _is_binary(data: bytes) -> bool:
+    """Whether it begins as a SEQUENCE of DER or BER does.
+
+    No text has such a byte behind the digit zero, which the tag is in ASCII;
+    a short one has to be as long as it says.
+    """
+    if data[:1] != b"\x30" or len(data) < 2:
+        return False
+    return 0x80 <= data[1] <= 0x84 or data[1] == len(data) - 2
+
+
 def blocks(data: bytes) -> tuple[Block, ...]:
-    """Find every block in *data*; the text between them is skipped."""
+    """Find every block in *data*; the text between them is skipped.
+
+    There are none in DER, whatever text it holds.
+    """
+    if not is_armoured(data):
+        return ()
     return tuple(map(_block, _BEGIN.split(data)[1:]))
 
 
