@@ -42,7 +42,16 @@ _ECDSA = (
         ),
         "explicit.pem",
         "key",
-        remedy="openssl pkey -ec_param_enc named_curve -in OLD -out NEW",
+    ),
+    Odd(
+        "an EC key in PKCS#8 of the second version",
+        _python(
+            "import ecdsa",
+            "key = ecdsa.SigningKey.generate(curve=ecdsa.NIST256p)",
+            "open('second.pem', 'wb').write(key.to_pem(format='pkcs8'))",
+        ),
+        "second.pem",
+        "key",
     ),
     Odd(
         "an EC key for P-192",

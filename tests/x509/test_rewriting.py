@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    PublicFormat,
     pkcs12,
 )
 from OpenSSL import crypto
@@ -154,6 +155,91 @@ def test_a_kind_that_is_not_known() -> None:
         PrivateKey.load(der)
 
     assert "make an RSA" in info.value.hint
+
+
+# -- the second version -----------------------------------------------------
+
+ATTRIBUTES = element(
+    0xA0,
+    element(0x30, bytes.fromhex("06032a0304") + element(0x31, b"\x05\x00")),
+)
+KINDS = ("ecdsa", "ed25519", "rsa")
+
+
+@cache
+def key_of(kind: str) -> Any:
+    """Make one key of each kind."""
+    return CA("x").issue("a.example", key_type=kind).key
+
+
+def public_of(key: Any) -> bytes:
+    """Give a public key as the BIT STRING of RFC 5280."""
+    (whole,) = elements(
+        key.public_key().public_bytes(
+            Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+        )
+    )
+    *_, bits = elements(whole.content)
+    return bits.content
+
+
+def second(key: Any, *more: bytes, version: int = 1) -> bytes:
+    """Write a key as the version says, with more behind it."""
+    der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    (whole,) = elements(der)
+    _, *rest = elements(whole.content)
+    parts = [bytes((2, 1, version)), *(each.whole for each in rest), *more]
+    return element(0x30, b"".join(parts))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_second_version(kind: str) -> None:
+    """RFC 5958: with the public key, as Rust's libraries have it, or not."""
+    key = key_of(kind)
+    bits = public_of(key)
+    for more in (
+        (),
+        (element(0x81, bits),),
+        (element(0xA1, element(0x03, bits)),),
+        (ATTRIBUTES, element(0x81, bits)),
+    ):
+        der = second(key, *more)
+
+        assert PrivateKey(key) == PrivateKey.load(der)
+        assert PrivateKey(key) == PrivateKey.load(
+            pem.encoded("PRIVATE KEY", der)
+        )
+    assert PrivateKey(key) == PrivateKey.load(
+        second(key, element(0x81, bits), version=0)
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_public_key_of_another(kind: str) -> None:
+    """A pair that is none is refused."""
+    strange = public_of(CA("y").issue("y.example", key_type=kind).key)
+    with pytest.raises(CredentialError, match="another one's") as info:
+        PrivateKey.load(second(key_of(kind), element(0x81, strange)))
+
+    assert "malformed-key" == info.value.code
+
+
+def test_a_third_version() -> None:
+    """There is none."""
+    der = second(key_of("ed25519"), version=2)
+
+    assert read_otherwise(der, "it") is None
+    with pytest.raises(CredentialError, match="can't be read"):
+        PrivateKey.load(der)
+
+
+def test_both_at_once() -> None:
+    """The second version, and a number with a byte too many."""
+    (whole,) = elements(written("PKCS#8", 49))
+    _, *rest = elements(whole.content)
+    parts = (b"\x02\x01\x01", *(each.whole for each in rest))
+
+    assert PrivateKey(KEY) == PrivateKey.load(element(0x30, b"".join(parts)))
 
 
 # -- ML-DSA -----------------------------------------------------------------

@@ -26,6 +26,18 @@ __all__ = [
 ]
 
 _ELLIPTIC = "1.2.840.10045.2.1"
+#: The kinds of keys that a newer or older ``cryptography`` can read.
+_KNOWN = {
+    _ELLIPTIC,
+    "1.2.840.113549.1.1.1",  # RSA
+    "1.2.840.113549.1.1.10",  # RSASSA-PSS
+    "1.2.840.113549.1.3.1",  # Diffie-Hellman
+    "1.2.840.10046.2.1",
+    "1.2.840.10040.4.1",  # DSA
+    *(f"1.3.101.{each}" for each in range(110, 114)),  # X25519 to Ed448
+    *(f"2.16.840.1.101.3.4.3.{each}" for each in range(17, 20)),  # ML-DSA
+    *(f"2.16.840.1.101.3.4.4.{each}" for each in range(1, 4)),  # ML-KEM
+}
 #: How ``cryptography`` says that it has no such cipher.
 _CIPHER = re.compile(
     r"[Uu]nknown (?:key encryption algorithm: ([\d.]+)|cipher)"
@@ -230,10 +242,8 @@ def _malformed(data: bytes, name: str, error: Exception) -> CredentialError:
     elif curve is not None:
         reason = f"its curve {curve} is not supported"
         hint = _ANOTHER
-    elif reason.startswith("Unknown key type"):
-        reason = (
-            f"its kind is not supported{reason[len('Unknown key type') :]}"
-        )
+    elif (kind := _unknown_kind(data)) is not None:
+        reason = f"its kind is not supported: {kind}"
         hint = _ANOTHER
     return CredentialError(
         f"the private key in {name} can't be read: {reason}",
@@ -266,14 +276,27 @@ def _unknown_curve(data: bytes) -> str | None:
             return None
         if curve.tag != 0x06:
             return ""
-        identifier = dotted(curve.content)
+        identifier = x509.ObjectIdentifier(dotted(curve.content))
     except (ValueError, IndexError):
         return None
     try:
-        ec.get_curve_for_oid(x509.ObjectIdentifier(identifier))
+        ec.get_curve_for_oid(identifier)
     except LookupError:
-        return identifier
+        return identifier.dotted_string
     return None
+
+
+def _unknown_kind(data: bytes) -> str | None:
+    """Give the number of a PKCS#8 key's kind, unless it is a known one."""
+    try:
+        blocks = pem.blocks(data)
+        (whole,) = elements(blocks[0].der if blocks else data)
+        _, algorithm, *_ = elements(whole.content)
+        number, *_ = elements(algorithm.content)
+        found = dotted(number.content) if number.tag == 0x06 else None
+    except (ValueError, IndexError):
+        return None
+    return None if found in _KNOWN else found
 
 
 def _short(error: Exception) -> str:

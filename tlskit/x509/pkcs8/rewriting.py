@@ -2,8 +2,8 @@
 
 Other programs follow the same RFCs and make other use of what these leave
 open: GnuTLS begins the number of an elliptic key with a zero byte wherever an
-INTEGER would have one, and OpenSSL writes an ML-DSA key both as its seed and
-expanded.
+INTEGER would have one, OpenSSL writes an ML-DSA key both as its seed and
+expanded, and Rust's libraries write PKCS#8 of the second version.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from typing import Any, NamedTuple
 
 from ...errors import CredentialError
 from ..der import Element, dotted, element, elements
-from ..gate import ec, exceptions, serialization, x509
+from ..gate import Encoding, ec, exceptions, serialization, x509
 
 __all__ = ["read_otherwise"]
 
 _INTEGER, _OCTETS, _SEQUENCE, _SEED, _CURVE = 0x02, 0x04, 0x30, 0x80, 0xA0
+_ATTRIBUTES, _PUBLIC, _CONSTRUCTED = 0xA0, 0x81, 0x20
+_FIRST, _SECOND = b"\0", b"\1"
+_VERSIONS = (_FIRST, _SECOND)
 _ELLIPTIC = "1.2.840.10045.2.1"
 #: RFC 9881, section 2.
 _ML_DSA = {
@@ -51,6 +54,8 @@ def read_otherwise(der: bytes, name: str) -> Any:
         return None
     if other.expanded:
         _check_halves(other.expanded, key, name)
+    if other.public:
+        _check_public(other.public, key, name)
     return key
 
 
@@ -60,6 +65,8 @@ class _Other(NamedTuple):
     der: bytes
     #: Of an ML-DSA key, what was left out.
     expanded: bytes = b""
+    #: The public key that came along, as a BIT STRING; empty for none.
+    public: bytes = b""
 
 
 def _rewritten(der: bytes, name: str) -> _Other | None:
@@ -77,21 +84,51 @@ def _rewritten(der: bytes, name: str) -> _Other | None:
 
 
 def _inner(whole: Element, parts: list[Element], name: str) -> _Other | None:
-    """Look into PKCS#8: a version, an algorithm, a key, and attributes."""
-    algorithm = list(elements(parts[1].content))
-    kind = dotted(algorithm[0].content)
-    (key,) = elements(parts[2].content)
-    new: _Other | None = None
-    if kind in _ML_DSA:
-        new = _seed(key, _ML_DSA[kind], name)
-    elif kind == _ELLIPTIC and len(algorithm) > 1:
-        new = _elliptic(key, list(elements(key.content)), algorithm[1])
-    if new is None:
+    """Look into PKCS#8: a version, an algorithm, a key, and what may follow.
+
+    RFC 5958 has a second version, with the public key behind the rest.
+    """
+    version, algorithm, packed, *more = parts
+    public = b"".join(map(_bits, more))
+    new = _key(list(elements(algorithm.content)), packed, name)
+    plain = version.content == _FIRST and not public
+    if version.content not in _VERSIONS or (new is None and plain):
         return None
-    old = (each.whole for each in parts[3:])
-    packed = element(_OCTETS, new.der)
-    body = (parts[0].whole, parts[1].whole, packed, *old)
-    return new._replace(der=element(whole.tag, b"".join(body)))
+    new = new or _Other(packed.content)
+    body = b"".join(
+        (
+            element(_INTEGER, _FIRST),
+            algorithm.whole,
+            element(_OCTETS, new.der),
+            *(each.whole for each in more if each.tag == _ATTRIBUTES),
+        )
+    )
+    return new._replace(der=element(whole.tag, body), public=public)
+
+
+def _bits(part: Element) -> bytes:
+    """Give a public key, as a BIT STRING; empty if it is none.
+
+    Its tag is implicit in RFC 5958; Rust's libraries make it explicit.
+    """
+    if part.tag == _PUBLIC:
+        return part.content
+    if part.tag != _PUBLIC | _CONSTRUCTED:
+        return b""
+    (bits,) = elements(part.content)
+    return bits.content
+
+
+def _key(
+    algorithm: list[Element], packed: Element, name: str
+) -> _Other | None:
+    kind = dotted(algorithm[0].content)
+    (key,) = elements(packed.content)
+    if kind in _ML_DSA:
+        return _seed(key, _ML_DSA[kind], name)
+    if kind == _ELLIPTIC and len(algorithm) > 1:
+        return _elliptic(key, list(elements(key.content)), algorithm[1])
+    return None
 
 
 def _elliptic(
@@ -136,6 +173,23 @@ def _seed(key: Element, kind: str, name: str) -> _Other | None:
         return None
     seed, expanded = elements(key.content)
     return _Other(element(_SEED, seed.content), expanded.content)
+
+
+def _check_public(bits: bytes, key: Any, name: str) -> None:
+    """See that the public key beside a private one is its own."""
+    (whole,) = elements(
+        key.public_key().public_bytes(
+            Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    )
+    *_, own = elements(whole.content)
+    if bits != own.content:
+        raise CredentialError(
+            f"the private key in {name} has a public key beside it that is "
+            "another one's",
+            code="malformed-key",
+            hint="get the key anew from where it was made",
+        )
 
 
 def _check_halves(expanded: bytes, key: Any, name: str) -> None:
