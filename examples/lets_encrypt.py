@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
@@ -69,9 +70,11 @@ def issuer(port: int) -> str:
 
 
 def free_port() -> int:
-    """Find a port that nobody uses."""
-    with socket.create_server((HOST, 0)) as probe:
-        return int(probe.getsockname()[1])
+    """Find a port that nobody uses, nor gets for a connection."""
+    while True:
+        port = random.randrange(10240, 32768)  # noqa: S311 - no secret
+        with suppress(OSError), socket.create_server((HOST, port)):
+            return port
 
 
 @contextmanager

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import random
 import socket
 import ssl
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -51,9 +52,19 @@ class Pebble(NamedTuple):
         return found.decode("ascii")
 
 
+#: Ports that no system gives to whoever connects: those would take one
+#: between our look and its use.
+_PORTS = range(10240, 32768)
+
+
 def _free() -> int:
-    with socket.create_server((HOST, 0)) as probe:
-        return int(probe.getsockname()[1])
+    while True:
+        port = random.choice(_PORTS)
+        with (
+            suppress(OSError),
+            socket.create_server((HOST, port)),
+        ):
+            return port
 
 
 @contextmanager
@@ -64,6 +75,19 @@ def pebble(folder: Path, *, lifetime: int = 3600) -> Iterator[Pebble]:
         folder: Its files'.
         lifetime: Of its certificates, in seconds.
     """
+    with ExitStack() as stack:
+        for others in (True, True, False):
+            try:
+                made = stack.enter_context(_started(folder, lifetime))
+                break
+            except AssertionError:  # Somebody was faster at one of its ports.
+                if not others:
+                    raise
+        yield made
+
+
+@contextmanager
+def _started(folder: Path, lifetime: int) -> Iterator[Pebble]:
     ca = CA("the CA of pebble's own HTTPS")
     chain, key = ca.issue("localhost", HOST).write(folder)
     roots = folder / "pebble-roots.pem"

@@ -1,15 +1,19 @@
-"""What logs promise of certificates, as ``--log-list`` has it shown."""
+"""What logs promise of certificates, and how long those live, in lines."""
 
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 import tlskit
+from tlskit.cli.check.formats import _renewal
+from tlskit.cli.data import certificate_data
 from tlskit.cli.inspect.logged import TimestampData
 from tlskit.cli.main import run
+from tlskit.testing import CA
 
 from ..peers import PATIENCE, Task
 from ..verify.test_transparency import DAY, HOST, Site, TestLog, listing, now
@@ -138,6 +142,21 @@ def test_check(case, show):
     assert "told to 3 logs" in plain
     assert VERIFIED == verdicts(data["hosts"][0]["timestamps"])
     assert NOT_VERIFIED == verdicts(other["hosts"][0]["timestamps"])
+
+
+@pytest.mark.parametrize(
+    ("days", "told"),
+    [
+        (90, ["renew from 2026-06-30"]),
+        (300, ["renew from 2026-11-17", "lives longer than 200 days"]),
+    ],
+)
+def test_a_life_in_a_line(days, told):
+    """When it is over for two thirds, and whether it is too long."""
+    begin = datetime(2026, 5, 1, tzinfo=timezone.utc)
+    leaf = CA().issue(HOST, valid=(begin, begin + timedelta(days=days)))
+
+    assert told == list(_renewal(certificate_data(leaf.certificate)))
 
 
 def test_a_list_that_is_none(case, capsys):

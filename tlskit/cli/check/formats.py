@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, TypedDict
 from rich.text import Text
 
 from ..console import open_console, printable, show_hanging, show_json
-from ..data import SCHEMA, SessionData, session_data, subject_of
+from ..data import (
+    SCHEMA,
+    CertificateData,
+    SessionData,
+    certificate_data,
+    session_data,
+    subject_of,
+)
 from ..exit import SEVERITY, ExitCode
 from ..hints import message_of
 from ..inspect.logged import words_of_logs
@@ -123,6 +130,8 @@ def _words(finding: Finding) -> Iterator[str]:
     yield _exchange(session)
     yield session["alpn"] or "no ALPN"
     yield _days(finding.days_left)
+    if finding.chain:
+        yield from _renewal(certificate_data(finding.chain[0]))
     if finding.asks_for_certificate:
         yield "asks for a client certificate"
     if finding.chain:
@@ -143,6 +152,13 @@ def _days(days: int | None) -> str:
     if days is None:
         return "no end known"
     return "1 day left" if days == 1 else f"{days} days left"
+
+
+def _renewal(data: CertificateData) -> Iterator[str]:
+    """Tell when the server's own certificate is to be renewed."""
+    yield f"renew from {data['renew_from'].partition('T')[0]}"
+    if data["over_max_days"]:
+        yield f"lives longer than {data['max_days']} days"
 
 
 def _short(certificate: x509.Certificate) -> str:
