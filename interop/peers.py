@@ -28,8 +28,10 @@ from tlskit.testing import CA, Leaf
 
 from .callers import CALLERS, Caller, Target
 from .facts import Seen, Stage, ask, client_context
-from .hosts import HOSTS, Host
+from .hosting import Host
+from .hosts import HOSTS
 from .programs import Place, free_port
+from .rekeying import of_client, of_server
 from .speech import SPEECHES
 from .tools import TOOLS
 
@@ -60,6 +62,7 @@ TABLES = {
         "End",
         "user_canceled",
         "After our close",
+        "Key update",
     ),
     "servers-offers": (
         "Library",
@@ -71,6 +74,7 @@ TABLES = {
         "End",
         "user_canceled",
         "Half-close",
+        "Key update",
     ),
     "servers-refuse": (
         "TLS 1.1 only",
@@ -141,6 +145,10 @@ class Meeting:
             stage.seen[0] if stage.seen else Seen(error="no connection"),
         )
 
+    def _call(self, number: int) -> None:
+        roots = str(self._roots)
+        self._caller.call(Target(self._folder, roots, NAMES[0], number))
+
     def _refusal(self, leaf: Leaf, protocol: str = "secure") -> str:
         seen = self._see(self._stage(leaf, protocol=protocol))
         if seen.version and seen.said:
@@ -189,6 +197,7 @@ class Meeting:
         for protocol, name in (("tls13", "1.3"), ("tls12", "1.2")):
             row[f"Resumes {name}"] = self._resumes(protocol)
         row["After our close"] = self._see(self._stage(close=True)).end
+        row["Key update"] = of_client(self._good, self._call, caller.speech)
         for column, kind in BAD.items():
             row[column] = self._refusal(self._ca.issue_bad(kind, *NAMES))
         row["TLS 1.2 only"] = self._refusal(self._good, "tls12")
@@ -247,6 +256,8 @@ class Visit:
             row["Half-close"] = (
                 "answers" if half.said else f"no: {half.error or half.end}"
             )
+            if host.starttls is None:
+                row["Key update"] = of_server(number, host.words)
             old = self._ask(number, "tls11")
             row["TLS 1.1 only"] = old.error or f"accepts {old.version}"
             if host.starttls is None:
@@ -271,6 +282,8 @@ class Visit:
         page = re.match(rb"HTTP/1\.[01] (\d+)", seen.said)
         if page is not None and page[1] != b"200":
             return f"page {page[1].decode()}"
+        if b"requires a valid client certificate" in seen.said:
+            return "by its own protocol"  # PostgreSQL's.
         if seen.error:
             return seen.error
         return "accepts" if seen.said else "closes without an alert"

@@ -12,6 +12,7 @@ from tlskit.errors.alerts import ALERTS
 MEASURED = [
     (tlskit.Alert.INTERNAL_ERROR, "certificate has the name"),  # Perl.
     (tlskit.Alert.INTERNAL_ERROR, "TLS 1.2 or newer"),  # OpenSSL 3.0.
+    (tlskit.Alert.INTERNAL_ERROR, "serves the host"),  # Caddy.
     (tlskit.Alert.CERTIFICATE_UNKNOWN, "the name that it asked for"),  # Java.
     (tlskit.Alert.CERTIFICATE_UNKNOWN, "today's date"),  # Java 17.
     (tlskit.Alert.BAD_CERTIFICATE, "date"),  # Go.

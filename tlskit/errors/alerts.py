@@ -123,12 +123,13 @@ ALERTS: dict[Alert, tuple[str, str]] = {
     Alert.INTERNAL_ERROR: (
         (
             "something went wrong on its side, or a check of its own refuses "
-            "our certificate or our TLS version"
+            "our certificate, our TLS version or the name that we asked for"
         ),
         (
             "see the peer's log; if it is a client, see whether our "
             "certificate has the name that it asked for, and whether we "
-            "speak TLS 1.2 or newer"
+            "speak TLS 1.2 or newer; if a server, whether it serves the host "
+            "that we named"
         ),
     ),
     Alert.INAPPROPRIATE_FALLBACK: (
