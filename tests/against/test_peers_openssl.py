@@ -703,8 +703,10 @@ def test_curl_refuses(vault: Vault) -> None:
     ):
         error = server.refusal()
 
-        assert isinstance(error, tlskit.AlertError)
-        assert tlskit.Alert.UNKNOWN_CA == error.alert
+        # curl resets right behind its alert, which may be lost by that.
+        if not isinstance(error, ConnectionResetError):
+            assert isinstance(error, tlskit.AlertError)
+            assert tlskit.Alert.UNKNOWN_CA == error.alert
         assert 60 == client.status
 
 

@@ -410,7 +410,10 @@ def test_no_name_is_needed_where_none_is_checked():
 def test_sides_are_not_mixed_up():
     """A client's context serves nobody, a server's connects nowhere."""
     bios = ssl.MemoryBIO(), ssl.MemoryBIO()
-    with pytest.raises(ssl.SSLError, match="server socket"):
+    # From 3.14 on Python looks for the name that such a client checks first.
+    with pytest.raises(
+        (ssl.SSLError, ValueError), match=r"server socket|server_hostname"
+    ):
         client().as_ssl_context().wrap_bio(*bios, server_side=True)
     with pytest.raises(ssl.SSLError, match="client socket"):
         ours_server().wrap_bio(*bios)

@@ -143,7 +143,8 @@ def test_another_context_is_a_mistake() -> None:
         end(client().as_ssl_context(), NAME, session)
     with pytest.raises(TypeError, match="not a SSLSession"):
         end(context.as_ssl_context(), NAME, object())
-    with pytest.raises(ssl.SSLError, match="server"):
+    # From 3.14 on Python looks at that itself.
+    with pytest.raises((ssl.SSLError, ValueError), match=r"server|client mod"):
         end(context.as_ssl_context(), None, session)
 
 
@@ -153,7 +154,7 @@ def test_a_server_is_given_none() -> None:
     session = SSLSession.__new__(SSLSession)
     session._adapter = context.as_ssl_context()
     session._kept = ()  # type: ignore[assignment]
-    with pytest.raises(ValueError, match="server-side"):
+    with pytest.raises(ValueError, match=r"server-side|client mode"):
         end(context.as_ssl_context(), None, session)
 
 
