@@ -193,17 +193,20 @@ def _dial(route: Route) -> socket.socket:
 def _raced(route: Route, race: Race) -> socket.socket:
     attempts: dict[socket.socket, Address] = {}
     won: socket.socket | None = None
-    with selectors.DefaultSelector() as selector:
-        try:
+    try:
+        with selectors.DefaultSelector() as selector:
             while won is None:
                 while (address := race.next()) is not None:
                     _begin(route, race, address, attempts, selector)
                 race.check()
                 won = _finished(route, race, attempts, selector)
-        finally:
-            for sock in attempts:
-                if sock is not won:
-                    sock.close()
+    except BaseException:
+        won = None  # Whom nobody will get any more.
+        raise
+    finally:
+        for sock in attempts:
+            if sock is not won:
+                sock.close()
     assert won is not None
     return won
 
