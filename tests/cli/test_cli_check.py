@@ -634,6 +634,10 @@ def test_ctrl_c_is_given_back():
     assert before is signal.getsignal(signal.SIGINT)
 
 
+@pytest.mark.skipif(
+    not native.has("groups"), reason="the binding can't choose groups"
+)
+@pytest.mark.native
 def test_a_policy_is_checked_where_no_message_can_be_seen(
     vault, good, monkeypatch, capsys
 ):
