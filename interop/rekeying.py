@@ -100,7 +100,10 @@ def of_client(leaf: Leaf, call: Callable[[int], None], speech: str) -> str:
             connection.closeSocket = False
             try:
                 if not _done(
-                    connection.handshakeServer, certChain=chain, privateKey=key
+                    connection.handshakeServer,
+                    certChain=chain,
+                    privateKey=key,
+                    alpn=[bytearray(b"http/1.1")],
                 ):
                     found.append(_STRANGERS)
                     return
