@@ -561,7 +561,7 @@ def test_stopped_in_between(make, monkeypatch):
         assert began.wait(PATIENCE)
     finally:
         source.stop()
-    wait_until(lambda: threading.active_count() == before)
+    wait_until(lambda: threading.active_count() <= before)
 
 
 def test_what_others_have_renewed(make, issuer):
