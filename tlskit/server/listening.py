@@ -80,17 +80,27 @@ def listening_socket(
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if dual:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        sock.bind(address)
-        sock.listen(backlog)
-    except OSError as error:
-        sock.close()
-        where = f"port {port}" + (f" of {hostname}" if hostname else "")
-        words = f"can't listen on {where}: {error.strerror}"
-        raise OSError(error.errno, words) from error
+        _bind(sock, address, backlog, hostname)
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+def _bind(
+    sock: socket.socket,
+    address: tuple[object, ...],
+    backlog: int,
+    hostname: str | None,
+) -> None:
+    """Begin to listen; an error says where."""
+    try:
+        sock.bind(address)
+        sock.listen(backlog)
+    except OSError as error:
+        where = f"port {address[1]}" + (f" of {hostname}" if hostname else "")
+        words = f"can't listen on {where}: {error.strerror}"
+        raise OSError(error.errno, words) from error
 
 
 class LoopServer(Generic[T]):
