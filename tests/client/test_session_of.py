@@ -493,14 +493,19 @@ def test_interrupts_of_both_tries(version: str) -> None:
             port.sendall(b"x")
             assert b"hi" == port.recv(9)
             options["session_of"] = port
-        place = 0
+        made: list[tlskit.SSLPort] = []
 
         def connect() -> None:
-            tlskit.connect(LOCAL, number, context, **options).close()
+            made.append(tlskit.connect(LOCAL, number, context, **options))
 
         connect()  # Modules load.
-        while interrupted(place, connect):
+        place, more = 0, True
+        while more:
+            while made:
+                made.pop().close()
+            more = interrupted(place, connect)
             place += 31
+        made.pop().close()
         assert place > 1000
 
 

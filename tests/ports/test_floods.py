@@ -201,6 +201,22 @@ def test_a_writer_that_goes_on_does_not_outlast_a_reader(pair, monkeypatch):
         client.recv(1)
 
 
+def test_who_has_sent_looks_once_more(pair, monkeypatch):
+    """What a reader owes by then goes out, too; nobody else would send it."""
+    client, _ = pair
+    driver = client._driver
+    flush = driver._flush
+
+    def meanwhile(deadline: Deadline) -> None:
+        flush(deadline)
+        driver.engine.owes = True
+
+    monkeypatch.setattr(driver, "_flush", meanwhile)
+    driver.finish_sending(Deadline.after(PATIENCE))
+
+    assert not driver.engine.owes
+
+
 def test_an_alert_behind_a_reset_is_heard():
     """A server that wants a certificate refuses before we have written."""
     server, client = server_context(), client_context("tls13")

@@ -344,18 +344,25 @@ def test_connecting(host: str) -> None:
     """What interrupts ``connect()`` comes out of it, and no socket is left."""
     with tlskit.listen(hostname="127.0.0.1", context=server_context()) as one:
         context = client_context()
+        made: list[tlskit.SSLPort] = []
 
         def connect() -> None:
-            tlskit.connect(
-                host, one.port, context, hostname=HOST, timeout=PATIENCE
-            ).close()
+            made.append(
+                tlskit.connect(
+                    host, one.port, context, hostname=HOST, timeout=PATIENCE
+                )
+            )
 
         serving = Task(one.serve, lambda port: port.recv(1))
         try:
             connect()  # Modules load.
-            number = 0
-            while interrupted(number, connect):
+            number, more = 0, True
+            while more:
+                while made:
+                    made.pop().close()
+                more = interrupted(number, connect)
                 number += 7
+            made.pop().close()
             assert [] == connected_sockets(one.port)
         finally:
             one.shutdown()

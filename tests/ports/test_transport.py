@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import select
 import socket
 import threading
 from collections.abc import Iterator
@@ -10,7 +11,13 @@ from contextlib import suppress
 
 import pytest
 
-from tlskit.ports.transport import SocketTransport, Transport, poll, tune
+from tlskit.ports.transport import (
+    SocketTransport,
+    Transport,
+    poll,
+    tune,
+    watching,
+)
 from tlskit.testing import pipe
 from tlskit.tools.deadline import Deadline
 
@@ -245,3 +252,19 @@ def test_tune_sends_small_records_at_once():
     left, right = socket.socketpair()
     with left, right, suppress(OSError):
         tune(left)
+
+
+def test_what_came_ahead_is_read_first(pair):
+    """A socket that is given back goes on with what the system has."""
+    transport, other = pair
+    with transport.give_back(PATIENCE, b"ab") as sock:
+        other.send(b"c")
+
+        assert [b"a", b"b", b"c"] == [sock.recv(1) for _ in range(3)]
+
+
+def test_nobody_watches_without_poll(monkeypatch):
+    """Where a system, or a library, has none there is another way."""
+    monkeypatch.delattr(select, "poll", raising=False)
+
+    assert watching(0) is None

@@ -108,27 +108,23 @@ def connect(
         happy_eyeballs_delay=happy_eyeballs_delay,
         identity=identity,
     )
-    made = _open(route, shutdown_on_close, session_of)
-    if not handshake:
-        return made
-    try:
-        return _shaken(made, route)
-    except BaseException as error:
-        if not made._engine.resumed_in_vain(error):
-            raise
-    # Nothing was sent, and no session will be offered now.
-    return _shaken(_open(route, shutdown_on_close, None), route)
-
-
-def _shaken(made: SSLPort, route: Route) -> SSLPort:
-    """Shake hands, or close."""
-    try:
-        with made._during("handshake"):
-            made._driver.handshake(route.deadline)
-    except BaseException:
-        made.close()
-        raise
-    return made
+    while True:
+        made = _open(route, shutdown_on_close, session_of)
+        try:
+            if handshake:
+                with made._during("handshake"):
+                    made._driver.handshake(route.deadline)
+        except BaseException as error:
+            try:
+                made.close()
+            finally:  # Also if that is interrupted.
+                made._driver.transport.close()
+            if not made._engine.resumed_in_vain(error):
+                raise
+            # Nothing was sent, and no session will be offered now.
+            session_of = None
+        else:
+            return made
 
 
 def _open(
