@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import json
 import logging
 import math
@@ -28,7 +29,6 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import prometheus_client
 
 import tlskit
@@ -170,9 +170,9 @@ def legend(pattern: str, labels: dict[str, str]) -> str:
 
 def draw(api: str, begin: float, end: float, target: Path) -> None:
     """Draw all panels, two in a row."""
-    mpl.use("svg")
-    from matplotlib import pyplot
-
+    # Only this picture needs it, so nobody who reads the types has it.
+    pyplot: Any = importlib.import_module("matplotlib.pyplot")
+    pyplot.switch_backend("svg")
     panels = json.loads(BOARD.read_text("utf-8"))["panels"]
     pyplot.style.use("ggplot")
     pyplot.rcParams.update({"font.size": 8, "svg.fonttype": "none"})
