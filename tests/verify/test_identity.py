@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtensionOID, NameOID
 from hypothesis import given
 from hypothesis import strategies as st
+from service_identity import hazmat
 
 from tlskit.errors import ConfigurationError, IdentityError, TLSError
 from tlskit.errors.codes import VerifyReason
@@ -315,6 +316,8 @@ def decisions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         decide(self, certificate, der)
 
     monkeypatch.setattr(Identity, "_decide", note)
+    # Or what is known of a certificate would decide.
+    monkeypatch.setattr(module, "known", lambda _: None)
     monkeypatch.setattr(module, "_accepted", type(module._accepted)(size=2))
     return noted
 
@@ -344,6 +347,48 @@ def test_refusal_is_not_remembered(decisions: list[str]):
     assert "b.example" == refused("b.example", presented).expected
     assert "B.example" == refused("B.example", presented).expected
     assert 2 == len(decisions)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a.example", "A.example", "b.example", "x.c.example", "192.0.2.1", "::1"],
+)
+def test_known_names_decide_alike(name: str, monkeypatch: pytest.MonkeyPatch):
+    """What is known of a certificate says what reading it anew would."""
+    presented = issue(
+        "a.example",
+        "*.c.example",
+        x509.IPAddress(ipaddress.ip_address("192.0.2.1")),
+    )
+    der, wanted = presented.public_bytes(Encoding.DER), Identity.parse(name)
+    assert naming.known(der) is None
+    Identity.parse("a.example").check_der(der)
+    assert naming.known(der) is not None
+    known = wanted.matches(presented)
+    for each in (module, naming):
+        monkeypatch.setattr(each, "known", lambda _: None)
+    monkeypatch.setattr(module, "_accepted", type(module._accepted)(size=2))
+
+    assert known is wanted.matches(presented)
+
+
+def test_known_certificates_are_not_parsed(monkeypatch: pytest.MonkeyPatch):
+    """A certificate that is known accepts another of its names as it is."""
+    der = issue("*.d.example").public_bytes(Encoding.DER)
+    Identity.parse("a.d.example").check_der(der)
+    monkeypatch.delattr(Identity, "_decide")
+
+    Identity.parse("b.d.example").check_der(der)
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_names_of_service_identity(
+    plain: bool, monkeypatch: pytest.MonkeyPatch
+):
+    """A name is the same with and without service-identity's constructor."""
+    monkeypatch.setattr(naming, "_is_plain", lambda: plain)
+
+    assert hazmat.DNS_ID("a-b_c.example") == naming._dns_id(b"a-b_c.example")
 
 
 def test_large_certificates_are_not_remembered(

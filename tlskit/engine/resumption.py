@@ -72,6 +72,12 @@ class Resumption:
             leaves it to the cache.
     """
 
+    _cache: SessionCache | None = None
+    _key: SessionKey | None = None
+    _facts: Facts | None = None
+    _verified_at = 0.0
+    _last: object = None
+
     def __init__(
         self,
         built: Built,
@@ -84,8 +90,6 @@ class Resumption:
         self._record = record
         self._alpn = alpn
         self.given = given
-        self._cache: SessionCache | None = None
-        self._key: SessionKey | None = None
         cache = built.settings.sessions
         if cache is not None and dialled is not None and record.identity:
             rule = self._rule()
@@ -94,9 +98,6 @@ class Resumption:
                 self._key = SessionKey(
                     rule.policy, *dialled, rule.meant, rule.alpn
                 )
-        self._facts: Facts | None = None
-        self._verified_at = 0.0
-        self._last: object = None
 
     @classmethod
     def of(

@@ -165,7 +165,8 @@ def _settle(connection: SSL.Connection, record: Record) -> Facts:
         tls_unique=None  # RFC 9266: it is not defined there.
         if version >= _TLS_1_3
         else _tls_unique(connection, record, reused),
-        exporter_is_unique=_exporter_is_unique(connection, version),
+        exporter_is_unique=version >= _TLS_1_3
+        or _exporter_is_unique(connection, version),
         peer_ders=()
         if leaf is None
         else readable_ders(sent_by(connection, record)),

@@ -256,12 +256,10 @@ def is_barred(path: Sequence[bytes], host: bytes) -> bool:
         path: The peer's own certificate, and those of its CAs, DER.
         host: In A-labels, lower case.
     """
-    excluded = any(
-        host == base or host.endswith(b"." + base)
-        for der in path[1:]
-        for base in _excluded(der)
-    )
-    if not excluded:
+    bases = [base for der in path[1:] for base in _excluded(der)]
+    if not bases or not any(
+        host == base or host.endswith(b"." + base) for base in bases
+    ):
         return False
     # What is named by itself has been compared by OpenSSL.
     names = read_names(readable(path[0]))

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError, IdentityError
@@ -36,7 +36,7 @@ from ..x509.gate import Encoding
 from ..x509.names import issuer_oneline, oneline, subject_oneline
 from ..x509.reading import readable
 from .hostname import Address, Host, is_pattern, parse_host
-from .naming.presented import LARGEST, presented_by
+from .naming.presented import LARGEST, known, presented_by
 from .naming.refusing import nameless, refusal, unreadable, wrong_host
 from .uris import (
     Complaint,
@@ -102,7 +102,7 @@ class Identity:
 
         Source: RFC 9525, section 3; RFC 1123, section 2.1; UTS 46.
         """
-        return cls(_text(text, "a host name"), parse_host(text))
+        return _parsed(_text(text, "a host name"))
 
     @classmethod
     def host(cls, name: str) -> Identity:
@@ -294,7 +294,14 @@ class Identity:
         key = self.wanted, der
         if _accepted.get(key):
             return
-        self._decide(certificate or readable(der), der)
+        shown = known(der)
+        if not (
+            shown is not None
+            and shown.names is not None
+            and isinstance(self.wanted, Host)
+            and shown.fits(self.wanted)
+        ):
+            self._decide(certificate or readable(der), der)
         if len(der) <= LARGEST:
             _accepted.put(key, True)
 
@@ -349,6 +356,12 @@ class Identity:
             raise nameless(self, self.wanted, certificate)
         if not shown.fits(self.wanted):
             raise wrong_host(self, self.wanted, certificate, found)
+
+
+# Clients mean the same few hosts again and again.
+@lru_cache(256)
+def _parsed(text: str) -> Identity:
+    return Identity(text, parse_host(text))
 
 
 def checked_identity(identity: Identity) -> Identity:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sys import intern
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigurationError, CredentialError
 from .probing import binding, fail, require
@@ -24,6 +24,7 @@ __all__ = [
     "set_purpose",
 ]
 
+_suites: dict[Any, str] = {}
 #: pyOpenSSL has no name for it.
 _OP_ECH_GREASE = 1 << 37
 
@@ -33,12 +34,15 @@ def agreed(connection: Connection) -> tuple[int, str | None, str | None]:
     lib, ffi = binding()
     ssl = connection._ssl
     cipher = lib.SSL_get_current_cipher(ssl)
-    found = cipher and lib.SSL_CIPHER_get_name(cipher)
+    name = _suites.get(cipher)
+    if name is None and cipher:
+        # There are few, and OpenSSL has each of them once and for ever.
+        name = ffi.string(lib.SSL_CIPHER_get_name(cipher)).decode()
+        _suites[cipher] = name
     group = lib.SSL_get0_group_name(ssl)
-    # There are few such names, and one copy of each is enough.
     return (
         lib.SSL_version(ssl),
-        intern(ffi.string(found).decode()) if found else None,
+        name,
         intern(ffi.string(group).decode()) if group else None,
     )
 
