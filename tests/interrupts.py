@@ -16,8 +16,9 @@ __all__ = ["Interrupt", "interrupted"]
 
 _PLACES = {"call", "c_return"}
 #: What Python calls itself, where it shows and forgets what is raised: ends
-#: of objects, and of those that weak references lead to.
-_FORGETFUL = {"__del__", "remove", "_remove"}
+#: of objects, of those that weak references lead to, and pytest's hook that is
+#: told of them.
+_FORGETFUL = {"__del__", "remove", "_remove", "unraisable_hook"}
 
 
 class Interrupt(BaseException):
