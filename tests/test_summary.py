@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from .pythons import SUPPORTED, Share, found_here, promised, share_of
-from .summary import Totals, absent, missing_for_coverage, read, words
+from .summary import SPARE, Totals, absent, missing_for_coverage, read, words
 
 ROOT = Path(__file__).parent.parent
 JUNIT = """<testsuites><testsuite>
@@ -111,6 +111,10 @@ def test_coverage_is_demanded_where_all_ran(tmp_path: Path) -> None:
         coverage.joinpath(f".coverage.{name}.host.1.x").touch()
     assert [] == missing_for_coverage(tmp_path, full)
     assert ["curl"] == missing_for_coverage(tmp_path, lacking)
+    reasons = Counter({f"{each} is not installed": 1 for each in SPARE})
+    spare = Totals(1, 0, reasons, reasons)
+    assert [] == missing_for_coverage(tmp_path, spare)
+    assert sorted(SPARE) == absent(spare.never_ran)
 
 
 @pytest.mark.parametrize(
