@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -423,7 +424,11 @@ def test_a_port_in_use_is_status_2():
             status, complaint = server.end()
 
     assert status == ExitCode.CANNOT_CONNECT
-    assert f"can't listen on 127.0.0.1:{number}: " in complaint
+    words = (
+        f"can't listen on 127.0.0.1:{number}: {os.strerror(errno.EADDRINUSE)}"
+    )
+    assert 1 == complaint.count("can't listen")
+    assert words in complaint
 
 
 # -- what a process can't show ----------------------------------------------

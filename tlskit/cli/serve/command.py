@@ -364,5 +364,8 @@ def _listen(host: str, port: int, context: ServerContext) -> Listener:
     try:
         return listen(port, hostname=host, context=context)
     except OSError as error:
-        reason = error.strerror or error
+        cause = error.__cause__
+        # The library names the place, too; the system's words are enough.
+        system = cause if isinstance(cause, OSError) else error
+        reason = system.strerror or system
         raise OSError(f"can't listen on {host}:{port}: {reason}") from error
