@@ -52,7 +52,7 @@ def workloads(*, quick: bool) -> list[Workload]:
             "bulk 64 KiB",
             64 * 1024,
             128 * MIB // less,
-            Goal("tlskit", "asyncio", 4.0),
+            Goal("tlskit", "asyncio", 1.7),
             Goal("tlskit", "uvloop", 1.5),
             Goal("tlskit on uvloop", "uvloop", 1.5),
             Goal("tlskit", "aiofastnet", 1.2),

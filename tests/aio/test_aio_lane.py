@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from array import array
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import lru_cache
@@ -332,6 +333,7 @@ def test_the_usual_case_is_express(run, monkeypatch):
             buffer = bytearray(100)
             assert 4 == await client.readinto(buffer)
             assert b"back" == bytes(buffer[:4])
+            assert not client._ahead
             assert ["send_now", "take_now"] * 2 == counted.taken
             counted.taken.clear()
             server.write(b"some more")
@@ -365,6 +367,19 @@ def test_much_goes_through(run):
                 got += await server.read(1_000)
             await sending
             assert data == got
+
+    run(main())
+
+
+def test_any_buffer_will_do(run):
+    """What has items of more than a byte is filled byte by byte."""
+
+    async def main() -> None:
+        async with talking() as (client, server):
+            buffer = array("H", [0, 0])
+            client.write(b"word")
+            assert 4 == await server.readinto(buffer)
+            assert b"word" == buffer.tobytes()
 
     run(main())
 
@@ -590,6 +605,51 @@ def test_a_bad_record_is_told_to_both(run):
             with pytest.raises(StreamError) as again:
                 client.write(b"x")
             assert caught.value is again.value
+
+    run(main())
+
+
+def test_a_write_that_fails(run, monkeypatch):
+    """A large one is told at once, and so is the peer; nothing waits."""
+
+    async def main() -> None:
+        async with talking() as (client, _):
+            sent = []
+
+            def fails(_: int) -> None:
+                client._engine.owes = False
+                raise StreamError("broken")
+
+            with monkeypatch.context() as patch:
+                patch.setattr(client._engine, "written", fails)
+                patch.setattr(
+                    "tlskit.openssl.native.DirectIO.encrypt", lambda *_: -1
+                )
+                patch.setattr(client._driver, "_send", lambda: sent.append(1))
+                for size, calls in ((65536, 1), (300_000, 2)):
+                    with pytest.raises(StreamError, match="broken"):
+                        client.write(bytes(size))
+                    assert calls == len(sent)
+                assert 0 == client._driver._outbox.size
+
+    run(main())
+
+
+def test_large_writes_stay_behind_what_waits(run):
+    """What was gathered goes first, and what can't go yet is kept."""
+
+    async def main() -> None:
+        async with talking() as (client, server):
+            large = bytes(range(256)) * 256
+            client.write(b"small")
+            client.write(large)
+            client._driver.pause_writing()
+            client.write(large)
+            client.write(b"end")
+            assert len(large) + 3 == client._driver._outbox.size
+            client._driver.resume_writing()
+            want = b"small" + large + large + b"end"
+            assert want == await server.readexactly(len(want))
 
     run(main())
 

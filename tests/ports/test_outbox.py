@@ -20,9 +20,9 @@ def emptied(outbox: Outbox) -> bytes:
         assert head
         assert len(head) <= 262_144
         again = outbox.head()  # As after a write that could not go on.
-        assert again == head
+        assert again is head
         got += head
-        outbox.drop(len(head))
+        outbox.drop()
     return bytes(got)
 
 
@@ -43,6 +43,35 @@ def test_what_is_put_comes_out(rounds):
         assert len(want) == outbox.size
 
         assert bytes(want) == emptied(outbox)
+
+
+def test_what_was_given_stays_where_it_is():
+    """What comes meanwhile is behind it."""
+    outbox = Outbox()
+    outbox.put(b"first")
+    head = outbox.head()
+    outbox.put(b"second")
+    assert head is outbox.head()
+    outbox.drop()
+
+    assert b"second" == outbox.head()
+
+
+@pytest.mark.parametrize(("size", "heads"), [(2, 1), (400, 4)])
+def test_many_tiny_pieces(size, heads):
+    """They become one, or a few of a good size; and few objects wait."""
+    outbox = Outbox()
+    pieces = [bytes([number % 251]) * size for number in range(1000)]
+    for piece in pieces:
+        outbox.put(piece)
+        assert len(outbox._fresh) < 256
+    got = []
+    while outbox.size:
+        got.append(bytes(outbox.head()))
+        outbox.drop()
+
+    assert b"".join(pieces) == b"".join(got)
+    assert heads == len(got)
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -38,7 +38,7 @@ from ..ports.closing import MOST_DRAINED as _MOST_DRAINED
 from ..ports.closing import at_rest
 from ..tools.deadline import Deadline
 from .choosing import go_on
-from .lane import MOST_AHEAD, Lane
+from .lane import MOST_AHEAD, PROMPT, Lane
 from .signal import Signal
 
 if TYPE_CHECKING:
@@ -51,8 +51,6 @@ T = TypeVar("T")
 #: We are paused when so many bytes wait to be sent.
 _HIGH = 262144
 _LOW = 65536
-#: So many gathered bytes don't wait for the loop's next turn.
-_PROMPT = 65536
 
 
 class AsyncDriver(Lane):
@@ -236,26 +234,22 @@ class AsyncDriver(Lane):
         if not (self.sailing and self.engine.smooth):
             self._check_output()
         outbox = self._outbox
+        if (
+            type(data) is bytes
+            and len(data) >= PROMPT
+            and self._sent_at_once(data)
+        ):
+            return
         outbox.put(data)
-        if outbox.size >= _PROMPT:
+        if outbox.size >= PROMPT:
             self._pump()
         elif not self._ticking:
             self._ticking = True
             self.loop.call_soon(self._tick)
 
-    @property
-    def ready(self) -> bool:
-        """Whether ``drain`` has nothing to wait for, nor to raise."""
-        return (
-            self.sailing
-            and self.engine.smooth
-            and not self._full
-            and self._outbox.size < _PROMPT
-        )
-
     async def drain(self, deadline: Deadline) -> None:
         """Wait while there is no room for more."""
-        while self._full or self._outbox.size >= _PROMPT:
+        while self._full or self._outbox.size >= PROMPT:
             await self.room.wait(deadline)
         self._check_sent()
 
@@ -321,7 +315,7 @@ class AsyncDriver(Lane):
                 self._send()
                 return sent
             self._hand_over(made)
-            outbox.drop(len(piece))
+            outbox.drop()
         if self._ending and not outbox.size:
             self.engine.finish()
             self._send()

@@ -37,13 +37,17 @@ from .signal import News, Signal
 if TYPE_CHECKING:
     from ..server.tally import Meter
 
-__all__ = ["MOST_AHEAD", "Lane", "Room", "room"]
+__all__ = ["MOST_AHEAD", "PROMPT", "Lane", "Room", "new_room", "rooms"]
 
 #: The transport is paused when so many bytes wait for a reader.
 MOST_AHEAD = 262144
 #: Nobody waits for more to come in while so many bytes wait to be sent: of
 #: our own data less does, and what was read has made answers.
 _MOST_OWED = 786432
+#: More ciphertext than this is more than one record.
+_RECORD = 16640
+#: So many gathered bytes don't wait for the loop's next turn.
+PROMPT = 65536
 #: So much ciphertext is sent at once.
 _DRAINED = CHUNK
 
@@ -64,16 +68,19 @@ class Room:
         self.plain_place: Any = direct.room(self.plain)
 
 
-_rooms = threading.local()
+class _Rooms(threading.local):
+    """This thread's memory; ``new_room`` makes it."""
+
+    mine: Room | None = None
 
 
-def room(direct: DirectIO) -> Room:
-    """Give this thread's memory."""
-    try:
-        mine: Room = _rooms.room
-    except AttributeError:
-        mine = _rooms.room = Room(direct)
-    return mine
+rooms = _Rooms()
+
+
+def new_room(direct: DirectIO) -> Room:
+    """Make this thread's memory."""
+    rooms.mine = made = Room(direct)
+    return made
 
 
 class Lane(asyncio.BufferedProtocol):
@@ -134,6 +141,7 @@ class Lane(asyncio.BufferedProtocol):
             return
         direct = engine.direct
         assert direct is not None
+        news = self.news
         with engine.lock:
             if engine.hungry:
                 engine.hungry = False
@@ -145,7 +153,6 @@ class Lane(asyncio.BufferedProtocol):
         self._held += size
         if self.meter is not None:
             self.meter.received += size
-        news = self.news
         if not news.attended:
             if self._held >= MOST_AHEAD and not news.awaited:
                 self._paused = True
@@ -178,39 +185,44 @@ class Lane(asyncio.BufferedProtocol):
             OSError: As ``Engine.read_into``.
         """
         engine = self.engine
+        news = self.news
         if (
             engine.hungry
             or not engine.smooth
             or engine.record.caller is not None
+            or news.attended
+            or news.waiters  # Another one reads.
         ):
             return None
         direct = engine.direct
         assert direct is not None
+        done: int | None = None
         try:
             with engine.lock:
-                done: int | None
-                # No frame of an error may borrow from a memoryview.
-                done, whole = direct.read_one(
-                    room(direct).plain_place
-                    if buffer is None
-                    else direct.room(buffer),
-                    most,
-                    self._taken,
+                place = rooms.mine or new_room(direct)
+                if self._taken <= _RECORD:
+                    # No frame of an error may borrow from a memoryview.
+                    done, whole = direct.read_one(
+                        place.plain_place
+                        if buffer is None
+                        else direct.room(buffer),
+                        most,
+                        self._taken,
+                    )
+                    if whole:
+                        engine.hungry = True
+                        return done
+                return engine.read_on(
+                    place.plain[:most] if buffer is None else buffer, done
                 )
-                if whole:
-                    engine.hungry = True
-                    return done
-                if buffer is None:
-                    buffer = room(direct).plain[:most]
-                return engine.read_on(buffer, done)
         finally:
             if engine.owes:
                 self._send()
 
-    async def read_soon(
+    async def take_soon(
         self, most: int, moment: float | None, buffer: memoryview | None = None
     ) -> int | None:
-        """Do ``take_now``, and wait for the peer if there is nothing.
+        """Wait for the peer, after ``take_now`` in vain, and do it again.
 
         Args:
             most: See there.
@@ -224,11 +236,9 @@ class Lane(asyncio.BufferedProtocol):
             TimeoutError: The moment has come.
             OSError: See there.
         """
-        if not self.sailing or self.news.awaited:
-            return None
-        size = self.take_now(most, buffer)
+        news = self.news
+        size: int | None = None
         while size is None and self._may_wait():
-            news = self.news
             if moment is not None:
                 news.waiter.ring_at(moment)
             news.attended = True
@@ -242,14 +252,16 @@ class Lane(asyncio.BufferedProtocol):
     def _may_wait(self) -> bool:
         """Say whether to wait for ciphertext, with nothing left unsaid."""
         engine = self.engine
-        if self._outbox.size or engine.owes:
+        if self._outbox.size:
             self._pump_quietly()
-            if engine.owes:
-                self._send()
+        if engine.owes:
+            self._send()
         if (
             not (engine.smooth and engine.hungry and self.sailing)
             or engine.record.caller is not None
-            or self.owes_much
+            or self.news.attended
+            or self.news.waiters
+            or (self._full and self.owes_much)
         ):
             return False
         self._held = 0
@@ -264,6 +276,26 @@ class Lane(asyncio.BufferedProtocol):
         return self.transport.get_write_buffer_size() > _MOST_OWED
 
     # -- what goes out ------------------------------------------------------
+
+    @property
+    def ready(self) -> bool:
+        """Whether ``drain`` has nothing to wait for, nor to raise."""
+        return (
+            self.sailing
+            and self.engine.smooth
+            and not self._full
+            and self._outbox.size < PROMPT
+        )
+
+    def _sent_at_once(self, data: bytes) -> bool:
+        """Send what need not be gathered; say whether that was done."""
+        if self._outbox.size or self._full or len(data) > CHUNK:
+            return False
+        try:
+            return self.send_now(data)
+        except BaseException:  # The peer is still owed its alert.
+            self._send()
+            raise
 
     def send_now(self, data: bytes | memoryview) -> bool:
         """Encrypt and send all of *data*, if that is the usual case.
@@ -282,7 +314,7 @@ class Lane(asyncio.BufferedProtocol):
             return False
         direct = engine.direct
         assert direct is not None
-        place = room(direct)
+        place = rooms.mine or new_room(direct)
         size = len(data)
         with engine.lock:
             engine.owes = True

@@ -29,18 +29,19 @@ class Signal:
     ) -> None:
         self._loop = loop
         self._complaint = complaint
-        self._waiters: list[asyncio.Future[None]] = []
+        #: Who waits, or was woken and has not run yet.
+        self.waiters: list[asyncio.Future[None]] = []
         #: Called at each ``set``, for what runs over us.
         self.listener: Callable[[], None] | None = None
 
     @property
     def awaited(self) -> bool:
         """Whether a coroutine waits, or was woken and has not run yet."""
-        return bool(self._waiters)
+        return bool(self.waiters)
 
     def set(self) -> None:
         """Wake everybody who waits now."""
-        for waiter in self._waiters:
+        for waiter in self.waiters:
             if not waiter.done():
                 waiter.set_result(None)
         if self.listener is not None:
@@ -53,7 +54,7 @@ class Signal:
             TimeoutError: The deadline passed.
         """
         waiter = self._loop.create_future()
-        self._waiters.append(waiter)
+        self.waiters.append(waiter)
         left = deadline.left()
         alarm = (
             None
@@ -63,7 +64,7 @@ class Signal:
         try:
             await waiter
         finally:
-            self._waiters.remove(waiter)
+            self.waiters.remove(waiter)
             if alarm is not None:
                 alarm.cancel()
 
@@ -234,7 +235,7 @@ class News(Signal):
     @property
     def awaited(self) -> bool:
         """See ``Signal``."""
-        return self.attended or bool(self._waiters)
+        return self.attended or bool(self.waiters)
 
     def set(self) -> None:
         """Wake everybody who waits now."""

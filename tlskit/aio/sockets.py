@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..ports.blocking.lane import lane_is_open
 from ..ports.transport import tune
-from .lane import Lane, room
+from .lane import Lane, Room, new_room, rooms
 
 if TYPE_CHECKING:
     import socket
@@ -106,9 +106,7 @@ class SocketTransport(asyncio.Transport):
 
     def _readable(self) -> None:
         """Receive what is there, for the driver."""
-        direct = self._driver.engine.direct
-        assert direct is not None
-        place = room(direct)
+        place = rooms.mine or self._make_room()
         try:
             size = self._receive(place.cipher)
         except BlockingIOError:
@@ -122,6 +120,11 @@ class SocketTransport(asyncio.Transport):
         self._ended = True
         self._watch()
         self._driver.eof_received()
+
+    def _make_room(self) -> Room:
+        direct = self._driver.engine.direct
+        assert direct is not None
+        return new_room(direct)
 
     def _watch(self) -> None:
         """Watch the socket for reading, or not, as things are now."""

@@ -146,7 +146,9 @@ class Coroutines(SessionView):
             if lane is not None and n > 0 and not self._ahead:
                 moment = self._moment(timeout)
                 most = min(max(n, _RECORD), CHUNK)
-                size = await lane.read_soon(most, moment)
+                size = lane.take_now(most)
+                if size is None:
+                    size = await lane.take_soon(most, moment)
                 if size is not None:
                     return self._decrypted(size, n)
                 deadline = Deadline(moment)
@@ -187,11 +189,14 @@ class Coroutines(SessionView):
             OSError: As ``read``.
         """
         try:
-            view = memoryview(buffer).cast("B")
+            view = memoryview(buffer)
+            if type(buffer) is not bytearray:
+                view = view.cast("B")
             lane, moment = self._lane, self._moment(timeout)
             if lane is not None and len(view) and not self._ahead:
-                got: int | None
-                got = await lane.read_soon(len(view), moment, view)
+                got: int | None = lane.take_now(len(view), view)
+                if got is None:
+                    got = await lane.take_soon(len(view), moment, view)
                 if got is not None:
                     return got
             self._driver.check_reader()
@@ -227,7 +232,9 @@ class Coroutines(SessionView):
             moment = self._moment(timeout)
             lane, deadline = self._lane, None
             if lane is not None and n and not self._ahead:
-                size = await lane.read_soon(CHUNK, moment)
+                size = lane.take_now(CHUNK)
+                if size is None:
+                    size = await lane.take_soon(CHUNK, moment)
                 if size:
                     if size >= n:
                         return self._decrypted(size, n)

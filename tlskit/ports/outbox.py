@@ -10,10 +10,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Outbox"]
 
-#: From this size on, bytes that can't change are kept, not copied.
-_LARGE = 16384
 #: What is taken at once, or one huge write would double its memory.
 _SLICE = 262144
+#: So many pieces are made into one, or tiny ones would take much memory.
+_MANY = 256
+#: So much is copied once more for that.
+_LITTLE = 65536
 
 
 class Outbox:
@@ -26,68 +28,63 @@ class Outbox:
     def __init__(self) -> None:
         #: How many bytes are inside.
         self.size: int = 0
-        # What waits alone, as most pieces do; else all is behind it.
-        self._alone: bytes | None = None
-        self._pieces: deque[memoryview] = deque()
-        self._tail = bytearray()
+        self._ready: deque[bytes | memoryview] = deque()  # To be given.
+        self._fresh: list[bytes] = []  # Behind them.
 
     def put(self, data: Buffer) -> None:
         """Append *data*; the caller may change it afterwards."""
-        size = self.size
-        if type(data) is bytes:
-            if not size:
-                self._alone = data
-                self.size = len(data)
-                return
-            self._join_queue()
-            self.size = size + len(data)
-            if len(data) < _LARGE:
-                self._tail += data
-                return
-            self._close_tail()
-            self._pieces.append(memoryview(data))
-            return
-        self._join_queue()
-        view = memoryview(data).cast("B")
-        self.size = size + len(view)
-        self._tail += view
+        if type(data) is not bytes:
+            data = bytes(memoryview(data).cast("B"))
+        if data:
+            self.size += len(data)
+            fresh = self._fresh
+            fresh.append(data)
+            if len(fresh) >= _MANY:
+                self._gather()
 
     def head(self) -> bytes | memoryview:
         """Give the next bytes, if there are any; a slice of what waits."""
-        if self._alone is not None:
-            if self.size <= _SLICE:
-                return self._alone
-            self._join_queue()
-        if not self._pieces:
-            self._close_tail()
-        return self._pieces[0][:_SLICE]
+        ready = self._ready
+        if not ready:
+            if len(self._fresh) == 1 and self.size <= _SLICE:
+                ready.append(self._fresh.pop())
+            else:
+                self._collect()
+        return ready[0]
 
-    def drop(self, size: int) -> None:
-        """Forget the *size* bytes that ``head`` has given."""
-        self.size -= size
-        if self._alone is not None:
-            self._alone = None
-            return
-        rest = self._pieces.popleft()[size:]
-        if len(rest):
-            self._pieces.appendleft(rest)
+    def drop(self) -> None:
+        """Forget what ``head`` has given."""
+        self.size -= len(self._ready.popleft())
 
     def clear(self) -> None:
         """Forget everything."""
         self.size = 0
-        self._alone = None
-        self._pieces.clear()
-        self._tail = bytearray()
+        self._ready.clear()
+        self._fresh.clear()
 
-    def _join_queue(self) -> None:
-        """Queue what was alone: it is no longer."""
-        alone, self._alone = self._alone, None
-        if alone and len(alone) < _LARGE:
-            self._tail += alone
-        elif alone:
-            self._pieces.append(memoryview(alone))
+    def _gather(self) -> None:
+        """Make one piece of many tiny ones."""
+        if sum(map(len, self._fresh)) < _LITTLE:
+            self._fresh = [b"".join(self._fresh)]
+        else:
+            self._collect()
 
-    def _close_tail(self) -> None:
-        if self._tail:
-            self._pieces.append(memoryview(self._tail))
-            self._tail = bytearray()
+    def _collect(self) -> None:
+        """Make pieces of a good size of those that are too small or large."""
+        fresh, self._fresh = self._fresh, []
+        ready = self._ready
+        small: list[bytes] = []
+        size = 0
+        for piece in fresh:
+            if small and size + len(piece) > _SLICE:
+                ready.append(b"".join(small))
+                small, size = [], 0
+            if len(piece) <= _SLICE:
+                small.append(piece)
+                size += len(piece)
+                continue
+            view = memoryview(piece)
+            for start in range(0, len(view), _SLICE):
+                ready.append(view[start : start + _SLICE])
+        if small:
+            ready.append(b"".join(small))

@@ -90,7 +90,7 @@ class Sender:
                 self._collect()
                 return
             self._append(made)
-            outbox.drop(len(piece))
+            outbox.drop()
         if not outbox.size:
             self._stalled = False
             if self._ending:

@@ -36,6 +36,7 @@ class DirectIO:
     """
 
     __slots__ = (
+        "_ask",
         "_buffer",
         "_bytes",
         "_clean",
@@ -70,6 +71,7 @@ class DirectIO:
         lib = self._lib
         self._feed, self._take_out = lib.BIO_write, lib.BIO_read
         self._read, self._write = lib.SSL_read, lib.SSL_write
+        self._ask = lib.BIO_get_mem_data
         self._unpack = ffi.unpack
         self._most = 0  # What either side may have held at once.
         #: The number of the peer's fatal alert, if one came.
@@ -116,12 +118,13 @@ class DirectIO:
             missing to go on.  If not, ``Connection.recv_into`` is to be
             called next: it tells what is the matter.
         """
-        lib, ssl = self._lib, self._ssl
+        lib, ssl, ask = self._lib, self._ssl, self._ask
+        read, into, place = self._read, self._into, self._place
         size, total = len(buffer), 0
         target = self._buffer(self._bytes, buffer, True)
         while total < size:
             got: int = (
-                self._read(ssl, target + total, size - total)
+                read(ssl, target + total, size - total)
                 if done is None
                 else done
             )
@@ -136,11 +139,13 @@ class DirectIO:
             total += got
             # Asking is cheaper than a read in vain.  What does not fill the
             # buffer has left nothing of its record.
-            spent = lib.BIO_get_mem_data(self._into, self._place) <= 0
-            self.hungry = spent and (total < size or lib.SSL_pending(ssl) <= 0)
-            if self.hungry:
+            if ask(into, place) <= 0 and (
+                total < size or lib.SSL_pending(ssl) <= 0
+            ):
+                self.hungry = True
                 break
-        self.owes = lib.BIO_get_mem_data(self._from, self._place) > 0
+            self.hungry = False
+        self.owes = ask(self._from, place) > 0
         return total, self.hungry or total == size
 
     def write(self, data: bytes | memoryview) -> int:
