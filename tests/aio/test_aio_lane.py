@@ -371,6 +371,27 @@ def test_much_goes_through(run):
     run(main())
 
 
+def test_lines_are_express(run, monkeypatch):
+    """So is whatever else is read ahead: lines, and all to the end."""
+
+    async def main() -> None:
+        async with talking() as (client, server):
+            counted = Counted(monkeypatch)
+            reading = asyncio.ensure_future(server.readline())
+            await asyncio.sleep(0)
+            assert server._driver.news.attended
+            for part in (b"a li", b"ne\nand", b" more"):
+                client.write(part)
+                client.flush()
+                await asyncio.sleep(0)
+            assert b"a line\n" == await reading
+            client.write_eof()
+            assert b"and more" == await server.read()
+            assert "take_now" in counted.taken
+
+    run(main())
+
+
 def test_any_buffer_will_do(run):
     """What has items of more than a byte is filled byte by byte."""
 

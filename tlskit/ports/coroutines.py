@@ -332,8 +332,15 @@ class Coroutines(SessionView):
         if deadline is self._latest:  # Not the first time for this reader.
             deadline.check("waiting for the peer")
         self._latest = deadline
+        size: int | None = None
+        lane = self._lane
+        if lane is not None:
+            size = lane.take_now(CHUNK)
+            if size is None:
+                size = await lane.take_soon(CHUNK, deadline.moment)
         view = scratch()
-        size: int = await self._driver.read_into(view, deadline)
+        if size is None:
+            size = await self._driver.read_into(view, deadline)
         self._ahead += view[:size]
         return size
 
