@@ -654,8 +654,11 @@ def test_a_peer_that_never_stops_is_not_heard_out(run, monkeypatch):
 
     async def main():
         async with joined() as (ours, theirs):
+            theirs.write(b"word")  # Tickets are behind us then.
+            assert b"word" == await ours.readexactly(4)
+            before = ours._driver._held
             theirs.write(bytes(1000))
-            await until(lambda: ours._driver._held >= 1000)
+            await until(lambda: ours._driver._held >= before + 1000)
             closing = asyncio.ensure_future(ours.aclose())
             while not closing.done():
                 with suppress(OSError):

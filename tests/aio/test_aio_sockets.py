@@ -277,17 +277,40 @@ def test_a_write_that_fails(run, full):
     run(main())
 
 
+class Deaf:
+    """A socket whose output does not close."""
+
+    def __init__(self, sock):
+        self._sock = sock
+
+    def shutdown(self, _):
+        """Fail."""
+        raise BrokenError
+
+    def __getattr__(self, name):
+        """Be the socket for the rest."""
+        return getattr(self._sock, name)
+
+
 def test_a_direction_that_does_not_close(run):
-    """That is an end, too."""
+    """Whoever closes it is told; the driver, if that was long ago."""
 
     async def main():
         with Joined() as pair:
-            pair.transport._sock.shutdown(socket.SHUT_RDWR)
-            pair.other.close()
-            await pair.heard("end")
-            pair.transport._sock.close()
-            pair.transport.write_eof()
-            assert pair.transport.is_closing()
+            transport = pair.transport
+            transport._sock = Deaf(transport._sock)
+            with pytest.raises(BrokenError):
+                transport.write_eof()
+            while not transport.get_write_buffer_size():
+                transport.write(bytes(100_000))
+            transport.write_eof()
+            while not transport.is_closing():
+                pair.take()
+                await asyncio.sleep(0)
+            await until(lambda: bool(pair.driver.told))
+            [(what, error)] = pair.driver.told
+            assert "lost" == what
+            assert isinstance(error, BrokenError)
 
     run(main())
 

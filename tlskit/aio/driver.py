@@ -210,9 +210,8 @@ class AsyncDriver(Lane):
             return None
         try:
             return engine.read_into(buffer)
-        except BaseException:  # The peer is still owed its alert.
+        finally:  # Answers, or the alert that the peer is owed.
             self._send()
-            raise
 
     async def read_into(self, buffer: memoryview, deadline: Deadline) -> int:
         """Read at least a byte; 0 is the end of the file."""

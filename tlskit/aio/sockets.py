@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SocketTransport", "attached"]
 
+#: ``socket.SHUT_WR``, the same everywhere.
+_WRITING = 1
+
 
 async def attached(
     loop: asyncio.AbstractEventLoop, sock: socket.socket, driver: Lane
@@ -192,7 +195,10 @@ class SocketTransport(asyncio.Transport):
         if self._closing:
             self._end(None)
         elif self._ending:
-            self._shut()
+            try:
+                self._sock.shutdown(_WRITING)
+            except OSError as error:
+                self._lose(error)
 
     def set_write_buffer_limits(
         self, high: int | None = None, low: int | None = None
@@ -211,16 +217,14 @@ class SocketTransport(asyncio.Transport):
         return True
 
     def write_eof(self) -> None:
-        """Close our direction when everything is sent."""
+        """Close our direction when everything is sent.
+
+        Raises:
+            OSError: It is cut off already.
+        """
         self._ending = True
         if not self._unsent:
-            self._shut()
-
-    def _shut(self) -> None:
-        try:
-            self._sock.shutdown(1)
-        except OSError as error:
-            self._lose(error)
+            self._sock.shutdown(_WRITING)
 
     # -- the end ------------------------------------------------------------
 
