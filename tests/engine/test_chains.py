@@ -106,3 +106,38 @@ def test_too_deep(deep):
     with pytest.raises(tlskit.VerificationError) as caught:
         shake(client, server)
     assert tlskit.VerifyReason.CERT_CHAIN_TOO_LONG is caught.value.reason
+
+
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("tolerant", [False, True])
+def test_unreadable(monkeypatch, place, tolerant):
+    """What OpenSSL takes and cryptography can't read is refused, or told."""
+    root = CA(f"unreadable root CA {place} {tolerant}")
+    ca = root.intermediate("unreadable CA")
+    leaf = ca.issue(HOST)
+    bad = der((leaf.certificate, ca.certificate)[place])
+    read = evidence.readable
+
+    def unreadable(given):
+        if given == bad:
+            raise ValueError("nonsense")
+        return read(given)
+
+    monkeypatch.setattr(evidence, "readable", unreadable)
+    ours = tlskit.ClientContext("auto")
+    root.trust(ours)
+    (ours.try_verify if tolerant else ours.set_verify)()
+    ours.set_verify_hostname(False)
+    theirs = tlskit.ServerContext()
+    leaf.apply(theirs)
+    client, server = client_engine(ours, None), server_engine(theirs)
+
+    if tolerant and place:
+        shake(client, server)
+        error = client.facts.verify_error
+        assert tlskit.VerifyReason.CERT_REJECTED is error.reason
+        assert not client.facts.peer_verified
+        return
+    with pytest.raises(tlskit.VerificationError) as caught:
+        shake(client, server)
+    assert "malformed-certificate" == caught.value.code

@@ -71,8 +71,8 @@ class Asking(Session):
             False to wait: for more of the ClientHello, or for ``choose``.
         """
         greeting = self._greeting
-        if greeting is None or not greeting.waits:
-            return True
+        assert greeting is not None
+        assert greeting.waits
         if self.choice is not None or not (greeting.done or self._ended):
             return False
         if greeting.raw is None:

@@ -30,12 +30,15 @@ _OP_ECH_GREASE = 1 << 37
 
 
 def agreed(connection: Connection) -> tuple[int, str | None, str | None]:
-    """Give version, cipher suite and key-exchange group of a session."""
+    """Give version, cipher suite and key-exchange group of a session.
+
+    Its handshake is done, so there is a cipher suite.
+    """
     lib, ffi = binding()
     ssl = connection._ssl
     cipher = lib.SSL_get_current_cipher(ssl)
     name = _suites.get(cipher)
-    if name is None and cipher:
+    if name is None:
         # There are few, and OpenSSL has each of them once and for ever.
         name = ffi.string(lib.SSL_CIPHER_get_name(cipher)).decode()
         _suites[cipher] = name
