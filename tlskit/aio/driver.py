@@ -60,6 +60,10 @@ class AsyncDriver(Lane):
         engine: The session.
     """
 
+    closed: bool
+    sailing: bool
+    transport: asyncio.Transport
+
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
         engine.can_suspend = True

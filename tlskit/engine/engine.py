@@ -88,6 +88,10 @@ class Engine(Reauthenticating):
         CredentialError: A server has no certificate.
     """
 
+    # Said once more for type checkers that look at this class alone.
+    state: State
+    smooth: bool
+
     def __init__(
         self,
         hooks: Hooks,

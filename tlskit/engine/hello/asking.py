@@ -40,6 +40,11 @@ class Asking(Session):
     #: Whether the driver waits for it.
     can_suspend: bool = False
 
+    # Said once more for type checkers that look at this class alone.
+    state: State
+    failure: BaseException | None
+    owes: bool
+
     def __init__(self, record: Record, built: Built) -> None:
         super().__init__(record, built)
         if self.server_side:

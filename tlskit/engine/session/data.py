@@ -21,6 +21,11 @@ _NOTHING = Early()
 class Carrying(Handshaking):
     """Decrypts what is read, and encrypts what is written."""
 
+    # Said once more for type checkers that look at this class alone.
+    hungry: bool
+    owes: bool
+    smooth: bool
+
     _end_told = False  # To whom reads.
 
     # There is hardly ever any, and to have room for it takes much.

@@ -23,6 +23,7 @@ from ..verdict import finished, settle
 
 if TYPE_CHECKING:
     from ..facts import Facts
+    from ..refusal.missing import Errand
     from ..resumption import Kept
 
 __all__ = ["Handshaking"]
@@ -34,6 +35,13 @@ _HANDSHAKE = State.HANDSHAKE
 
 class Handshaking(Asking):
     """Goes on with the handshake until its peer is accepted or refused."""
+
+    # Said once more for type checkers that look at this class alone.
+    state: State
+    facts: Facts | None
+    errand: Errand | None
+    owes: bool
+    smooth: bool
 
     _begun = False  # The handshake.
     _resumption: Resumption | None = None

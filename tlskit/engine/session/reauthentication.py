@@ -7,6 +7,7 @@ asked again.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ...errors import SealedError, StreamError, TLSError, UnsupportedError
 from ...openssl import native
@@ -17,6 +18,9 @@ from ..build import set_verify, verify_mode
 from ..tickets import NO_TICKET
 from .data import RECORD, Carrying
 
+if TYPE_CHECKING:
+    from ..facts import Facts
+
 __all__ = ["Reauthenticating"]
 
 _TLS_1_3 = 0x0304
@@ -24,6 +28,10 @@ _TLS_1_3 = 0x0304
 
 class Reauthenticating(Carrying):
     """Asks for more or less, before the handshake or after it."""
+
+    # Said once more for type checkers that look at this class alone.
+    facts: Facts | None
+    smooth: bool
 
     def expect(self, verify: Verify) -> None:
         """Ask for more or less than the context does; before the handshake.
