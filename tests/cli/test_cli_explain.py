@@ -225,6 +225,7 @@ def test_a_server_that_asks_for_a_certificate(vault):
     assert "for a client certificate, which --cert shows" in text
 
 
+@pytest.mark.timeout(180)
 def test_a_protocol_that_a_server_insists_on(vault):
     """What ``check`` offers is offered here; --alpn offers another one."""
     for protocol, options, wanted in (

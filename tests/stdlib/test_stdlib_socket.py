@@ -111,6 +111,9 @@ def test_a_file_is_sent(pair, tmp_path):
         assert 100_000 == one.sendfile(file)
 
     assert b"x" * 100_000 == task.result()
+    # What Python 3.15 asks before it sends one.
+    assert not one._sslobj.uses_ktls_for_send()
+    assert not one._sslobj.uses_ktls_for_recv()
 
 
 @pytest.mark.parametrize("timeout", [None, PATIENCE])

@@ -242,6 +242,14 @@ class Session:
     def compression(self) -> None:
         """Give nothing: compression is off (RFC 7525, section 3.3)."""
 
+    def uses_ktls_for_send(self) -> bool:
+        """Say no: the engine encrypts, not the kernel (asked by 3.15)."""
+        return False
+
+    def uses_ktls_for_recv(self) -> bool:
+        """Say no, as for sending."""
+        return False
+
     def get_channel_binding(self, cb_type: str = "tls-unique") -> bytes | None:
         """Give a channel binding; None where it is not defined.
 
