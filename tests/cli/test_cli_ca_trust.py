@@ -322,12 +322,8 @@ def test_each_family_has_its_command(
 
     assert words.endswith(f"and ran {command}")
     ((program, *arguments),) = ran
-    if "local" in anchors:
-        assert "/found/update-ca-certificates" == program
-        assert str(top / "etc/ssl/certs") in arguments
-    else:
-        assert "/found/chroot" == program
-        assert [str(top), *command.split()] == arguments
+    assert "/found/chroot" == program
+    assert [str(top), *command.split()] == arguments
 
 
 def test_this_systems_own_command_takes_no_directories(place, monkeypatch):
@@ -368,11 +364,26 @@ def fetch(port, *options):
     ).returncode
 
 
-@needs_debian
-@needs("curl")
-@needs("openssl")
-def test_debians_own_command(place):
-    """Curl and openssl accept after trust, and refuse after untrust."""
+#: Debian's own command, as it would work in an image that has it.
+CHROOT = """
+    top=$1
+    shift
+    case $1 in
+        update-ca-certificates)
+            exec /usr/sbin/update-ca-certificates \\
+                --certsconf $top/etc/ca-certificates.conf \\
+                --certsdir $top/usr/share/ca-certificates \\
+                --localcertsdir $top/usr/local/share/ca-certificates \\
+                --etccertsdir $top/etc/ssl/certs \\
+                --hooksdir $top/etc/ca-certificates/update.d;;
+        openssl) exec openssl $2 $top$3;;
+        *) exec $top$1;;
+    esac
+    """
+
+
+def debian(place):
+    """The files of a system like Debian, without any root."""
     top = place.path / "debian"
     for name in (
         "etc/ssl/certs",
@@ -382,6 +393,16 @@ def test_debians_own_command(place):
     ):
         top.joinpath(name).mkdir(parents=True)
     top.joinpath("etc/ca-certificates.conf").touch()
+    return top
+
+
+@needs_debian
+@needs("curl")
+@needs("openssl")
+def test_debians_own_command(place, monkeypatch):
+    """Curl and openssl accept after trust, and refuse after untrust."""
+    tool(place, monkeypatch, "chroot", CHROOT)
+    top = debian(place)
     for name in ("one", "two"):
         other = top / f"usr/local/share/ca-certificates/{name}.crt"
         other.write_bytes(CA(name).pem)
@@ -432,36 +453,90 @@ def test_debians_own_command(place):
         assert not verified()
     assert before == tree()
     # Java's hook has to hear of both.
-    link = f"{folder}/{root_of(place).label}.pem\n"
+    link = f"/etc/ssl/certs/{root_of(place).label}.pem\n"
     told = place.path.joinpath("told").read_text()
-    assert f"+{link}" in told
+    assert f"+{top}{link}" in told
     assert told.endswith(f"-{link}")
 
 
+@needs_debian
+@needs("openssl")
+def test_the_only_root_of_an_image_goes(place, monkeypatch):
+    """Debian's command leaves a bundle for which there is no root."""
+    tool(place, monkeypatch, "chroot", CHROOT)
+    top = debian(place)
+    state(place, "trust", "--root", str(top))
+    folder = top / "etc/ssl/certs"
+    assert folder.joinpath("ca-certificates.crt").exists()
+
+    assert [("system", "removed")] == state(
+        place, "untrust", "--root", str(top)
+    )
+    assert [] == list(folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    "link", ["usr/local/share/ca-certificates", "etc/ssl/certs"]
+)
+def test_links_out_of_an_image_are_refused(place, monkeypatch, link):
+    """Nothing is written, or removed, where they lead."""
+    tool(place, monkeypatch, "chroot", "exit 0")
+    top = debian(place)
+    root = root_of(place)
+    outside = place.path / "outside"
+    outside.mkdir()
+    files = [outside / f"{root.label}{end}" for end in (".crt", ".pem")]
+    for each in files:
+        each.symlink_to("nowhere")
+    top.joinpath(link).rmdir()
+    top.joinpath(link).symlink_to(outside)
+
+    with pytest.raises(ConfigurationError, match="leads out of"):
+        found_by(top).remove(root)
+    assert all(each.is_symlink() for each in files)
+
+
+def test_a_bundle_of_others_stays(place, monkeypatch):
+    """A command that leaves the root among others has failed."""
+    tool(place, monkeypatch, "chroot", "exit 0")
+    top = debian(place)
+    bundle = top / "etc/ssl/certs/ca-certificates.crt"
+    bundle.write_bytes(CA("other").pem + root_of(place).pem)
+
+    with pytest.raises(ConfigurationError, match="has left it in"):
+        found_by(top).remove(root_of(place))
+    assert bundle.exists()
+
+
 def test_what_debians_command_leaves_is_cleaned_up(place, monkeypatch):
-    """The link goes, and hooks hear of it; by a stand-in."""
-    top = place.path / "debian"
-    for name in ("etc/ssl/certs", "usr/local/share/ca-certificates"):
-        top.joinpath(name).mkdir(parents=True)
+    """The link goes, and hooks hear of it, all in the image; by a stand-in."""
+    top = debian(place)
     hooks = top / "etc/ca-certificates/update.d"
-    hooks.mkdir(parents=True)
-    hooks.joinpath("hook").write_text(f"#!/bin/sh\ncat > {top}/told\n")
+    hooks.joinpath("hook").write_text(f"#!/bin/sh\ntouch {place.path}/here\n")
     hooks.joinpath("hook").chmod(0o755)
     hooks.joinpath("off").touch()
     hooks.joinpath("not.run").touch(0o755)
+    for name in ("update-ca-certificates", "openssl"):
+        tool(place, monkeypatch, name, f"touch {place.path}/here")
     tool(
         place,
         monkeypatch,
-        "update-ca-certificates",
-        """
-        cat $6/*.crt > $8/ca-certificates.crt 2>/dev/null
-        for each in $6/*.crt
-        do test -e $each && ln -sf $each $8/$(basename $each .crt).pem
-        done
+        "chroot",
+        f"""
+        echo "$@" >> {place.path}/ran
+        cd $1/usr/local/share/ca-certificates
+        case $2 in
+        update-ca-certificates)
+            cat *.crt > $1/etc/ssl/certs/ca-certificates.crt 2>/dev/null
+            for each in *.crt
+            do test -e $each && ln -sf /nowhere/$each \\
+                $1/etc/ssl/certs/$(basename $each .crt).pem
+            done;;
+        *.d/hook) cat >> {place.path}/ran;;
+        esac
         exit 0
         """,
     )
-    tool(place, monkeypatch, "openssl", f'echo "$@" > {place.path}/ran')
     link = top / "etc/ssl/certs" / f"{root_of(place).label}.pem"
 
     assert [("system", "added")] == state(place, "trust", "--root", str(top))
@@ -470,8 +545,14 @@ def test_what_debians_command_leaves_is_cleaned_up(place, monkeypatch):
         place, "untrust", "--root", str(top)
     )
     assert not link.is_symlink()
-    assert f"-{link}\n" == top.joinpath("told").read_text()
-    assert f"rehash {link.parent}\n" == place.path.joinpath("ran").read_text()
+    assert not place.path.joinpath("here").exists()
+    assert [
+        f"{top} update-ca-certificates",
+        f"{top} update-ca-certificates",
+        f"{top} openssl rehash /etc/ssl/certs",
+        f"{top} /etc/ca-certificates/update.d/hook",
+        f"-/etc/ssl/certs/{link.name}",
+    ] == place.path.joinpath("ran").read_text().splitlines()
 
 
 # -- browsers ---------------------------------------------------------------

@@ -96,7 +96,8 @@ class SystemStore:
         return os.access(self.place, os.W_OK)
 
     def _file(self, root: Root) -> Path:
-        return Path(self.place, root.label + self.family.suffix)
+        name = root.label + self.family.suffix
+        return self._inside(f"{self.family.anchors}/{name}")
 
     def holds(self, root: Root) -> str | None:
         """See ``Store``; somebody may have put it there by hand."""
@@ -142,25 +143,31 @@ class SystemStore:
                 errno=error.errno,
                 filename=str(file),
             ) from error
-        link = self.top / _CERTS / f"{root.label}.pem"
-        linked = self.family is _DEBIAN and link.is_symlink()
+        link = f"/{_CERTS}/{root.label}.pem"
+        linked = self._inside(link).is_symlink()
         ran = self._update()
-        if linked:
-            self._clean_up(link)
+        left = linked or any(self._bundles_with(root))
+        if left and self.family is _DEBIAN:
+            self._clean_up(root, link)
         self._check(root, wanted=False)
         return f"removed {file}, and ran {ran}"
 
-    def _clean_up(self, link: Path) -> None:
+    def _clean_up(self, root: Root, link: str) -> None:
         """Do what Debian's command leaves undone for a file that is gone.
 
         It removes links only when something else has changed, and tells its
-        hooks nothing, so that Java would trust the root still.
+        hooks nothing, so that Java would trust the root still.  And where
+        no root is left, it leaves the bundle as it is.
         """
-        link.unlink(missing_ok=True)
-        run_tool("openssl", "rehash", link.parent)
-        for hook in sorted((self.top / _HOOKS).glob("*")):
+        self._inside(link).unlink(missing_ok=True)
+        alone = root.pem.split()
+        left = list(self._bundles_with(root))
+        for bundle in (it for it in left if it.read_bytes().split() == alone):
+            bundle.unlink()
+        self._run("openssl", "rehash", f"/{_CERTS}")
+        for hook in sorted(self._inside(_HOOKS).glob("*")):
             if _HOOK.fullmatch(hook.name) and os.access(hook, os.X_OK):
-                run_tool(hook, told=f"-{link}\n")
+                self._run(f"/{_HOOKS}/{hook.name}", told=f"-{link}\n")
 
     def _check(self, root: Root, *, wanted: bool) -> None:
         """See that the command has done it; its status says little."""
@@ -174,26 +181,34 @@ class SystemStore:
 
     def _update(self) -> str:
         """Run the distribution's command; give it as it was run."""
-        command = [*self.family.command]
+        self._run(*self.family.command)
+        return " ".join(self.family.command)
+
+    def _run(self, *command: str, told: str = "") -> None:
+        """Run a program of the system's, in an image below ``top`` only.
+
+        What an image brings, such as hooks and links, must not be run, or
+        followed, among the files of this machine.
+        """
         if self.top != Path("/"):
-            command = self._elsewhere(command)
+            command = ("chroot", str(self.top), *command)
         # Debian has it in sbin, which is not on everybody's path.
         path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
         program = shutil.which(command[0], path=path)
         if program is None:
             raise ConfigurationError(f"{command[0]} is not installed")
-        run_tool(program, *command[1:])
-        return " ".join(self.family.command)
+        run_tool(program, *command[1:], told=told)
 
-    def _elsewhere(self, command: list[str]) -> list[str]:
-        """Have the command work below ``top``, which may be an image's."""
-        if self.family is not _DEBIAN:
-            return ["chroot", str(self.top), *command]
-        return [
-            *command,
-            *("--certsconf", str(self.top / "etc/ca-certificates.conf")),
-            *("--certsdir", str(self.top / "usr/share/ca-certificates")),
-            *("--localcertsdir", self.place),
-            *("--etccertsdir", str(self.top / _CERTS)),
-            *("--hooksdir", str(self.top / _HOOKS)),
-        ]
+    def _inside(self, path: str) -> Path:
+        """Give the path of a file below ``top``.
+
+        Raises:
+            ConfigurationError: A link leads to a directory elsewhere.
+        """
+        found = self.top / path.lstrip("/")
+        if not found.parent.resolve().is_relative_to(self.top.resolve()):
+            raise ConfigurationError(
+                f"{found.parent} leads out of {self.top}",
+                hint="run tlskit in the image instead",
+            )
+        return found
