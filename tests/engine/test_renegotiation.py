@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 import tlskit
+from tlskit.engine import verdict
 from tlskit.engine.engine import State
 from tlskit.policy.settings import Verify
 from tlskit.testing import CA, Leaf
 from tlskit.verify.chain import pin_of
+from tlskit.verify.transparency.logs import Transparency
 
 from ..engines import (
     client_engine,
@@ -19,8 +23,10 @@ from ..engines import (
     server_engine,
     shake,
 )
+from ..publishing import at
 
 HOST = "localhost"
+DER = Encoding.DER
 
 
 class Asking(tlskit.ClientContext):
@@ -170,3 +176,140 @@ def test_ticket_does_not_spare_the_certificate(ca: CA) -> None:
 
     assert 1 == connection.total_renegotiations()
     assert second.certificate == client.facts.peer_certificate
+
+
+# -- what an earlier handshake of the connection's brought is over -----------
+
+
+def resumed(ca: CA, context: tlskit.ClientContext, leaf: Leaf):
+    """Shake hands twice, the second time to resume; give both engines."""
+    server = tlskit.ServerContext("tls12")
+    leaf.apply(server)
+    ca.trust(context)
+    context.set_verify()
+    first, other = client_engine(context, HOST), server_engine(server)
+    shake(first, other)
+    kept = first.resumable()
+    assert kept is not None
+    client, other = client_engine(context, HOST), server_engine(server)
+    client.resume(kept)
+    shake(client, other)
+    assert client.facts is not None
+    assert client.facts.session_reused
+    return client, other
+
+
+@pytest.mark.native
+def test_a_resumed_server_comes_as_another(ca: CA) -> None:
+    """Hook and facts tell of the certificate that came now."""
+    first, second = ca.issue(HOST), ca.issue(HOST)
+    context = Asking("tls12")
+    client, server = resumed(ca, context, first)
+    context.met.clear()
+
+    assert b"after" == renewed(client, server, second)
+    assert [second.certificate] == context.met
+    facts = client.facts
+    assert not facts.session_reused
+    assert facts.peer_verified
+    assert second.certificate == facts.peer_certificate
+    assert (second.certificate, ca.certificate) == facts.verified_chain
+    assert second.certificate == facts.peer_chain[0]
+
+
+@pytest.mark.native
+def test_a_hook_refuses_whom_a_resumed_server_became(ca: CA) -> None:
+    """It is not shown the certificate of the earlier session."""
+    first, second = ca.issue(HOST), ca.issue(HOST)
+    context = Asking("tls12")
+    context.refused = second.certificate
+    client, server = resumed(ca, context, first)
+    with pytest.raises(LookupError):
+        renewed(client, server, second)
+
+    assert State.FAILED is client.state
+
+
+@pytest.mark.native
+def test_the_second_verifier_sees_the_new_chain(
+    ca: CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Strictness is about the certificate that came now."""
+    first, second = ca.issue(HOST), ca.issue(HOST)
+    context = tlskit.ClientContext("tls12")
+    context.set_strict()
+    client, server = resumed(ca, context, first)
+    seen: list[bytes] = []
+    judge = verdict.second_opinion
+
+    def noting(chain, *rest, **more):
+        seen.append(chain[0])
+        return judge(chain, *rest, **more)
+
+    monkeypatch.setattr(verdict, "second_opinion", noting)
+
+    assert b"after" == renewed(client, server, second)
+    assert [second.certificate.public_bytes(DER)] == seen
+
+
+@pytest.mark.native
+def test_logs_vouch_for_the_new_certificate(ca: CA) -> None:
+    """Timestamps are asked for again, after a session was resumed."""
+    first, second = ca.issue(HOST), ca.issue(HOST)
+    context = tlskit.ClientContext("tls12")
+    client, server = resumed(ca, context, first)
+    # As if logs had vouched for the first one.
+    rules = Transparency((), 1)
+    client.record.settings = replace(
+        client.record.settings, transparency=rules
+    )
+    with pytest.raises(tlskit.VerificationError) as caught:
+        renewed(client, server, second)
+
+    assert "no-transparency" == caught.value.code
+
+
+def completed(ca: CA, context: tlskit.ClientContext, leaf: Leaf, middle: CA):
+    """Shake hands with a server whose issuer is fetched; give both."""
+    server = tlskit.ServerContext("tls12")
+    server.load_certificate_chain(leaf.certificate)
+    server.load_private_key(leaf.key)
+    ca.trust(context)
+    context.set_verify()
+    context.set_intermediate_fetching(allow_private=True)
+    client, other = client_engine(context, HOST), server_engine(server)
+    client.fetches()
+    for _ in range(20):
+        for one, peer in ((client, other), (other, client)):
+            one.handshake()
+            if one.errand is not None and not one.errand.over:
+                one.errand.run(lambda _: middle.certificate.public_bytes(DER))
+                one.handshake()
+            move(one, peer)
+    return client, other
+
+
+@pytest.mark.parametrize(
+    ("rule", "code"), [("pins", "pin-mismatch"), ("strict", "second-verifier")]
+)
+def test_rules_outlive_a_path_that_was_completed(
+    ca: CA, rule: str, code: str
+) -> None:
+    """That an issuer was fetched once frees no later certificate."""
+    middle = ca.intermediate("middle")
+    url = at("http://ca.example/middle.cer")
+    first = middle.issue(HOST, extensions=[(url, False)])
+    second = ca.issue(HOST, common_name="among no names")
+    context = tlskit.ClientContext("tls12")
+    if rule == "pins":
+        context.set_pins([pin_of(first.certificate)])
+    else:
+        context.set_strict()
+    client, server = completed(ca, context, first, middle)
+    assert client.facts is not None
+    assert 3 == len(client.facts.verified_ders)
+    with pytest.raises(tlskit.VerificationError) as caught:
+        renewed(client, server, second)
+
+    assert code == caught.value.code
+    assert State.FAILED is client.state

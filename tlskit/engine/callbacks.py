@@ -239,7 +239,9 @@ class Record(Answers):
         """Forget an earlier verdict; the peer is about to be asked again."""
         self.faults.clear()
         self.chain.clear()
-        self.path = ()
+        self.path = self.completed = ()
+        self.earlier = self.staple_error = None
+        self.put_off, self.staple = False, b""
 
     # -- certificates -------------------------------------------------------
 
