@@ -26,7 +26,8 @@ from tlskit.engine.refusal.missing import (
 )
 from tlskit.ports.fetching import http, issuers
 from tlskit.ports.fetching.http import fetch, is_public
-from tlskit.testing import CA, memory_pair
+from tlskit.testing import CA, Leaf, memory_pair
+from tlskit.testing.revoking import make_ocsp_response
 from tlskit.tools.deadline import Deadline
 from tlskit.trio import open_connection
 from tlskit.verify.offline import Policy
@@ -226,6 +227,76 @@ def test_by_the_other_rules_too(site, client, root, middle):
     client.set_pins([f"sha256/{'A' * 43}="])
 
     assert "pin-mismatch" == refused(client, server).code
+
+
+@pytest.fixture(params=["tls12", "tls13"])
+def stapled(request, site, root, middle):
+    """Give a leaf, and what meets its server, stapling or not."""
+    url = site.publish("/middle.cer", der(middle.certificate))
+    leaf = middle.issue(HOST, extensions=[(at(url), False)])
+    client = tlskit.ClientContext(request.param)
+    root.trust(client)
+    client.set_verify()
+    client.set_verify_hostname()
+    client.set_intermediate_fetching(timeout=PATIENCE, allow_private=True)
+
+    def meeting(how, policy, staple):
+        server = tlskit.ServerContext()
+        server.load_certificate_chain(leaf.certificate)
+        server.load_private_key(leaf.key)
+        # Not by its method, which refuses what is plainly no good.
+        server._change(staple=staple and Served(staple))
+        client.set_ocsp(policy)
+        return how(client, server)
+
+    return leaf, meeting
+
+
+class Served:
+    """A response that is stapled as it is."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def covers(self, _certificate):
+        """Fit every certificate."""
+        return True
+
+    def current(self):
+        """Give the response."""
+        return self.data
+
+
+def test_a_staple_of_the_ca_whose_certificate_was_missing(stapled, middle):
+    """The CA that was fetched answers for the certificate."""
+    leaf, meeting = stapled
+    for policy in ("check", "require"):
+        assert 3 == len(meeting(met, policy, middle.ocsp(leaf)))
+        error = meeting(refused, policy, middle.ocsp(leaf, "revoked"))
+
+        assert "revoked" == error.code
+
+
+def test_a_staple_by_the_certificate_itself(stapled):
+    """A certificate without an issuer at first never answers for itself."""
+    leaf, meeting = stapled
+    now = datetime.now(timezone.utc)
+    own = make_ocsp_response(
+        (leaf.certificate, leaf.certificate),
+        "good",
+        (now - DAY, now + DAY),
+        Leaf(leaf.key, (leaf.certificate,)),
+    )
+    for policy in ("check", "require"):
+        assert "ocsp-signature" == meeting(refused, policy, own).code
+
+
+def test_no_staple_where_an_issuer_is_missing(stapled):
+    """It is demanded all the same, if it is."""
+    _, meeting = stapled
+
+    assert 3 == len(meeting(met, "check", None))
+    assert "ocsp-missing" == meeting(refused, "require", None).code
 
 
 def test_of_another_driver(site, client, middle):

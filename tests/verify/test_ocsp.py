@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 import tlskit
 from tlskit import VerifyReason
 from tlskit.testing import CA, OCSP_USAGES, Leaf, memory_pair
+from tlskit.testing.revoking import make_ocsp_response
 from tlskit.verify.ocsp import check_staple, must_staple
 from tlskit.verify.scene import VerificationScene
 from tlskit.verify.stapling import Staple
@@ -769,6 +770,26 @@ def test_a_trusted_peer_answers_for_itself(ca: CA) -> None:
     )
 
     check_staple(ca.ocsp(own), scene, required=True)
+
+
+def test_nobody_answers_for_what_another_issued(ca: CA) -> None:
+    """A certificate whose issuer is not known is no issuer of its own."""
+    leaf = ca.issue(HOST)
+    scene = VerificationScene(
+        built=(leaf.certificate.public_bytes(Encoding.DER),), at=NOW
+    )
+    own = make_ocsp_response(
+        (leaf.certificate, leaf.certificate),
+        "good",
+        (NOW - DAY, NOW + DAY),
+        Leaf(leaf.key, (leaf.certificate,)),
+    )
+    for response in (own, ca.ocsp(leaf)):
+        with pytest.raises(tlskit.VerificationError) as caught:
+            check_staple(response, scene, required=False)
+
+        assert "ocsp-failed" == caught.value.code
+        assert "certificate of its CA is not known" in str(caught.value)
 
 
 def test_no_chain() -> None:

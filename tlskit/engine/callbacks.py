@@ -357,17 +357,24 @@ class Record(Answers):
         if native.has("session-reused") and native.session_reused(connection):
             return True  # Nothing is stapled to a session that was verified.
         self.staple = data
+        if not self.put_off:  # Until its issuer is known.
+            self.judge_staple(connection)
+        return True
+
+    def judge_staple(self, connection: SSL.Connection) -> None:
+        """Judge what was stapled, now that the chain is known.
+
+        Raises:
+            VerificationError: It is not acceptable.
+        """
+        scene = scene_of(connection, self)
+        required = self.settings.ocsp is Ocsp.REQUIRE
         try:
-            check_staple(
-                data,
-                scene_of(connection, self),
-                required=self.settings.ocsp is Ocsp.REQUIRE,
-            )
+            check_staple(self.staple, scene, required=required)
         except VerificationError as error:
             if self.settings.verify.refuses_bad:
                 raise
             self.staple_error = error
-        return True
 
 
 def _record(connection: SSL.Connection) -> Record:

@@ -110,8 +110,16 @@ def _judge(data: bytes, scene: VerificationScene, *, required: bool) -> None:
     if not data:
         _check_absence(chain[0], required=required)
         return
-    # Whom we trust directly answers for itself.
     pair = _Pair(chain[0], chain[-1])
+    if len(chain) == 1:
+        # Only whom nobody else has issued answers for itself.
+        own = Glimpse(scene.built[0])
+        if not own.issued(own):
+            raise _UnfitError(
+                R.OCSP_VERIFY_FAILED,
+                "came with an OCSP response that can't be checked, since the "
+                "certificate of its CA is not known",
+            )
     _check(parse_response(data), pair, scene.now)
 
 

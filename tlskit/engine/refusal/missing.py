@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import VerificationError
 from ...errors.codes import VerifyReason
+from ...policy.settings import Ocsp
 from ...verify.chain import explain_faults
 from ...verify.evidence import scene_of, sent_by
 from ...verify.offline import Policy, judge_ders
@@ -224,8 +225,11 @@ def take(
 ) -> None:
     """Go on with what *errand* has brought.
 
+    What was stapled could not be judged before: its issuer answers for it.
+
     Raises:
-        VerificationError: That is no path to a root.
+        VerificationError: That is no path to a root, or the server's CA does
+            not say that the certificate is good.
     """
     assert errand is not None
     assert errand.over
@@ -236,3 +240,5 @@ def take(
     record.chain = dict(enumerate(record.completed))
     record.faults.clear()
     record.put_off = False
+    if record.settings.ocsp is not Ocsp.OFF:
+        record.judge_staple(connection)
