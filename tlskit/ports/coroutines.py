@@ -340,7 +340,8 @@ class Coroutines(SessionView):
                 size = await lane.take_soon(CHUNK, deadline.moment)
         view = scratch()
         if size is None:
-            size = await self._driver.read_into(view, deadline)
+            read: int = await self._driver.read_into(view, deadline)
+            size = read
         self._ahead += view[:size]
         return size
 
