@@ -31,9 +31,9 @@ def set_resumption(
     if settings.session_lifetime == 0 or _unsafe(settings, hooks):
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         return False
-    if settings.strict or not native.has("session-verdicts"):
+    if settings.judges_further or not native.has("session-verdicts"):
         # Nobody could tell what a session in OpenSSL's cache is worth; it
-        # would know nothing of what the second verifier has tolerated.
+        # would know nothing of what was tolerated beyond OpenSSL's verdict.
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     return True
 
@@ -60,7 +60,7 @@ def _unsafe(settings: Settings, hooks: Iterable[str]) -> bool:
                 )
             )
         )
-        or (settings.verify is Verify.TRY and settings.strict)
+        or (settings.verify is Verify.TRY and settings.judges_further)
         or settings.verifier is not None
         # Nobody could tell whether a key was proved, or which.
         or settings.psk is not None

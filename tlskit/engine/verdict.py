@@ -142,13 +142,18 @@ def _settle(connection: SSL.Connection, record: Record) -> Facts:
             demand_key(record)
     reused = _reused(connection)
     resumed = psk is None and reused
+    # A certificate that was shown now (post-handshake authentication) is
+    # judged like any other, whatever the session began with.
+    shown = bool(record.chain)
     leaf, path = _peer(connection, record)
     error: VerificationError | None = None
     if leaf is None and record.server_side and settings.verify is Verify.NONE:
         _check_identity(connection, record, leaf)  # Nobody asked for more.
-    elif psk is None:
-        path = _path(connection, record, leaf, path, resumed=resumed)
-        error = _doubt(connection, record, leaf, path, reused=reused)
+    elif psk is None or shown:
+        old = resumed and not shown
+        path = _path(connection, record, leaf, path, resumed=old)
+        old = reused and not shown
+        error = _doubt(connection, record, leaf, path, reused=old)
     elif record.insists:
         _check_identity(connection, record, leaf)
     own = None if psk is not None else _own_chain(connection, record, reused)

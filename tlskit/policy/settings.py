@@ -236,6 +236,14 @@ class Settings:
         )
 
     @property
+    def judges_further(self) -> bool:
+        """Whether we may refuse a chain that OpenSSL has found good.
+
+        What is tolerated of such a chain is in no session of OpenSSL's.
+        """
+        return self.strict or (self.partial_chain and bool(self.strangers))
+
+    @property
     def strangers(self) -> frozenset[bytes]:
         """The intermediates that are not trusted besides."""
         return frozenset(self.intermediates).difference(self.root_ders)

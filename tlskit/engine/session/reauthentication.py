@@ -72,9 +72,10 @@ class Reauthenticating(Carrying):
     def _judge_by(self, verify: Verify) -> None:
         settings = replace(self.record.settings, verify=verify)
         self.record.settings = settings
-        if self.server_side and settings.strict and not verify.refuses_bad:
-            # What the second verifier tolerates is in no ticket; and without
-            # tickets there is only OpenSSL's cache, which is off then.
+        lax = settings.judges_further and not verify.refuses_bad
+        if self.server_side and lax:
+            # What is tolerated beyond OpenSSL's verdict is in no ticket; and
+            # without tickets there is only OpenSSL's cache, which is off then.
             self._connection.set_options(NO_TICKET)
         set_verify(
             self._connection,
