@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tlskit.testing import CA
+from tlskit.tools.deadline import Deadline
 
 from .peers import PATIENCE, Program, needs
 
@@ -86,6 +87,17 @@ def pebble(folder: Path, *, lifetime: int = 3600) -> Iterator[Pebble]:
         yield made
 
 
+def _wait_for(port: int) -> None:
+    """Wait until somebody listens there."""
+    deadline, nothing = Deadline.after(PATIENCE), threading.Event()
+    while deadline.left():
+        with suppress(ConnectionRefusedError):
+            socket.create_connection((HOST, port), PATIENCE).close()
+            return
+        nothing.wait(0.01)
+    raise AssertionError(f"nobody listens on port {port}")
+
+
 @contextmanager
 def _started(folder: Path, lifetime: int) -> Iterator[Pebble]:
     ca = CA("the CA of pebble's own HTTPS")
@@ -123,6 +135,8 @@ def _started(folder: Path, lifetime: int) -> Iterator[Pebble]:
     }
     with Program(*resolver), Program(*map(str, server), env=quick) as program:
         program.until("ACME directory available")
+        for port in (api, management):  # It says so before it listens.
+            _wait_for(port)
         yield Pebble(
             f"https://localhost:{api}/dir",
             roots,

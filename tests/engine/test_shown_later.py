@@ -153,3 +153,40 @@ def test_what_was_tolerated_is_not_good_by_a_ticket(version: str) -> None:
         assert not server.facts.peer_verified
         assert server.facts.verify_error is not None
         assert "unknown-issuer" == server.facts.verify_error.code
+
+
+def test_a_session_that_carries_a_fault_is_refused_where_none_is_allowed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever let it be resumed: what it carries is looked at."""
+    context, asking = server_context("tls13"), client_context("tls13")
+    authority().trust(context)
+    context.set_verify()
+    authority().issue("bob").apply(asking)
+    client, server = client_engine(asking), server_engine(context)
+    shake(client, server)
+    server.write(memoryview(b"x"))
+    move(server, client)
+    read(client)
+    kept = client.resumable()
+    assert kept is not None
+    monkeypatch.setattr(
+        "tlskit.engine.verdict.native.verify_result", lambda _: 18
+    )
+    client, server = client_engine(asking), server_engine(context)
+    assert client.resume(kept)
+    with pytest.raises(tlskit.VerificationError) as caught:
+        shake(client, server)
+
+    assert "self-signed" == caught.value.code
+
+
+def test_nobody_is_anchored_nowhere() -> None:
+    """A client without a certificate is tolerated, helpers or not."""
+    context, _ = helped("tls13")
+    context.try_verify()
+    client, server = client_engine(client_context()), server_engine(context)
+    shake(client, server)
+
+    assert server.facts is not None
+    assert not server.facts.peer_verified

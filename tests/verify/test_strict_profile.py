@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ import tlskit
 from tlskit import VerificationError
 from tlskit.testing import CA, Leaf, memory_pair
 from tlskit.testing.making import DAY
-from tlskit.verify.strict import profile
+from tlskit.verify.strict import profile, second
 from tlskit.x509.der import element
 
 from ..altered import altered, pem_of
@@ -352,3 +353,21 @@ def test_it_is_told_where_it_is_tolerated() -> None:
         assert not here.peer_verified
         assert here.verify_error is not None
         assert "name-constraints" == here.verify_error.code
+
+
+@pytest.mark.parametrize(
+    ("usages", "fine"),
+    [
+        ([Usage.SERVER_AUTH], True),
+        ([Usage.ANY_EXTENDED_KEY_USAGE], True),
+        ([Usage.CLIENT_AUTH], False),
+        (None, True),
+    ],
+)
+def test_what_a_server_s_certificate_is_for(
+    usages: list[x509.ObjectIdentifier] | None, fine: bool
+) -> None:
+    """The second verifier asks where it judges a URI or a service."""
+    found = None if usages is None else x509.ExtendedKeyUsage(usages)
+    with nullcontext() if fine else pytest.raises(ValueError, match="servers"):
+        second._check_for_servers(None, None, found)  # type: ignore[arg-type]

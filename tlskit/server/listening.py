@@ -98,7 +98,9 @@ def _bind(
         sock.bind(address)
         sock.listen(backlog)
     except OSError as error:
-        where = f"port {address[1]}" + (f" of {hostname}" if hostname else "")
+        where = f"port {address[1]}"
+        if hostname is not None:
+            where += f" of {hostname}"
         words = f"can't listen on {where}: {error.strerror}"
         raise OSError(error.errno, words) from error
 

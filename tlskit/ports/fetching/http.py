@@ -12,6 +12,7 @@ import ipaddress
 import re
 import socket
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urljoin, urlsplit
 
@@ -172,10 +173,7 @@ def _connected(
 
 def _found(host: str, port: int, deadline: Deadline) -> Iterable[Any]:
     """Look a name up; nobody can tell the system to hurry."""
-
-    def ask() -> Iterable[Any]:
-        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-
+    ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
     try:
         return elsewhere(ask, deadline.left())
     except TimeoutError:
