@@ -13,10 +13,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tlskit import ConfigurationError, testing
+from tlskit.cli.ca import authority
 from tlskit.cli.ca import record as recording
 from tlskit.cli.ca.authority import Authority
 from tlskit.cli.ca.choose import choose
 from tlskit.cli.ca.record import REASONS, Issued, Revocation
+from tlskit.cli.main import run
 
 from ..command import PATIENCE, PYTHON, serving, tlskit
 from ..peers import needs
@@ -116,6 +118,33 @@ def test_another_ca_in_its_place_has_another_record(place):
     place("init", "--force")
 
     assert [] == place.data("list")["issued"]
+
+
+@pytest.mark.parametrize("verb", ["list", "issue", "renew", "revoke"])
+def test_the_record_of_another_ca_stops_all(place, verb):
+    """So it is where making another CA was broken off halfway."""
+    place("issue", "localhost")
+    index = place.path / "tlskit-ca" / "index.json"
+    old = index.read_bytes()
+    place("init", "--force")
+    index.write_bytes(old)
+    names = () if verb == "list" else ("localhost",)
+    words = place(verb, *names, status=1)
+
+    assert "it is that of a CA with another key" in words
+    assert "tlskit ca init --force" in words
+    assert old == index.read_bytes()
+
+
+def test_a_record_that_names_no_owner_counts(place):
+    """An earlier version wrote none."""
+    place("issue", "localhost")
+    index = place.path / "tlskit-ca" / "index.json"
+    data = json.loads(index.read_bytes())
+    del data["owner"]
+    index.write_text(json.dumps(data))
+
+    assert [("localhost", "good")] == states(place)
 
 
 @pytest.mark.parametrize("kind", ["self-signed", "missing-intermediate"])
@@ -222,8 +251,44 @@ def test_a_lock_is_not_waited_for_in_vain(place, monkeypatch):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such locks")
+def test_another_ca_waits_for_who_changes_the_record(place, monkeypatch):
+    """Or the new one would get the old one's record, and its list."""
+    monkeypatch.setattr(recording, "_PATIENCE", 0.1)
+    before = place.read("tlskit-ca/ca.pem")
+    with recording.locked(place.path / "tlskit-ca"):
+        words = place("init", "--force", status=1)
+
+    assert "another process is busy with the CA in tlskit-ca" in words
+    assert before == place.read("tlskit-ca/ca.pem")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such locks")
+@pytest.mark.parametrize("verb", ["issue", "renew", "revoke"])
+def test_who_waited_uses_the_ca_that_is_there_then(place, monkeypatch, verb):
+    """Another process has put a new one in its place meanwhile."""
+    place("issue", "localhost")
+    locked = recording.locked
+
+    def late(directory):
+        monkeypatch.setattr(authority, "locked", locked)
+        Authority.create(directory, force=True)
+        return locked(directory)
+
+    monkeypatch.setattr(authority, "locked", late)
+    old = place.read("localhost.pem").serial_number
+    which = f"{old:x}" if verb != "issue" else "other.example"
+    assert (0 if verb == "issue" else 1) == run(["ca", verb, which])
+    new = Authority.open(place.path / "tlskit-ca")
+    known = [new.has_issued(each.certificate) for each in new.record().issued]
+
+    assert ([True] if verb == "issue" else []) == known
+    assert {} == new.record().revoked
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such locks")
 def test_a_lock_that_can_not_be_made_is_told(place):
     """The directory may be somebody else's, or have an odd thing in it."""
+    place.path.joinpath("tlskit-ca", "index.lock").unlink()
     place.path.joinpath("tlskit-ca", "index.lock").mkdir()
     words = place("issue", "localhost", status=1)
 
@@ -537,6 +602,16 @@ def test_a_broken_list_without_a_record_stops_all(place):
     place.path.joinpath("tlskit-ca", "crl.pem").write_text("nonsense")
 
     assert "is no revocation list" in place("revoke", status=1)
+
+
+def test_a_list_of_another_ca_without_a_record_stops_all(place):
+    """It says nothing about this one's certificates."""
+    other = testing.CA("other")
+    place.path.joinpath("tlskit-ca", "crl.pem").write_bytes(
+        other.crl([other.issue("localhost").certificate], number=1)
+    )
+
+    assert "signed by another key" in place("revoke", status=1)
 
 
 @pytest.mark.parametrize("key_type", KEYS)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ipaddress
 import os
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -26,7 +27,7 @@ from ...x509.credentials import (
 from ...x509.glimpse import stamp
 from ..disk import File, make_directory, write_all
 from ..names import Limits, names_in, plain_name
-from .record import Issued, Record, forget
+from .record import Issued, Record, forget, locked
 
 __all__ = ["Authority", "read_root", "root_file"]
 
@@ -88,15 +89,17 @@ class Authority:
         make_directory(directory, private=True)
         self = cls(directory, ca)
         key_pem = Leaf(ca.key, (ca.certificate,)).key_pem
-        write_all(
-            [
-                File(directory / _KEY, key_pem, private=True),
-                File(self.file, ca.pem),
-            ],
-            force=force,
-        )
-        self.list_file.unlink(missing_ok=True)
-        forget(directory)
+        # Who changes the old one's record at this moment is waited for.
+        with locked(directory):
+            write_all(
+                [
+                    File(directory / _KEY, key_pem, private=True),
+                    File(self.file, ca.pem),
+                ],
+                force=force,
+            )
+            self.list_file.unlink(missing_ok=True)
+            forget(directory)
         return self
 
     @classmethod
@@ -115,6 +118,21 @@ class Authority:
         ca.certificate = chain.leaf
         return cls(directory, ca)
 
+    @classmethod
+    @contextmanager
+    def changing(cls, directory: Path) -> Iterator[Authority]:
+        """Read the CA in *directory*; only the block may change its record.
+
+        No other process can put another CA in its place meanwhile.
+
+        Raises:
+            CredentialError: As of ``open()``.
+            ConfigurationError: The record can't be locked.
+        """
+        _chain(directory)  # Where there is no CA, there is nothing to lock.
+        with locked(directory):
+            yield cls.open(directory)
+
     @property
     def file(self) -> Path:
         """The certificate, for those who are to trust it."""
@@ -129,9 +147,9 @@ class Authority:
         """Read what was issued and revoked.
 
         Raises:
-            CredentialError: The record is damaged.
+            CredentialError: The record is damaged, or another CA's.
         """
-        return Record.read(self.directory, self.list_file)
+        return Record.read(self.directory, self.list_file, self.ca.certificate)
 
     @property
     def exposed(self) -> bool:

@@ -25,7 +25,7 @@ from ..material import read_bounded
 from ..names import names_in
 from ..unpack import unpack
 from .authority import Authority
-from .record import Issued, locked
+from .record import Issued
 
 __all__ = [
     "AS_JSON_OPTION",
@@ -205,20 +205,21 @@ def issue(
     tlskit ca issue localhost --bad wrong-host
     """  # noqa: D301 - click wants the backspace itself
     _check_usage(context, names, clients, csr, bad)
-    authority = Authority.open(directory)
     hosts = names_in(names)
-    if bad is not None:
-        leaf = authority.issue_bad(bad, hosts)
-        base = f"{_base(hosts[0])}-{bad}"
-        issued = [_New("bad", leaf, base, days, _KEY_TYPES[0], bad)]
-    elif csr is not None:
-        leaf = authority.issue_for(_request(csr), hosts, days=days)
-        base = _base(certificate_data(leaf.certificate)["names"][0])
-        issued = [_New("server", leaf, base, days, None)]
-    else:
-        issued = list(_issue(authority, hosts, clients, days, key_type))
-    make_directory(out)
-    _write(authority, issued, out, force=force)
+    request = None if csr is None else _request(csr)
+    with Authority.changing(directory) as authority:
+        if bad is not None:
+            leaf = authority.issue_bad(bad, hosts)
+            base = f"{_base(hosts[0])}-{bad}"
+            issued = [_New("bad", leaf, base, days, _KEY_TYPES[0], bad)]
+        elif request is not None:
+            leaf = authority.issue_for(request, hosts, days=days)
+            base = _base(certificate_data(leaf.certificate)["names"][0])
+            issued = [_New("server", leaf, base, days, None)]
+        else:
+            issued = list(_issue(authority, hosts, clients, days, key_type))
+        make_directory(out)
+        _write(authority, issued, out, force=force)
     console = open_console()
     data = _data(authority, issued, out)
     if as_json:
@@ -280,32 +281,31 @@ def _write(
     authority: Authority, made: Sequence[_New], out: Path, *, force: bool
 ) -> None:
     """Write all, and what is to be known of them later."""
-    with locked(authority.directory):
-        record = authority.record()
-        files: list[File] = []
-        for each in made:
-            *key, chain = each.files(out)
-            files += [*key, chain]
-            if authority.has_issued(each.leaf.certificate):
-                record.add(
-                    Issued(
-                        each.leaf.certificate,
-                        each.kind,
-                        each.days,
-                        each.key_type,
-                        os.path.abspath(chain.path),
-                        os.path.abspath(key[0].path) if key else None,
-                        each.bad,
-                    )
+    record = authority.record()
+    files: list[File] = []
+    for each in made:
+        *key, chain = each.files(out)
+        files += [*key, chain]
+        if authority.has_issued(each.leaf.certificate):
+            record.add(
+                Issued(
+                    each.leaf.certificate,
+                    each.kind,
+                    each.days,
+                    each.key_type,
+                    os.path.abspath(chain.path),
+                    os.path.abspath(key[0].path) if key else None,
+                    each.bad,
                 )
-        if any(each.bad == "revoked" for each in made):
-            for each in made:
-                serial = each.leaf.certificate.serial_number
-                record.revoke(serial, "unspecified")
-            files += authority.list_files(record, days=LIST_DAYS)
-        else:
-            files.append(record.file)
-        write_all(files, force=force)
+            )
+    if any(each.bad == "revoked" for each in made):
+        for each in made:
+            serial = each.leaf.certificate.serial_number
+            record.revoke(serial, "unspecified")
+        files += authority.list_files(record, days=LIST_DAYS)
+    else:
+        files.append(record.file)
+    write_all(files, force=force)
 
 
 def _base(name: str) -> str:

@@ -38,7 +38,7 @@ from .issue import (
     LIST_DAYS,
     show_good,
 )
-from .record import REASONS, Issued, Record, locked
+from .record import REASONS, Issued, Record
 
 __all__ = ["ListData", "ListedData", "list_", "renew", "revoke"]
 
@@ -248,8 +248,7 @@ def renew(
     """  # noqa: D301 - click wants the backspace itself
     if not (which or due):
         raise click.UsageError("say which, or --due")
-    authority = Authority.open(directory)
-    with locked(directory):
+    with Authority.changing(directory) as authority:
         record = authority.record()
         chosen = _to_renew(authority, record, which, due=due)
         made: list[Issued] = []
@@ -407,8 +406,7 @@ def revoke(
     tlskit ca revoke localhost.pem
     tlskit ca revoke
     """  # noqa: D301 - click wants the backspace itself
-    authority = Authority.open(directory)
-    with locked(directory):
+    with Authority.changing(directory) as authority:
         record = authority.record()
         serials: dict[int, None] = {}
         for text in which:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -10,10 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ...errors import ConfigurationError, CredentialError
 from ...tools.deadline import Deadline
@@ -122,22 +123,29 @@ class Record:
     )
     #: Of its last revocation list; 0 before the first.
     crl_number: int = 0
+    #: The SHA-256 of the CA's public key.
+    owner: str = ""
 
     @classmethod
-    def read(cls, directory: Path, crl: Path) -> Record:
+    def read(cls, directory: Path, crl: Path, ca: x509.Certificate) -> Record:
         """Read what is known of the CA in *directory*.
 
         Args:
             directory: The CA's.
             crl: Its revocation list; a CA without a record may have one.
+            ca: Its own certificate.
 
         Raises:
-            CredentialError: The record, or the list, is damaged.
+            CredentialError: The record, or the list, is damaged, or that of
+                a CA with another key.
         """
         path = directory / _INDEX
-        self = cls(directory)
+        key = ca.public_key().public_bytes(
+            Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+        )
+        self = cls(directory, owner=hashlib.sha256(key).hexdigest())
         if not path.exists():
-            self._read_list(crl)
+            self._read_list(crl, ca)
             return self
         try:
             self._read_index(json.loads(read_bounded(str(path))))
@@ -146,22 +154,31 @@ class Record:
                 f"{path}, the record of what this CA issued, is damaged: "
                 f"{error}",
                 hint="restore it from a copy; what it said was revoked must "
-                "stay revoked",
+                "stay revoked; a new CA that was not made wholly is made "
+                "again by: tlskit ca init --force",
                 filename=str(path),
             ) from error
         return self
 
-    def _read_list(self, crl: Path) -> None:
+    def _read_list(self, crl: Path, ca: x509.Certificate) -> None:
         if not crl.exists():
             return
         try:
             found = x509.load_pem_x509_crl(read_bounded(str(crl)))
             number = found.extensions.get_extension_for_class(x509.CRLNumber)
-        except (ValueError, x509.ExtensionNotFound) as error:
+            # A CA has a key that signs lists.
+            signed = found.is_signature_valid(cast("Any", ca.public_key()))
+        except (ValueError, TypeError, x509.ExtensionNotFound) as error:
             raise CredentialError(
                 f"{crl} is no revocation list of this CA: {error}",
                 filename=str(crl),
             ) from error
+        if not signed:
+            raise CredentialError(
+                f"{crl} is no revocation list of this CA: it is signed by "
+                "another key",
+                filename=str(crl),
+            )
         self.crl_number = number.value.crl_number
         for each in map(Revocation.of, found):
             self.revoked[each.serial] = each
@@ -171,6 +188,9 @@ class Record:
             raise ValueError(
                 f"it is of version {data['schema']}, and not {_SCHEMA}"
             )
+        # Records that were written before had no owner.
+        if data.get("owner", self.owner) != self.owner:
+            raise ValueError("it is that of a CA with another key")
         self.crl_number = int(data["crl_number"])
         self.issued = [_issued(each) for each in data["issued"]]
         for each in data["revoked"]:
@@ -186,6 +206,7 @@ class Record:
         """The record as it is to be written: for its owner only."""
         data = {
             "schema": _SCHEMA,
+            "owner": self.owner,
             "crl_number": self.crl_number,
             "issued": [_data(each) for each in self.issued],
             "revoked": [
