@@ -388,6 +388,22 @@ def test_an_owner_that_fails(make, owner):
     assert tlskit.Alert.UNRECOGNIZED_NAME != alert.alert
 
 
+async def never(_):
+    """Allow nobody, if anybody waits for it."""
+    return False
+
+
+def test_an_owner_that_is_a_coroutine_function(make):
+    """What nobody waits for allows no name; both sides hear so."""
+    source = make(allow=never)
+    error, alert = refused(server_of(source))
+
+    assert isinstance(error, ConfigurationError)
+    assert "hook-not-awaited" == error.code
+    assert tlskit.Alert.INTERNAL_ERROR == alert.alert
+    assert () == source.names
+
+
 # -- how many ---------------------------------------------------------------
 
 
@@ -521,6 +537,19 @@ def test_an_owner_that_fails_later(make, issuer, owner, caplog):
     assert ([], (NAME,)) == (minded, source.names)
     assert entry.due > time.monotonic()
     assert "the database is away" in caplog.text
+
+
+def test_an_owner_that_becomes_a_coroutine_function(
+    make, issuer, owner, caplog
+):
+    """Nothing is renewed on the word of what nobody waits for."""
+    source = make()
+    entry, minded = held(source, issuer, owner, left=0.0)
+    source._allow = never
+    source._mind(entry, lambda _: None)
+
+    assert ([], (NAME,)) == (minded, source.names)
+    assert "can't be a coroutine function" in caplog.text
 
 
 def test_it_works_while_somebody_serves(make, monkeypatch):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..engine.callbacks import Hooks, settings_in_force
 from ..engine.facts import Facts
 from ..errors import UnverifiedContextWarning
+from ..policy.answers import at_once
 from ..policy.settings import Settings, Verify
 from .sealing import Sealable
 
@@ -177,12 +178,14 @@ class HookMethods(Sealable):
             ok: OpenSSL's verdict so far.
 
         Returns:
-            Whether to accept it; this overrides *ok*.
+            Whether to accept it; this overrides *ok*.  It can't be a
+            coroutine function, which refuses everybody.
         """
         verifier = self._in_force.verifier
-        return (
-            ok if verifier is None else bool(verifier(depth, ok, certificate))
-        )
+        if verifier is None:
+            return ok
+        answer = verifier(depth, ok, certificate)
+        return bool(at_once(answer, "a certificate verifier"))
 
     def verify_peer(self, verdict: Facts) -> None:
         """Raise to refuse the peer.
@@ -196,6 +199,7 @@ class HookMethods(Sealable):
 
         Raises:
             Exception: Whatever refuses the peer; ``handshake()`` raises it.
+                A ``ConfigurationError``, if this is a coroutine function.
         """
 
     def log_key(self, line: str) -> None:

@@ -324,7 +324,7 @@ class Record(Answers):
     def _opinion(self, der: bytes, code: int, depth: int, ok: bool) -> int:
         """Ask the hook, if there is one; otherwise what the settings say."""
         if "verify_certificate" in self.used:
-            if self.hooks.verify_certificate(parsed(der), depth, ok):
+            if self._accepts(parsed(der), depth, ok):
                 return 0
             if ok:
                 code = VerifyReason.CERT_REJECTED

@@ -130,6 +130,10 @@ class SSLPort(Halves):
         authentication (TLS 1.3); the client must be reading.  A client has
         the server's certificate already, and looks at the verdict.
 
+        Before the handshake it is said for this port, whichever context
+        ``choose_for()`` and the like choose; if the chosen one demands more,
+        that counts.
+
         Args:
             on: False demands nothing from now on.
 

@@ -1,4 +1,4 @@
-"""What a server answers to a ClientHello: by which context, which protocol."""
+"""What hooks answer: on a ClientHello, by which context, which protocol."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, TypeGuard, cast
 
 from ...errors import NegotiationError
 from ...errors.codes import Alert
+from ...policy.answers import at_once
 from ..tickets import NO_TICKET
 from .choosing import Greeting
 
 if TYPE_CHECKING:
+    from cryptography import x509
+
     from ...openssl.gate import SSL
     from ...policy.settings import DemandSource, Settings
     from ..build import Built
@@ -118,7 +121,7 @@ class Answers:
                 "RFC 6066 wants ASCII"
             )
         self._asked = (name.encode("ascii"),)
-        chosen = self.hooks.choose_context(name)
+        chosen = at_once(self.hooks.choose_context(name), "choose_context()")
         if chosen is None or chosen is self.hooks:
             return None
         if not hasattr(chosen, "prepared"):
@@ -205,6 +208,13 @@ class Answers:
         self._take_on(hooks, built)
         return built
 
+    def _accepts(
+        self, certificate: x509.Certificate, depth: int, ok: bool
+    ) -> bool:
+        """Have the hook judge one certificate of the peer's."""
+        answer = self.hooks.verify_certificate(certificate, depth, ok)
+        return at_once(answer, "verify_certificate()")
+
     def alpn_arrived(self, offered: list[bytes]) -> bytes | int | None:
         """Choose the protocol; a number refuses, None selects nothing."""
         self.talks_alpn = True
@@ -217,7 +227,7 @@ class Answers:
 
     def _select(self, offered: list[bytes]) -> bytes | int | None:
         names = tuple(name.decode("utf-8", "replace") for name in offered)
-        chosen = self.hooks.select_alpn(names)
+        chosen = at_once(self.hooks.select_alpn(names), "select_alpn()")
         if chosen is None:
             if self.settings.alpn_allow_no_match:
                 return None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 from ...errors import HandshakeError, TruncatedError
 from ...errors.codes import Alert
 from ...openssl import native
+from ...policy.answers import at_once
 from ...policy.settings import Ocsp
 from ..hello.asking import Asking, challenge_answered, no_client_hello
 from ..refusal.alerts import alert_for
@@ -232,7 +233,10 @@ class Handshaking(Asking):
             facts = settle(self._connection, self.record)
             if "verify_peer" in self.record.used:
                 with self.record.calling():
-                    self.record.hooks.verify_peer(facts)
+                    at_once(
+                        self.record.hooks.verify_peer(facts),  # type: ignore[func-returns-value]
+                        "verify_peer()",
+                    )
         except BaseException as error:
             self._drain()  # In TLS 1.3 this holds our own certificate.
             if self.state is State.HANDSHAKE:

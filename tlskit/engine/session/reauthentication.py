@@ -19,6 +19,7 @@ from ..tickets import NO_TICKET
 from .data import RECORD, Carrying
 
 if TYPE_CHECKING:
+    from ..build import Built
     from ..facts import Facts
 
 __all__ = ["Reauthenticating"]
@@ -33,8 +34,21 @@ class Reauthenticating(Carrying):
     facts: Facts | None
     smooth: bool
 
+    # What ``expect`` was told, for another context, too.
+    _told: Verify | None = None
+
+    def _connect(self, built: Built) -> None:
+        super()._connect(built)
+        # An ACME server's question is answered to whoever asks, and nothing
+        # else is said to it.
+        if self._told is not None and not self.record.challenge:
+            demanded = built.settings.verify
+            self._ask_for(max(self._told, demanded, key=_strength))
+
     def expect(self, verify: Verify) -> None:
         """Ask for more or less than the context does; before the handshake.
+
+        Where hooks choose another context, the stronger of the two counts.
 
         Args:
             verify: What to ask for.
@@ -46,13 +60,17 @@ class Reauthenticating(Carrying):
             self._check_weakening(verify)
             self.smooth = False
             self._resumption = None  # What it knows was judged otherwise.
-            self._judge_by(verify)
-            if self.server_side:
-                # By a ticket, or a session's id, a client may come without
-                # the certificate that is asked for now.
-                self._connection.set_options(NO_TICKET)
-                if native.has("session-ids"):
-                    native.resume_nothing(self._connection)
+            self._told = verify
+            self._ask_for(verify)
+
+    def _ask_for(self, verify: Verify) -> None:
+        self._judge_by(verify)
+        if self.server_side:
+            # By a ticket, or a session's id, a client may come without the
+            # certificate that is asked for now.
+            self._connection.set_options(NO_TICKET)
+            if native.has("session-ids"):
+                native.resume_nothing(self._connection)
 
     def _check_weakening(self, verify: Verify) -> None:
         record = self.record
@@ -158,6 +176,10 @@ class Reauthenticating(Carrying):
             if not self.record.settled:  # By nobody who has read meanwhile.
                 self.facts = self._accepted()
             return True
+
+
+def _strength(verify: Verify) -> int:
+    return verify.strength
 
 
 def _talks_instead() -> TLSError:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ...context.sides import ServerContext
 from ...errors import ConfigurationError
+from ...policy.answers import at_once
 from ...tools.forks import tell_child
 from .credentials import AcmeCredentials
 from .ordering import Request
@@ -89,8 +90,9 @@ class AcmeOnDemand(Background):
 
     Args:
         allow: Called with the host name, in small letters, that a client has
-            asked for; says whether it is ours.  It must not wait, and must
-            not say yes to everything.  What it raises refuses the client.
+            asked for; says whether it is ours.  It must not wait (a coroutine
+            function refuses everybody), and must not say yes to everything.
+            What it raises refuses the client.
         directory: As for ``AcmeCredentials``, like all the others.
         storage: The folder.
         most: How many names there may be.
@@ -278,7 +280,7 @@ class AcmeOnDemand(Background):
 
     def _new(self, name: str) -> _Name | None:
         """Take a name up, if it is allowed and there is room."""
-        if not self._has_room() or not self._allow(name):
+        if not self._has_room() or not self._is_ours(name):
             return None
         credentials = self._make([name])
         with self._state:
@@ -287,6 +289,10 @@ class AcmeOnDemand(Background):
                 found = self._known[name] = _Name(name, credentials)
                 self._news.set()
             return found
+
+    def _is_ours(self, name: str) -> bool:
+        """Ask the function, which has to answer at once."""
+        return at_once(self._allow(name), "allow() of AcmeOnDemand")
 
     def _has_room(self, *, make: bool = False) -> bool:
         """See whether there is room for one more.
@@ -360,7 +366,7 @@ class AcmeOnDemand(Background):
         if each.credentials._seconds_left() > 0:
             return True
         try:
-            allowed = self._allow(each.name)
+            allowed = self._is_ours(each.name)
         except Exception:
             _logger.exception("%s: asking for %s failed", self, each.name)
             with self._state:
