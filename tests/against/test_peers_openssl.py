@@ -703,10 +703,14 @@ def test_curl_refuses(vault: Vault) -> None:
     ):
         error = server.refusal()
 
-        # curl resets right behind its alert, which may be lost by that.
-        if not isinstance(error, ConnectionResetError):
-            assert isinstance(error, tlskit.AlertError)
+        # curl 8 looks at the chain when the handshake is over, and closes
+        # without an alert; and a reset right behind one may take it along.
+        if isinstance(error, tlskit.AlertError):
             assert tlskit.Alert.UNKNOWN_CA == error.alert
+        else:
+            assert isinstance(
+                error, (tlskit.TruncatedError, ConnectionResetError)
+            )
         assert 60 == client.status
 
 
