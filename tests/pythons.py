@@ -17,10 +17,12 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["SUPPORTED", "Share", "found_here", "promised", "share_of"]
+__all__ = ["NEWER", "SUPPORTED", "Share", "found_here", "promised", "share_of"]
 
-#: Minor versions, as setup.cfg promises them.
+#: Minor versions that share the tests; setup.cfg promises them.
 SUPPORTED = range(10, 14)
+#: Promised, too; one that is found runs everything for itself.
+NEWER = range(14, 16)
 _PATIENCE = 30.0  # Seconds, for an interpreter to start.
 
 
