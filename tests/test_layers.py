@@ -104,6 +104,7 @@ DOORS: dict[str, set[str]] = {
         "revocation",
         "scene",
         "stapling",
+        "strength",
         "strict.profile",
         "transparency.logs",
         "transparency.timestamps",

@@ -525,6 +525,15 @@ def test_an_issuer_that_is_no_ca(site, client, root):
     assert ["/leaf.cer"] == site.asked
 
 
+def test_an_issuer_whose_key_is_short_for_the_level(site, client, root):
+    """It is refused as it would be if the server had sent it."""
+    middle = root.intermediate("tlskit short middle", key_type="rsa")
+    url = site.publish("/short.cer", der(middle.certificate))
+    client.set_ciphers("DEFAULT:@SECLEVEL=3")
+
+    assert "weak-key" == refused(client, forgetful(middle, url)).code
+
+
 def test_an_expired_issuer(site, client, root):
     """What was fetched has to be valid now."""
     now = datetime.now(timezone.utc)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 import tlskit
@@ -13,6 +13,9 @@ from tlskit import IdentityError, VerificationError, match_hostname
 from tlskit.testing import BAD_KINDS, CA, memory_pair
 
 HOST = "right.example"
+P521 = ec.SECP521R1()
+#: The first level that refuses a chain of such keys, with SHA-256.
+LEVELS = {"rsa": 3, "ecdsa": 4, "ed25519": 4, "ed448": 5}
 DAY = timedelta(days=1)
 
 
@@ -65,6 +68,57 @@ def test_the_least_rsa_key_is_the_handshake_s(ca, client, bits, code):
 
     assert code == online(client, leaf)
     assert code == offline(client, leaf.chain, HOST)
+
+
+@pytest.mark.parametrize(
+    ("spec", "bits", "code"),
+    [
+        ("@SECLEVEL=3", 2048, "weak-key"),
+        ("@SECLEVEL=3", 2671, "weak-key"),
+        ("@SECLEVEL=3", 2672, None),
+        ("@SECLEVEL=1", 1024, None),
+        ("@SECLEVEL=0:@SECLEVEL=3", 2048, "weak-key"),
+        ("@SECLEVEL=3:@SECLEVEL=2", 2048, None),
+        ("NONE-SUCH@SECLEVEL=1", 1024, "weak-key"),
+    ],
+)
+def test_the_least_key_is_that_of_the_level(ca, client, spec, bits, code):
+    """The list of ciphers sets the security level; its last word counts."""
+    client.set_ciphers(f"DEFAULT:{spec}")
+    leaf = ca.issue(HOST, key=rsa.generate_private_key(65537, bits))
+
+    assert code == online(client, leaf)
+    assert code == offline(client, leaf.chain, HOST)
+
+
+@pytest.mark.parametrize("key_type", ["rsa", "ecdsa", "ed25519", "ed448"])
+@pytest.mark.parametrize("level", range(6))
+def test_every_level_is_the_handshake_s(client, key_type, level):
+    """Keys of CAs, and digests, are judged by it, too."""
+    ca = CA(f"a CA with {key_type}", key_type=key_type)
+    ca.trust(client)
+    leaf = ca.intermediate(key_type=key_type).issue(
+        HOST, key=ec.generate_private_key(P521)
+    )
+    # Which suites there are is another matter.
+    client.set_ciphers(f"ECDHE+AES256:ECDHE+AES128:@SECLEVEL={level}")
+    seen = offline(client, leaf.chain, HOST)
+
+    assert (seen is None) is (level < LEVELS[key_type])
+    if level < 4:
+        assert seen == online(client, leaf)
+
+
+def test_old_versions_have_no_level(ca):
+    """Their contexts are of level 0, unless another one is named."""
+    with pytest.warns(tlskit.InsecureProtocolWarning):
+        client = tlskit.ClientContext("tls11")
+    ca.trust(client)
+    leaf = ca.issue(HOST, key=rsa.generate_private_key(65537, 1024))
+    assert offline(client, leaf.chain) is None
+
+    client.set_ciphers("DEFAULT@SECLEVEL=2")
+    assert "weak-key" == offline(client, leaf.chain)
 
 
 def test_the_path_is_given(ca, client):

@@ -17,7 +17,7 @@ from ..errors.codes import VerifyReason
 from ..openssl import native
 from ..openssl.gate import crypto, translated
 from ..trust import Roots
-from ..x509.gate import Encoding, dsa, ec, rsa, x509
+from ..x509.gate import Encoding, dsa, x509
 from ..x509.glimpse import Glimpse
 from ..x509.reading import unreadable
 from .chain import Pin, check_pins, explain_faults, second_opinion
@@ -25,6 +25,7 @@ from .evidence import certificates_of, parsed
 from .hostname import is_barred
 from .identity import Identity
 from .scene import Fault, VerificationScene, malformed
+from .strength import LEVEL, is_short, is_weak, level_of
 from .strict.profile import check_profile
 from .transparency.logs import Transparency
 from .transparency.timestamps import check_transparency
@@ -38,15 +39,6 @@ __all__ = ["Policy", "judge", "judge_ders"]
 
 Chain: TypeAlias = "tuple[x509.Certificate, ...]"
 
-#: OpenSSL's security level 2, which contexts have: 112 bits.  What an RSA key
-#: gives is reckoned by a formula (SP 800-56B, appendix D) and rounded to the
-#: next multiple of eight, so 2048 bits are not the least; a test asks OpenSSL.
-_LEAST_BITS = (
-    ((rsa.RSAPublicKey,), 1963),
-    ((dsa.DSAPublicKey,), 2048),
-    ((ec.EllipticCurvePublicKey,), 224),
-)
-_LEAST_DIGEST = 28  # Bytes: a collision costs half of the digest's bits.
 #: X509_V_FLAG_NO_CHECK_TIME; pyOpenSSL has no name for it.
 _NO_CHECK_TIME = 0x200000
 #: OpenSSL's name of each purpose, and the extended key usages that suit.
@@ -90,6 +82,8 @@ class Policy:
     transparency: Transparency | None = None
     #: We are the server, the peer is a client.
     server_side: bool = False
+    #: OpenSSL's security level.
+    level: int = LEVEL
 
     @classmethod
     def of(
@@ -126,6 +120,7 @@ class Policy:
             purpose=words,
             pins=settings.pins,
             server_side=server_side,
+            level=level_of(settings),
         )
 
     @property
@@ -265,14 +260,19 @@ def _set_rules(store: crypto.X509Store, policy: Policy) -> None:
 def _unfit(path: tuple[bytes, ...], policy: Policy) -> Iterator[Fault]:
     """Find what only a connection's security level and rules mind."""
     for depth, each in enumerate(map(Glimpse, path)):
-        if _is_short(each._field(lambda found: found.public_key(), None)):
+        key = each._field(lambda found: found.public_key(), None)
+        if is_short(key, policy.level):
             code = VerifyReason.CA_KEY_TOO_SMALL
             if depth == 0:
                 code = VerifyReason.EE_KEY_TOO_SMALL
             yield Fault(code, depth, path[depth])
         digest = each._field(lambda it: it.signature_hash_algorithm, None)
-        weak = digest is not None and digest.digest_size < _LEAST_DIGEST
-        if weak and not each.self_issued:
+        weak = digest is not None and is_weak(
+            digest.name, digest.digest_size, policy.level
+        )
+        # Nobody needs the signature of a root.
+        rooted = each.self_issued and depth == len(path) - 1
+        if weak and not rooted:
             yield Fault(VerifyReason.CA_MD_TOO_WEAK, depth, path[depth])
     leaf = Glimpse(path[0])
     key = leaf._field(lambda found: found.public_key(), None)
@@ -288,13 +288,6 @@ def _unfit(path: tuple[bytes, ...], policy: Policy) -> Iterator[Fault]:
     if policy.depth is not None and len(path) > policy.depth + 2:
         last = len(path) - 1
         yield Fault(VerifyReason.CERT_CHAIN_TOO_LONG, last, path[last])
-
-
-def _is_short(key: object) -> bool:
-    return any(
-        isinstance(key, kinds) and key.key_size < least
-        for kinds, least in _LEAST_BITS
-    )
 
 
 def _misnamed(

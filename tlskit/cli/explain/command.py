@@ -16,6 +16,7 @@ from rich.text import Text
 from ...errors import VerificationError
 from ...verify.identity import Identity
 from ...verify.offline import Policy, judge
+from ...verify.strength import level_of
 from ...x509.credentials import load_certificates
 from ..calling import (
     Caller,
@@ -309,6 +310,7 @@ def _policy(caller: Caller, identity: Identity | None) -> Policy:
         identity=identity,
         crls=settings.crls,
         check=settings.revocation_check.value,
+        level=level_of(settings),
     )
 
 
