@@ -72,6 +72,7 @@ class AsyncDriver(Lane):
             self.loop, "timed out: the transport does not close"
         )
         self._ending = False  # Our close_notify follows what was written.
+        self._silent = False  # The transport's output is closed.
         self._input_ended = False
         self._drained = 0  # Bytes that came in too late.
         self._lost = False
@@ -331,7 +332,7 @@ class AsyncDriver(Lane):
             self._hand_over(self.engine.outgoing())
 
     def _hand_over(self, data: bytes | bytearray) -> None:
-        if data and not self.transport.is_closing():
+        if data and not (self._silent or self.transport.is_closing()):
             if self.meter is not None:
                 self.meter.sent += len(data)
             self.transport.write(data)
@@ -417,14 +418,15 @@ class AsyncDriver(Lane):
         with suppress(OSError):
             transport = self.transport
             if not transport.is_closing() and transport.can_write_eof():
+                self._silent = True  # Answers would come too late.
                 transport.write_eof()
             await self._hear_out(Deadline.after(_LINGER))
 
     async def _hear_out(self, deadline: Deadline) -> None:
         """Read until the peer has nothing more that a reset could avenge."""
-        plain = scratch()
         engine = self.engine
         while self._drained < _MOST_DRAINED:
+            plain = scratch()
             while engine.state is not State.FAILED:
                 size = self.read_now(plain)
                 if not size:
@@ -440,6 +442,8 @@ class AsyncDriver(Lane):
                 drained=self._drained,
             ):
                 return
+            # Bytes that hold no data, as changes of keys, never end it.
+            deadline.check("hearing the peer out")
             await self._listen(deadline)
 
     # -- who may enter ------------------------------------------------------

@@ -168,8 +168,12 @@ class TrioDriver(Sender, Waits):
             if not self.engine.hungry:
                 await trio.lowlevel.checkpoint()
                 self.check_open()
+            waited = False
             while (size := self.read_now(buffer)) is None:
-                await self._fill_again(deadline)
+                if waited:  # A peer that never stops sending meets it, too.
+                    deadline.check("waiting for the peer")
+                await self.fill(deadline)
+                waited = True
             return size
         finally:
             self.reading = False
@@ -414,9 +418,9 @@ class TrioDriver(Sender, Waits):
 
     async def _hear_out(self, deadline: Deadline) -> None:
         """Read until the peer has nothing more that a reset could avenge."""
-        plain = scratch()
         engine = self.engine
         while self._drained < MOST_DRAINED:
+            plain = scratch()
             while engine.state is not State.FAILED:
                 size = self.read_now(plain)
                 if not size:
@@ -430,7 +434,11 @@ class TrioDriver(Sender, Waits):
                 drained=self._drained,
             ):
                 return
-            if not self.pull():
+            # Bytes that hold no data, as changes of keys, never end it.
+            deadline.check("hearing the peer out")
+            if self.pull():
+                await trio.lowlevel.checkpoint()
+            else:
                 await self._waiting(self.carrier.wait_read, deadline, _SILENT)
 
     # -- who may enter ------------------------------------------------------
