@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import socket
 from array import array
 from collections.abc import AsyncIterator
@@ -448,6 +449,75 @@ def test_a_turns_flush_that_is_on_its_way_stays(run):
             assert b"word" == await reading
             assert b"first" == await client.readexactly(5)
             await until(lambda: not driver._ticking)
+
+    run(main())
+
+
+def test_a_nested_loop_may_flush_before(run):
+    """What is written after it is not left to the flush that has been."""
+
+    async def main() -> None:
+        async with talking() as (client, server):
+            driver = server._driver
+            transport = driver.transport
+            woken = []
+
+            async def nests() -> None:
+                await server.readexactly(4)
+                woken.append(driver._ticking)
+                driver._tick()  # As in a loop that runs within this one.
+
+            def both() -> None:
+                driver._ticking = True  # Somebody has written.
+                client.write(b"word")
+                client.flush()
+                sock = transport.get_extra_info("socket")
+                assert select.select([sock], [], [], PATIENCE)[0]
+                transport._readable()
+
+            reading = asyncio.ensure_future(nests())
+            await asyncio.sleep(0)
+            asyncio.get_running_loop().call_soon(both)
+            await reading
+            assert [True] == woken
+            server.write(b"last")
+            assert b"last" == await client.readexactly(4)
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("protocol", "suite"),
+    [
+        ("tls12", "ECDHE-ECDSA-CHACHA20-POLY1305"),
+        ("tls12", "ECDHE-ECDSA-AES128-GCM-SHA256"),
+        ("tls13", "TLS_CHACHA20_POLY1305_SHA256"),
+        ("tls13", "TLS_AES_128_GCM_SHA256"),
+    ],
+)
+def test_a_byte_that_is_left_is_read(run, protocol, suite):
+    """Whatever a record adds, none of its bytes is taken for read."""
+
+    async def main() -> None:
+        context = client_context(protocol)
+        if protocol == "tls12":
+            context.set_ciphers(suite)
+        else:
+            context.set_ciphersuites(suite)
+        sizes = range(72, 129)
+        async with joined(context, server_context()) as ports:
+            client, server = ports
+            await talk(*ports)
+            assert suite == server.cipher
+            for size in (100, *sizes):
+                data = bytes(range(size))
+                for first in (1, size - 1):
+                    client.write(data)
+                    room = bytearray(first)
+                    assert first == await server.readinto(room)
+                    rest = bytearray(500)
+                    assert size - first == await server.readinto(rest)
+                    assert data == room + rest[: size - first]
 
     run(main())
 

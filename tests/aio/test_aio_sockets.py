@@ -10,6 +10,7 @@ from contextlib import suppress
 
 import pytest
 
+from tlskit.aio import sockets
 from tlskit.aio.driver import AsyncDriver
 from tlskit.aio.sockets import SocketTransport, attached
 from tlskit.ports.blocking import lane
@@ -273,6 +274,49 @@ def test_a_write_that_fails(run, full):
             [(what, error)] = pair.driver.told
             assert "lost" == what
             assert isinstance(error, BrokenError)
+
+    run(main())
+
+
+@pytest.mark.parametrize("end", ["write", "close", "abort"])
+def test_an_end_while_the_driver_hears_of_room(run, end):
+    """The loop watches no socket that is closed."""
+
+    async def main():
+        with Joined() as pair:
+            transport = pair.transport
+            while not transport._full:
+                transport.write(bytes(100_000))
+
+            def resume():
+                transport._give = fails
+                getattr(transport, end)(*[b"more"] * (end == "write"))
+
+            pair.driver.resume_writing = resume
+            transport._give = len  # The system takes all of it.
+            await until(lambda: bool(pair.driver.told[1:]))
+            assert ["pause", "lost"] == [
+                pair.driver.told[0],
+                pair.driver.told[1][0],
+            ]
+            loop = asyncio.get_running_loop()
+            assert not loop.remove_writer(transport._number)
+            assert not loop.remove_reader(transport._number)
+
+    run(main())
+
+
+def test_a_socket_that_takes_no_option(run, monkeypatch):
+    """It stays its owner's, and the loop does not watch it."""
+    monkeypatch.setattr(sockets, "tune", fails)
+
+    async def main():
+        sock, other = tcp_pair()
+        with sock, other:
+            loop = asyncio.get_running_loop()
+            with pytest.raises(BrokenError):
+                SocketTransport(loop, sock, Heard())
+            assert not loop.remove_reader(sock.fileno())
 
     run(main())
 

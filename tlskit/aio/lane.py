@@ -164,8 +164,9 @@ class Lane(asyncio.BufferedProtocol):
         try:
             news.waiter.wake()
         finally:
-            self._ticking = ticking
-            if not ticking and self._outbox.size:
+            # In a nested loop the turn's flush may have come already.
+            self._ticking = ticking and self._ticking
+            if not self._ticking and self._outbox.size:
                 self._pump_quietly()
 
     def take_now(

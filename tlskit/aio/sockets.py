@@ -72,8 +72,8 @@ class SocketTransport(asyncio.Transport):
         sock.setblocking(False)
         self._loop = loop
         self._number = sock.fileno()
-        loop.add_reader(self._number, self._readable)
         tune(sock)
+        loop.add_reader(self._number, self._readable)  # Nothing fails now.
         self._sock = sock
         self._receive, self._give = sock.recv_into, sock.send
         self._driver = driver
@@ -246,9 +246,7 @@ class SocketTransport(asyncio.Transport):
         self._lose(None)
 
     def _lose(self, error: OSError | None) -> None:
-        if self._unsent:
-            self._unsent.clear()
-            self._loop.remove_writer(self._number)
+        self._unsent.clear()
         self._closing = True
         self._watch()
         self._end(error)
@@ -256,6 +254,8 @@ class SocketTransport(asyncio.Transport):
     def _end(self, error: OSError | None) -> None:
         if not self._lost:
             self._lost = True
+            # Also when all is sent: it may be _writable() that calls us.
+            self._loop.remove_writer(self._number)
             self._loop.call_soon(self._tell, error)
 
     def _tell(self, error: OSError | None) -> None:
