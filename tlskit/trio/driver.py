@@ -102,6 +102,7 @@ class TrioDriver(Sender, Waits):
         """Repeat *step* until it yields, moving ciphertext in between."""
         await trio.lowlevel.checkpoint()
         self.reading = True
+        waited = False
         try:
             while True:
                 try:
@@ -121,8 +122,12 @@ class TrioDriver(Sender, Waits):
                 if result is not None:
                     await self._send_rest(deadline)
                     return result
-                if not self.engine.suspended:
-                    await self._fill_again(deadline)
+                if self.engine.suspended:
+                    continue
+                if waited:
+                    deadline.check("waiting for the peer")
+                await self.fill(deadline)
+                waited = True
         finally:
             self.reading = False
 
@@ -265,12 +270,6 @@ class TrioDriver(Sender, Waits):
     def _tell(self) -> None:
         """Wake who waits for the engine to be fed."""
         self._fed.unpark_all()
-
-    async def _fill_again(self, deadline: Deadline) -> None:
-        """Fill; a peer that never stops sending meets the deadline, too."""
-        await self.fill(deadline)
-        if self._held > _MOST_AHEAD or self.engine.hungry:
-            deadline.check("waiting for the peer")
 
     async def fill(self, deadline: Deadline) -> None:
         """Wait for ciphertext, with nothing left unsaid."""
