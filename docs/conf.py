@@ -32,12 +32,9 @@ def _message(kind: type[BaseException], error: BaseException) -> list[str]:
     A hint is a note of the error, which Python shows from 3.11 on; examples
     have to be true of 3.10, too.
     """
-    notes = vars(error).pop("__notes__", None)
-    try:
-        return traceback.format_exception_only(kind, error)
-    finally:
-        if notes is not None:
-            vars(error)["__notes__"] = notes
+    told: Any = traceback.TracebackException(kind, error, None)
+    told.__notes__ = None
+    return list(told.format_exception_only())
 
 
 _tracebacks = {**vars(traceback), "format_exception_only": _message}

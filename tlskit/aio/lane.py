@@ -64,8 +64,17 @@ class Room:
     def __init__(self, direct: DirectIO) -> None:
         self.cipher: memoryview = buffer("cipher")
         self.plain: memoryview = scratch()
-        self.cipher_place: Any = direct.room(self.cipher)
-        self.plain_place: Any = direct.room(self.plain)
+        # Borrowed from what is below the views: Python before 3.12.7 dies
+        # when it collects a view that somebody still borrows.
+        self.cipher_place: Any = direct.room(_beneath(self.cipher))
+        self.plain_place: Any = direct.room(_beneath(self.plain))
+
+
+def _beneath(view: memoryview) -> bytearray:
+    """Give what a view of all of it shows."""
+    found = view.obj
+    assert isinstance(found, bytearray)
+    return found
 
 
 class _Rooms(threading.local):
