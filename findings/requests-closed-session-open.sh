@@ -6,10 +6,9 @@
 # Python's http.client
 #
 # One would expect the end of "with requests.Session() as session" to end its
-# connections, as a client's does with httpx; requests' own documentation says
-# that this closes all adapters "and as such the session".  The adapter clears
-# its table of pools.  A pool closes its connections when nobody refers to it
-# any more, and every Response does, by its attribute raw.
+# connections, as it does with httpx, and as the method's name, close(), says.
+# It only clears the adapters' tables of pools.  A pool closes its connections
+# when nobody refers to it any more, and every Response does, by its raw.
 #
 # Who is hurt: servers with a worker for each connection, which wait for a
 # client that believes itself gone; tests that stop such a server, and hang in
