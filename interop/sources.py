@@ -18,6 +18,7 @@ __all__ = [
     "RACKET",
     "RUBY",
     "SCRIPT",
+    "WOLFSSL_VERSION",
 ]
 
 _REQUEST = r"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -318,6 +319,12 @@ for _ in range(int(times)):
 curl.curl_easy_cleanup(handle)
 """
 
+#: How it is asked for its version, by ctypes.
+WOLFSSL_VERSION = (
+    "c.CFUNCTYPE(c.c_char_p)(('wolfSSL_lib_version', "
+    "c.CDLL('libwolfssl.so.35')))()"
+)
+
 _WOLFSSL = """
 import ctypes, socket, sys
 w = ctypes.CDLL("libwolfssl.so.35")
@@ -437,13 +444,7 @@ async def main():
         ),
         _CURL.replace("LIBRARY", "libcurl-gnutls.so.4"),
     ),
-    "wolfSSL": (
-        (
-            "c.CFUNCTYPE(c.c_char_p)(('wolfSSL_lib_version', "
-            "c.CDLL('libwolfssl.so.35')))()"
-        ),
-        _WOLFSSL,
-    ),
+    "wolfSSL": (WOLFSSL_VERSION, _WOLFSSL),
     "python-mbedtls": ("python-mbedtls", _MBEDTLS),
     "tlslite-ng": (
         "tlslite-ng",
