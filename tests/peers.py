@@ -47,6 +47,7 @@ __all__ = [
     "gnutls_cli",
     "gnutls_serv",
     "needs",
+    "reserved_port",
     "reset",
     "s_client",
     "s_server",
@@ -261,6 +262,20 @@ class Program:
         self.hang_up()
         assert self._process.stdout is not None
         self._process.stdout.close()
+
+
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """Give a port of this machine, for a program that can't tell its own.
+
+    Linux gives it to nobody who asks for any port, as a socket is bound to
+    it; a server that names it gets it, as that socket does not listen, and
+    both set ``SO_REUSEADDR``.
+    """
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield int(holder.getsockname()[1])
 
 
 def s_client(port: int, *options: str) -> Program:

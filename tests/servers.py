@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ import pytest
 
 import tlskit
 
-from .peers import PATIENCE, Files, Program, Task, echo
+from .peers import PATIENCE, Files, Program, Task, echo, reserved_port
 
 __all__ = [
     "dovecot",
@@ -36,12 +35,6 @@ _POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 needs_postgres = pytest.mark.skipif(
     not _POSTGRES, reason="postgresql is not installed"
 )
-
-
-def _free_port() -> int:
-    # None of these programs can tell which port it took.
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
@@ -79,7 +72,12 @@ def echo_server(files: Files, **settings: object) -> Iterator[int]:
 @contextmanager
 def nginx(files: Files, body: str, where: Path) -> Iterator[int]:
     """Run nginx, which answers every request with *body*; give its port."""
-    port = _free_port()
+    with reserved_port() as port, _nginx(files, body, where, port) as program:
+        program.until(r"start worker|using the .* event method")
+        yield port
+
+
+def _nginx(files: Files, body: str, where: Path, port: int) -> Program:
     where.joinpath("nginx.conf").write_text(
         f"""
 daemon off;
@@ -104,12 +102,10 @@ http {{
 """,
         encoding="utf-8",
     )
-    with Program(
+    return Program(
         *("nginx", "-p", str(where), "-c", str(where / "nginx.conf")),
         *("-e", "stderr"),
-    ) as program:
-        program.until(r"start worker|using the .* event method")
-        yield port
+    )
 
 
 #: The services of Dovecot: its name for each, and ours.
@@ -119,8 +115,8 @@ _MAIL = {"imap": "imap", "pop3": "pop3", "submission": "smtp"}
 @contextmanager
 def dovecot(files: Files) -> Iterator[dict[str, int]]:
     """Run Dovecot with STARTTLS; give ports by the names of protocols."""
-    ports = {name: _free_port() for name in _MAIL}
     with ExitStack() as stack:
+        ports = {name: stack.enter_context(reserved_port()) for name in _MAIL}
         # Its sockets' paths must be short, which pytest's are not.
         where = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         where.chmod(0o755)
@@ -178,8 +174,8 @@ mail_location = maildir:{where}/mail
 def postgres(files: Files) -> Iterator[int]:
     """Run PostgreSQL with TLS, and give its port."""
     bin_ = _POSTGRES[-1].parent
-    port = _free_port()
     with ExitStack() as stack:
+        port = stack.enter_context(reserved_port())
         where = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         shutil.copy(files.chain, where / "chain.pem")
         shutil.copy(files.key, where / "key.pem")
@@ -224,13 +220,15 @@ def postgres(files: Files) -> Iterator[int]:
 @contextmanager
 def redis(files: Files) -> Iterator[int]:
     """Run Redis with TLS only, and give its port."""
-    port = _free_port()
-    with Program(
-        *("redis-server", "--port", "0", "--tls-port", str(port)),
-        *("--bind", "127.0.0.1", "--save", "", "--tls-auth-clients", "no"),
-        *("--tls-cert-file", files.chain, "--tls-key-file", files.key),
-        *("--tls-ca-cert-file", files.chain),
-    ) as program:
+    with (
+        reserved_port() as port,
+        Program(
+            *("redis-server", "--port", "0", "--tls-port", str(port)),
+            *("--bind", "127.0.0.1", "--save", "", "--tls-auth-clients", "no"),
+            *("--tls-cert-file", files.chain, "--tls-key-file", files.key),
+            *("--tls-ca-cert-file", files.chain),
+        ) as program,
+    ):
         program.until("[Rr]eady to accept connections")
         yield port
 
@@ -238,12 +236,14 @@ def redis(files: Files) -> Iterator[int]:
 @contextmanager
 def memcached(files: Files) -> Iterator[int]:
     """Run memcached with TLS, and give its port."""
-    port = _free_port()
-    with Program(
-        *("memcached", "-l", "127.0.0.1", "-p", str(port), "-Z", "-vv"),
-        *("-u", pwd.getpwuid(os.getuid()).pw_name),
-        *("-o", f"ssl_chain_cert={files.chain},ssl_key={files.key}"),
-    ) as program:
+    with (
+        reserved_port() as port,
+        Program(
+            *("memcached", "-l", "127.0.0.1", "-p", str(port), "-Z", "-vv"),
+            *("-u", pwd.getpwuid(os.getuid()).pw_name),
+            *("-o", f"ssl_chain_cert={files.chain},ssl_key={files.key}"),
+        ) as program,
+    ):
         program.until("server listening")
         yield port
 
@@ -251,10 +251,10 @@ def memcached(files: Files) -> Iterator[int]:
 @contextmanager
 def mosquitto(files: Files, where: Path) -> Iterator[int]:
     """Run mosquitto with TLS, and give its port."""
-    port = _free_port()
-    path = where / "mosquitto.conf"
-    path.write_text(
-        f"""
+    with reserved_port() as port:
+        path = where / "mosquitto.conf"
+        path.write_text(
+            f"""
 listener {port} 127.0.0.1
 certfile {files.chain}
 keyfile {files.key}
@@ -262,7 +262,7 @@ allow_anonymous true
 user {pwd.getpwuid(os.getuid()).pw_name}
 log_dest stderr
 """
-    )
-    with Program("mosquitto", "-c", str(path)) as program:
-        program.until("running")
-        yield port
+        )
+        with Program("mosquitto", "-c", str(path)) as program:
+            program.until("running")
+            yield port

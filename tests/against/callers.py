@@ -1,0 +1,200 @@
+"""Client libraries on a context: each is called, and gives what it heard."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import queue
+import ssl
+
+import pytest
+
+from ..libraries import run
+from ..peers import PATIENCE
+
+__all__ = [
+    "PAYLOAD",
+    "by_aiosmtplib",
+    "by_asyncmy",
+    "by_asyncpg",
+    "by_imapclient",
+    "by_paho",
+    "by_pg8000",
+    "by_pymemcache",
+    "by_pymysql",
+    "by_redis",
+]
+
+#: All bytes, many times: more than a record of TLS, and no whole number of it.
+PAYLOAD = bytes(range(256)) * 390
+
+
+def by_redis(host: str, port: int, context: ssl.SSLContext) -> object:
+    """redis-py, by a class for its connections."""
+    redis = pytest.importorskip("redis")
+    from ..examples.redis_client import Connection
+
+    pool = redis.ConnectionPool(
+        connection_class=Connection,
+        adapter=context,
+        host=host,
+        port=port,
+        socket_timeout=PATIENCE,
+        retry=redis.retry.Retry(redis.backoff.NoBackoff(), 0),
+    )
+    client = redis.Redis(connection_pool=pool)
+    try:
+        client.set("key", PAYLOAD)
+        return client.get("key")
+    finally:
+        pool.disconnect()
+
+
+def by_pymemcache(host: str, port: int, context: ssl.SSLContext) -> object:
+    """pymemcache, by ``tls_context``."""
+    pymemcache = pytest.importorskip("pymemcache")
+    client = pymemcache.Client(
+        (host, port), tls_context=context, timeout=PATIENCE
+    )
+    try:
+        client.set("key", PAYLOAD, noreply=False)
+        return client.get("key")
+    finally:
+        client.close()
+
+
+def by_pg8000(host: str, port: int, context: ssl.SSLContext) -> object:
+    """pg8000, by ``ssl_context``: the protocol's own STARTTLS."""
+    dbapi = pytest.importorskip("pg8000.dbapi")
+    connection = dbapi.connect(
+        _postgres_user(),
+        host=host,
+        port=port,
+        database="postgres",
+        ssl_context=context,
+        timeout=PATIENCE,
+    )
+    try:
+        cursor = connection.cursor()
+        cursor.execute("SELECT %s::bytea", (PAYLOAD,))
+        return cursor.fetchone()[0]
+    finally:
+        connection.close()
+
+
+def by_asyncpg(host: str, port: int, context: ssl.SSLContext) -> object:
+    """asyncpg, by ``ssl``; it upgrades an asyncio transport."""
+    asyncpg = pytest.importorskip("asyncpg")
+
+    async def main() -> object:
+        connection = await asyncpg.connect(
+            host=host,
+            port=port,
+            database="postgres",
+            user=_postgres_user(),
+            ssl=context,
+            timeout=PATIENCE,
+        )
+        try:
+            return await connection.fetchval("SELECT $1::bytea", PAYLOAD)
+        finally:
+            await connection.close()
+
+    return run(main)
+
+
+def _postgres_user() -> str:
+    return "postgres" if os.getuid() == 0 else getpass.getuser()
+
+
+def by_paho(host: str, port: int, context: ssl.SSLContext) -> object:
+    """paho-mqtt, by ``tls_set_context``: non-blocking sockets, a thread."""
+    mqtt = pytest.importorskip("paho.mqtt.client")
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+    client.tls_set_context(context)
+    heard: queue.Queue[bytes] = queue.Queue()
+    client.on_message = lambda _1, _2, message: heard.put(message.payload)
+    client.on_subscribe = lambda *_: client.publish("t", PAYLOAD)
+    client.on_connect = lambda *_: client.subscribe("t")
+    client.connect(host, port)
+    client.loop_start()
+    try:
+        return heard.get(timeout=PATIENCE)
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+def by_imapclient(host: str, port: int, context: ssl.SSLContext) -> object:
+    """IMAPClient, by ``starttls``."""
+    imapclient = pytest.importorskip("imapclient")
+    client = imapclient.IMAPClient(host, port, ssl=False, timeout=PATIENCE)
+    try:
+        client.starttls(context)
+        client.login("somebody", "none")
+        return client.has_capability("IDLE")
+    finally:
+        client.shutdown()
+
+
+def by_aiosmtplib(host: str, port: int, context: ssl.SSLContext) -> object:
+    """aiosmtplib, by ``tls_context``; it upgrades an asyncio transport."""
+    aiosmtplib = pytest.importorskip("aiosmtplib")
+
+    async def main() -> object:
+        client = aiosmtplib.SMTP(
+            hostname=host,
+            port=port,
+            tls_context=context,
+            start_tls=True,
+            timeout=PATIENCE,
+        )
+        try:
+            await client.connect()
+            await client.ehlo()  # Within TLS it is another one.
+            return client.supports_extension("auth")
+        finally:
+            client.close()
+
+    return run(main)
+
+
+def by_pymysql(host: str, port: int, context: ssl.SSLContext) -> object:
+    """PyMySQL, by ``ssl``: the protocol's own STARTTLS."""
+    pymysql = pytest.importorskip("pymysql")
+    connection = pymysql.connect(
+        host=host,
+        port=port,
+        user="somebody",
+        password="none",
+        ssl=context,
+        connect_timeout=PATIENCE,
+        read_timeout=PATIENCE,
+        write_timeout=PATIENCE,
+    )
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT %s", (PAYLOAD,))
+        return cursor.fetchone()[0]
+
+
+def by_asyncmy(host: str, port: int, context: ssl.SSLContext) -> object:
+    """asyncmy, by ``ssl``; it upgrades an asyncio transport."""
+    asyncmy = pytest.importorskip("asyncmy")
+
+    async def main() -> object:
+        connection = await asyncmy.connect(
+            host=host,
+            port=port,
+            user="somebody",
+            password="none",
+            ssl=context,
+            connect_timeout=PATIENCE,
+        )
+        try:
+            async with connection.cursor() as cursor:
+                await cursor.execute("SELECT %s", (PAYLOAD,))
+                return (await cursor.fetchone())[0]
+        finally:
+            await connection.ensure_closed()
+
+    return run(main)
