@@ -55,6 +55,16 @@ def test_signatures_have_the_parameters(kind: type) -> None:
     assert {"private_key", "certificate_chain", "password"} <= set(names)
 
 
+@pytest.mark.parametrize("name", tlskit.__all__)
+def test_all_that_can_be_called_has_a_signature(name: str) -> None:
+    """Nothing hides its parameters, not even a warning."""
+    each = getattr(tlskit, name)
+
+    if callable(each):
+        names = inspect.signature(each).parameters
+        assert not any(name.startswith("_") for name in names)
+
+
 def test_signature_of_a_subclass() -> None:
     """A subclass with a constructor of its own shows that one."""
 

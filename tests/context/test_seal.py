@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import logging
+import math
 from collections import OrderedDict
 from dataclasses import FrozenInstanceError, fields
 from types import ModuleType
@@ -633,3 +635,81 @@ def stranger_context():
     context = tlskit.ServerContext()
     CA("stranger").issue("localhost").apply(context)
     return context
+
+
+@pytest.mark.parametrize("name", MUTATORS | SERVER_MUTATORS)
+def test_the_seal_comes_first(name):
+    """What is wrong with the arguments does not matter any more."""
+    context = server_context()
+    context.seal()
+    mutator = getattr(context, name)
+    needed = [
+        each
+        for each in inspect.signature(mutator).parameters.values()
+        if each.default is each.empty
+    ]
+
+    with pytest.raises(tlskit.SealedError):
+        mutator(*(object() for _ in needed))
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("set_certificate_verifier", None),
+        ("set_certificate_verifier", 1),
+        ("set_certificate_verifier", "accept"),
+        ("set_pins", None),
+        ("set_pins", b"sha256/"),
+        ("set_pins", [3]),
+        ("set_groups", 3),
+        ("set_groups", b"X25519"),
+        ("set_signature_algorithms", None),
+        ("set_verification_time", 0),
+        ("set_verify_depth", 1.5),
+        ("set_verify_depth", math.nan),
+        ("set_session_lifetime", 1.5),
+        ("set_server_name_callback", "a.example"),
+        ("set_server_names", None),
+        ("set_server_names", {3: tlskit.ServerContext()}),
+        ("set_server_names", {"a.example": None}),
+        ("load_crls", None),
+    ],
+)
+def test_what_is_of_the_wrong_kind(name, found):
+    """It is refused at once, in our words, and nothing is changed."""
+    context = server_context()
+    before = context.settings
+
+    with pytest.raises(TypeError, match=r"not |wanted|can't be called"):
+        getattr(context, name)(found)
+    assert before is context.settings
+
+
+@pytest.mark.parametrize("default", ["auto", tlskit.ClientContext("auto"), 3])
+def test_the_default_of_names_is_a_server(default):
+    """A default that serves nobody is refused as the other contexts are."""
+    with pytest.raises(TypeError, match="every other name"):
+        server_context().set_server_names({}, default)
+
+
+@pytest.mark.parametrize(
+    "keywords",
+    [{"timeout": None}, {"timeout": "5"}, {"max_bytes": math.nan}],
+    ids=str,
+)
+def test_limits_of_fetching_are_numbers(keywords):
+    """What limits nothing is refused."""
+    context = client_context()
+
+    with pytest.raises(TypeError, match="not "):
+        context.set_intermediate_fetching(**keywords)
+
+
+@pytest.mark.parametrize(("logs", "require"), [(3, 2), (None, 1.5)])
+def test_logs_are_a_list_and_counted(logs, require):
+    """Neither a number for a list, nor a fraction of a log."""
+    context = client_context()
+
+    with pytest.raises(TypeError, match="not "):
+        context.set_certificate_transparency(logs, require=require)

@@ -57,6 +57,13 @@ def test_zero(clock):
     assert 0.0 == Deadline.after(0).left()
 
 
+@pytest.mark.parametrize("seconds", ["5", (1,), object()], ids=repr)
+def test_no_number(seconds):
+    """What is no number of seconds is refused in our words."""
+    with pytest.raises(TypeError, match=r"^a time-out is seconds, not "):
+        Deadline.after(seconds)
+
+
 @pytest.mark.parametrize("seconds", [-1, -0.001, -math.inf])
 def test_negative(seconds):
     """A negative time-out is a mistake."""

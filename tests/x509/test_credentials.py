@@ -453,10 +453,11 @@ locked = pytest.mark.parametrize(("encoding", "form"), LOCKED)
     [
         PASSWORD,
         PASSWORD.encode(),
+        bytearray(PASSWORD.encode()),
         lambda: PASSWORD,
         PASSWORD.encode,
     ],
-    ids=["str", "bytes", "gives str", "gives bytes"],
+    ids=["str", "bytes", "bytearray", "gives str", "gives bytes"],
 )
 def test_right_password(encoding, form, password):
     """The password is text, bytes, or a function that gives it."""
@@ -512,7 +513,7 @@ def test_needless_password(encoding):
     assert PrivateKey(key_of("Ed25519")) == key
 
 
-@pytest.mark.parametrize("password", [5, lambda: None, bytearray(b"x")])
+@pytest.mark.parametrize("password", [5, lambda: None, ["x"]])
 def test_password_type(password):
     """A password of another type is a mistake in the program."""
     data = saved("Ed25519", password=PASSWORD)

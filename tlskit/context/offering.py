@@ -52,7 +52,8 @@ class Offers(Sealable):
 
         Source: ``ssl-set-ciphers!``.
         """
-        self._try_out(ciphers=_text(spec, "a cipher list"))
+        with self._unsealed():
+            self._try_out(ciphers=_text(spec, "a cipher list"))
 
     def set_ciphersuites(self, spec: str) -> None:
         """Choose the cipher suites of TLS 1.3.
@@ -66,7 +67,8 @@ class Offers(Sealable):
 
         Source: RFC 8446, appendix B.4.
         """
-        self._try_out(ciphersuites=_text(spec, "a list of cipher suites"))
+        with self._unsealed():
+            self._try_out(ciphersuites=_text(spec, "a list of cipher suites"))
 
     def set_groups(self, names: Iterable[str] | str) -> None:
         """Choose the key-exchange groups, post-quantum ones included.
@@ -82,8 +84,8 @@ class Offers(Sealable):
 
         Source: RFC 8446, section 4.2.7.
         """
-        groups = names.split(":") if isinstance(names, str) else names
-        self._try_out(groups=tuple(_text(each, "a group") for each in groups))
+        with self._unsealed():
+            self._try_out(groups=_texts(names, "a group"))
 
     def set_signature_algorithms(self, names: Iterable[str] | str) -> None:
         """Choose what the peer and we may sign handshakes with.
@@ -103,17 +105,15 @@ class Offers(Sealable):
 
         Source: RFC 8446, section 4.2.3.
         """
-        chosen = names.split(":") if isinstance(names, str) else names
-        schemes = tuple(
-            _text(each, "a signature algorithm") for each in chosen
-        )
-        for name in schemes:
-            if set(name) & set(":+?"):
-                raise ConfigurationError(
-                    f"{name!r} is no name of a signature algorithm",
-                    hint="use names such as ecdsa_secp256r1_sha256",
-                )
-        self._try_out(signature_algorithms=schemes)
+        with self._unsealed():
+            schemes = _texts(names, "a signature algorithm")
+            for name in schemes:
+                if set(name) & set(":+?"):
+                    raise ConfigurationError(
+                        f"{name!r} is no name of a signature algorithm",
+                        hint="use names such as ecdsa_secp256r1_sha256",
+                    )
+            self._try_out(signature_algorithms=schemes)
 
     def set_alpn(
         self,
@@ -137,9 +137,11 @@ class Offers(Sealable):
 
         Source: ``#:alpn``, ``ssl-set-server-alpn!``.
         """
-        self._change(
-            alpn=alpn_names(protocols), alpn_allow_no_match=allow_no_match
-        )
+        with self._unsealed():
+            self._change(
+                alpn=alpn_names(protocols),
+                alpn_allow_no_match=bool(allow_no_match),
+            )
 
     def set_trace(self, target: TraceTarget) -> None:
         """Tell of each message of later handshakes, and each alert.
@@ -175,6 +177,16 @@ class Offers(Sealable):
         """
         with self._unsealed():
             self._change(keylog=keylog_writer(target))
+
+
+def _texts(names: Iterable[str] | str, what: str) -> tuple[str, ...]:
+    if isinstance(names, str):
+        names = names.split(":")
+    if isinstance(names, bytes) or not isinstance(names, Iterable):
+        raise TypeError(
+            f"names are a sequence, or one text with colons, not {names!r}"
+        )
+    return tuple(_text(each, what) for each in names)
 
 
 def _text(value: object, what: str) -> str:

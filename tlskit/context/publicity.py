@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..engine.refusal.missing import Fetching
 from ..tools.deadline import check_timeout
+from ..tools.whole import check_whole
 from ..verify.transparency.logs import LogSource, Transparency, load_logs
 from .sealing import Sealable
 
@@ -35,12 +36,14 @@ class Publicity(Sealable):
             SealedError: The context is sealed.
             ConfigurationError: *log_list* can't be read, or is no such list.
             ValueError: *require* is below 1.
+            TypeError: *require* is no whole number, or *log_list* no list.
 
         Source: RFC 6962, sections 3.2 and 3.3.
         """
-        if require < 1:
-            raise ValueError(f"require is 1 or more, not {require!r}")
         with self._unsealed():
+            check_whole(require, "require")
+            if require < 1:
+                raise ValueError(f"require is 1 or more, not {require!r}")
             rules = None
             if log_list is not None:
                 rules = Transparency(load_logs(log_list), require)
@@ -80,11 +83,14 @@ class Publicity(Sealable):
         Raises:
             SealedError: The context is sealed.
             ValueError: *timeout* is negative, or *max_bytes* is below 1.
+            TypeError: *timeout* is no number, or *max_bytes* no whole one.
 
         Source: RFC 5280, section 4.2.2.1; RFC 4325.
         """
-        check_timeout(timeout)
-        if max_bytes < 1:
-            raise ValueError(f"max_bytes is 1 or more, not {max_bytes!r}")
-        rules = Fetching(timeout, max_bytes, bool(allow_private))
-        self._change(fetching=rules if on else None)
+        with self._unsealed():
+            check_timeout(timeout)
+            check_whole(max_bytes, "max_bytes")
+            if max_bytes < 1:
+                raise ValueError(f"max_bytes is 1 or more, not {max_bytes!r}")
+            rules = Fetching(timeout, max_bytes, bool(allow_private))
+            self._change(fetching=rules if on else None)

@@ -25,7 +25,7 @@ class NameTable(Generic[C]):
         self._below: dict[str, C] = {}
         self._default = default
         for name, context in names.items():
-            wildcard = name.startswith("*.")
+            wildcard = isinstance(name, str) and name.startswith("*.")
             table = self._below if wildcard else self._exact
             table[_canonical(name[2:] if wildcard else name)] = context
 

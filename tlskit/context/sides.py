@@ -12,6 +12,7 @@ from ..openssl.dh import DH4096_PARAMS
 from ..policy.sessions import SessionCache
 from ..policy.settings import Ocsp
 from ..tools.public import public
+from ..tools.whole import check_whole
 from ..trust import default_verify_sources
 from ..verify.stapling import Staple
 from ..x509.sources import path_of
@@ -167,9 +168,10 @@ class ClientContext(Publicity, OffersKeys, Context):
 
         Source: RFC 8446, section 2.2; RFC 5077.
         """
-        if cache is not None and not isinstance(cache, SessionCache):
-            raise TypeError(f"a SessionCache is wanted, not {cache!r}")
-        self._change(sessions=cache)
+        with self._unsealed():
+            if cache is not None and not isinstance(cache, SessionCache):
+                raise TypeError(f"a SessionCache is wanted, not {cache!r}")
+            self._change(sessions=cache)
 
     def set_ocsp(self, policy: str) -> None:
         """Ask servers for a stapled OCSP response, and check it.
@@ -313,12 +315,18 @@ class ServerContext(FindsKeys, Context):
         Raises:
             SealedError: The context is sealed.
             ValueError: *seconds* is out of its range.
+            TypeError: *seconds* is no whole number.
 
         Source: RFC 8446, section 4.6.1; RFC 5077, section 5.6.
         """
-        if seconds is not None and not 0 <= seconds <= 604800:
-            raise ValueError(f"a lifetime is 0 to 604800 s, not {seconds!r}")
-        self._change(session_lifetime=seconds)
+        with self._unsealed():
+            if seconds is not None:
+                check_whole(seconds, "a lifetime")
+                if not 0 <= seconds <= 604800:
+                    raise ValueError(
+                        f"a lifetime is 0 to 604800 s, not {seconds!r}"
+                    )
+            self._change(session_lifetime=seconds)
 
     def set_ocsp_response(self, source: StapleSource | None) -> None:
         """Staple an OCSP response to later handshakes.
@@ -359,11 +367,16 @@ class ServerContext(FindsKeys, Context):
                 What it raises refuses the client with ``unrecognized_name``
                 and is raised from its handshake.
 
+        Raises:
+            SealedError: The context is sealed.
+            TypeError: *callback* is no function.
+
         Source: ``ssl-set-server-name-identification-callback!``; RFC 6066.
         """
-        if callback is not None and not callable(callback):
-            raise TypeError(f"the callback is a function, not {callback!r}")
-        self._change(choose=callback)
+        with self._unsealed():
+            if callback is not None and not callable(callback):
+                raise TypeError(f"{callback!r} can't be called")
+            self._change(choose=callback)
 
     def set_server_names(
         self,
@@ -381,13 +394,17 @@ class ServerContext(FindsKeys, Context):
 
         Raises:
             SealedError: The context is sealed.
-            TypeError: A value is no ``ServerContext``.
+            TypeError: A value or the default is no ``ServerContext``, or
+                *names* no mapping.
             ConfigurationError: A key can be no host name.
 
         Source: RFC 6066, section 3.
         """
         with self._unsealed():
-            for name, context in names.items():
+            if not isinstance(names, Mapping):
+                raise TypeError(f"names are a mapping, not {names!r}")
+            more = {} if default is None else {"every other name": default}
+            for name, context in (*names.items(), *more.items()):
                 if not isinstance(context, ServerContext):
                     raise TypeError(
                         f"{name!r} leads to a ServerContext, not to "

@@ -13,6 +13,7 @@ from ..errors import ConfigurationError, VerificationError
 from ..policy.settings import Purpose, RevocationCheck, Verifier, Verify
 from ..ports.fetching.issuers import run_errand
 from ..tools.deadline import Deadline
+from ..tools.whole import check_whole
 from ..verify.chain import parse_pin
 from ..verify.evidence import certificates_of
 from ..verify.identity import Identity
@@ -97,36 +98,44 @@ class VerificationRules(Sealable):
 
         Source: ``ssl-set-verify-hostname!``; RFC 9525.
         """
-        if on and self.server_side:
-            raise ConfigurationError(
-                "a server has no host name to expect of its clients",
-                hint="override verify_peer(), or look at the port's "
-                "peer_certificate",
-            )
-        self._change(verify_hostname=bool(on))
+        with self._unsealed():
+            if on and self.server_side:
+                raise ConfigurationError(
+                    "a server has no host name to expect of its clients",
+                    hint="override verify_peer(), or look at the port's "
+                    "peer_certificate",
+                )
+            self._change(verify_hostname=bool(on))
 
-    def set_certificate_verifier(self, verifier: Verifier | bool) -> None:
+    def set_certificate_verifier(self, callback: Verifier | bool) -> None:
         """Decide about each certificate by a function.
 
         Args:
-            verifier: Called as ``(depth, ok, certificate)`` for each
+            callback: Called as ``(depth, ok, certificate)`` for each
                 certificate, the root first, and again for each fault; what
                 it returns overrides *ok*.  True verifies without a function,
                 False doesn't verify.
 
         Raises:
             SealedError: The context is sealed.
+            TypeError: *callback* is neither a function nor a bool.
 
         Source: ``:certificate-verifier``.
         """
-        if not callable(verifier):
+        with self._unsealed():
+            if callable(callback):
+                self._change(verifier=callback, verify=Verify.REQUIRE)
+                return
+            if not isinstance(callback, bool):
+                raise TypeError(
+                    "a certificate verifier is a function, True or False, "
+                    f"not {callback!r}"
+                )
             self._change(
                 verifier=None,
-                verify=Verify.REQUIRE if verifier else Verify.NONE,
+                verify=Verify.REQUIRE if callback else Verify.NONE,
                 verify_told=True,
             )
-            return
-        self._change(verifier=verifier, verify=Verify.REQUIRE)
 
     def verify_chain(
         self,
@@ -156,6 +165,7 @@ class VerificationRules(Sealable):
             VerificationError: A handshake would refuse the chain.
             CredentialError: There is no certificate in *chain*.
             ValueError: *at* has no time zone.
+            TypeError: *at* is no ``datetime``.
 
         Source: RFC 5280, section 6; RFC 9525.
         """
@@ -191,10 +201,12 @@ class VerificationRules(Sealable):
         Raises:
             SealedError: The context is sealed.
             ValueError: A pin is malformed.
+            TypeError: These are no pins.
         """
-        if isinstance(pins, str):
-            raise TypeError("pins are a sequence of texts, not one text")
-        self._change(pins=tuple(map(parse_pin, pins)))
+        with self._unsealed():
+            if isinstance(pins, str) or not isinstance(pins, Iterable):
+                raise TypeError(f"pins are a sequence of texts, not {pins!r}")
+            self._change(pins=tuple(map(parse_pin, pins)))
 
     def set_strict(self, on: bool = True) -> None:
         """Have two independent verifiers accept the peer's chain.
@@ -259,10 +271,12 @@ class VerificationRules(Sealable):
         Raises:
             SealedError: The context is sealed.
             ValueError: *moment* has no time zone.
+            TypeError: *moment* is no ``datetime``.
         """
-        if moment is not None:
-            _check_zone(moment)
-        self._change(verification_time=moment)
+        with self._unsealed():
+            if moment is not None:
+                _check_zone(moment)
+            self._change(verification_time=moment)
 
     def set_verify_depth(self, depth: int | None) -> None:
         """Limit how many CAs may stand between a peer and its root.
@@ -274,10 +288,16 @@ class VerificationRules(Sealable):
         Raises:
             SealedError: The context is sealed.
             ValueError: *depth* is negative.
+            TypeError: *depth* is no whole number.
         """
-        if depth is not None and depth < 0:
-            raise ValueError(f"depth is a number of CAs, not {depth!r}")
-        self._change(verify_depth=depth)
+        with self._unsealed():
+            if depth is not None:
+                check_whole(depth, "a depth")
+                if depth < 0:
+                    raise ValueError(
+                        f"depth is a number of CAs, not {depth!r}"
+                    )
+            self._change(verify_depth=depth)
 
     def set_partial_chain(self, on: bool = True) -> None:
         """Let chains end in any certificate that is trusted, root or not.
@@ -314,7 +334,9 @@ class VerificationRules(Sealable):
             self._try_out(purpose=wanted)
 
 
-def _check_zone(moment: datetime) -> None:
+def _check_zone(moment: object) -> None:
+    if not isinstance(moment, datetime):
+        raise TypeError(f"a moment is a datetime, not {moment!r}")
     if moment.utcoffset() is None:
         raise ValueError(
             f"{moment!r} has no time zone; add tzinfo=timezone.utc"

@@ -71,12 +71,26 @@ E = TypeVar("E", bound="TLSError")
 
 @public
 class InsecureProtocolWarning(UserWarning):
-    """A protocol was asked for by name that is known to be broken."""
+    """A protocol was asked for by name that is known to be broken.
+
+    Args:
+        message: Which one, and what is better.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
 
 
 @public
 class UnverifiedContextWarning(UserWarning):
-    """A client connects, verifies nobody, and was never told not to."""
+    """A client connects, verifies nobody, and was never told not to.
+
+    Args:
+        message: How to verify, and how to say that it is meant.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
 
 
 @public

@@ -115,9 +115,7 @@ class Material(ContextBeneath):
         chain = CertificateChain.load(os.fsdecode(certfile))
         key = PrivateKey.load(
             os.fsdecode(certfile if keyfile is None else keyfile),
-            password=bytes(password)
-            if isinstance(password, bytearray)
-            else password,  # type: ignore[arg-type]
+            password=password,
         )
         loaded = replace(self._settings, chain=chain, key=key)
         loaded.check_pair()

@@ -17,8 +17,11 @@ def check_timeout(seconds: float) -> None:
     """Complain about what can't be a time-out; infinity can be one.
 
     Raises:
-        ValueError: *seconds* is negative, or no number.
+        ValueError: *seconds* is negative, or NaN.
+        TypeError: *seconds* is no number.
     """
+    if not isinstance(seconds, int | float):
+        raise TypeError(f"a time-out is seconds, not {seconds!r}")
     if seconds < 0:
         raise ValueError(f"a time-out can't be negative: {seconds!r}")
     if seconds != seconds:  # noqa: PLR0124 - so is NaN told

@@ -144,7 +144,10 @@ def parse_pin(text: str) -> Pin:
 
     Raises:
         ValueError: It is something else.
+        TypeError: It is no text.
     """
+    if not isinstance(text, str):
+        raise TypeError(f"a pin is a str, not {text!r}")
     try:
         digest = base64.b64decode(
             text.removeprefix(_PREFIX).encode("ascii"), validate=True

@@ -66,6 +66,11 @@ def load_crls(source: CrlSource) -> tuple[Crl, ...]:
         return _parsed(bytes(source), "the data given")
     if isinstance(source, str | os.PathLike):
         return _parsed(_read(source), repr(os.fspath(source)))
+    if not isinstance(source, Iterable):
+        raise TypeError(
+            "revocation lists are a path, bytes, or objects of cryptography, "
+            f"not {source!r}"
+        )
     found = tuple(source)
     for each in found:
         if not isinstance(each, x509.CertificateRevocationList):

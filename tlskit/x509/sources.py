@@ -18,7 +18,8 @@ __all__ = ["AnyPath", "Bytes", "Password", "Secret", "path_of", "read_source"]
 
 Bytes = bytes | bytearray | memoryview
 AnyPath = str | os.PathLike[str]
-Password = str | bytes | Callable[[], str | bytes] | None
+_Text = str | bytes | bytearray
+Password = _Text | Callable[[], _Text] | None
 
 #: No system takes a longer path (Linux: 4096 bytes with the final null byte;
 #: Windows: 32767 characters).
@@ -79,9 +80,9 @@ class Secret:
             value = value()
         if isinstance(value, str):
             value = value.encode()
-        if not isinstance(value, bytes):
+        if not isinstance(value, bytes | bytearray):
             raise TypeError("a password is str, bytes, or gives one of them")
-        return value
+        return bytes(value)
 
 
 def read_source(source: object, wanted: str) -> tuple[bytes, str]:

@@ -86,6 +86,11 @@ def load_logs(source: LogSource) -> tuple[Log, ...]:
 def _parsed(source: LogSource) -> Any:
     if isinstance(source, Mapping):
         return source
+    if not isinstance(source, bytes | str | os.PathLike):
+        raise TypeError(
+            "a list of logs is a path, bytes, or what was read of it, not "
+            f"{source!r}"
+        )
     try:
         if isinstance(source, bytes):
             return json.loads(source)
