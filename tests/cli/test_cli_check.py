@@ -74,6 +74,21 @@ def refused_port():
 # -- one server -------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [("good", ExitCode.GOOD), ("revoked", ExitCode.REVOKED)],
+)
+def test_what_a_server_staples_counts(vault, said, status):
+    """Its CA's word that it was revoked is heard; nothing is fetched."""
+    files = vault.leaf()
+    response = vault.ca.ocsp(files.leaf, said)
+    with echo_server(files, set_ocsp_response=response) as port:
+        done = tlskit("check", f"localhost:{port}", "--ca", vault.roots)
+
+    assert status == done.returncode
+    assert done.stdout.startswith(said)
+
+
 def test_a_good_server_has_one_line(vault, good):
     """The verdict first, then what was agreed on, and the chain."""
     done = tlskit("check", f"localhost:{good}", "--ca", vault.roots)

@@ -15,9 +15,11 @@ import pytest
 from tlskit.cli.check.command import _style_in
 from tlskit.cli.check.finding import Patience
 from tlskit.cli.check.round import Round
+from tlskit.cli.data import certificate_data
 from tlskit.cli.exit import ExitCode
 from tlskit.cli.inspect import lifetimes
 from tlskit.cli.main import run
+from tlskit.testing import CA
 
 from ..command import PATIENCE, on_terminal, start, tlskit
 from ..peers import TcpServer, Vault, needs, s_server
@@ -202,6 +204,16 @@ def test_a_share_of_the_life_that_is_asked_for(vault):
     assert found["certificate"]["max_days"] >= 47
     assert not found["certificate"]["over_max_days"]
     assert "%" in bad.stderr or "120" in bad.stderr
+
+
+def test_a_ca_may_live_longer():
+    """The limit is one for servers; a CA's certificate is never over it."""
+    ca = CA()
+    cert = ca.certificate
+    begin, end = cert.not_valid_before_utc, cert.not_valid_after_utc
+
+    assert lifetimes.too_long(begin, end)
+    assert not certificate_data(cert)["over_max_days"]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from tlskit.cli.exit import ExitCode
 from tlskit.cli.explain import command
 from tlskit.cli.explain.policies import OpinionData
 from tlskit.cli.main import run
@@ -196,6 +197,20 @@ def test_what_the_revocation_list_takes_back(vault):
                 assert wanted == status
                 accepted = {e["accepts"] for e in data["policies"]}
                 assert accepted == {wanted == 0}
+
+
+def test_what_the_server_staples_is_no_policys_matter(vault):
+    """A stapled "revoked" refuses the server, whatever the policy."""
+    files = vault.leaf()
+    response = vault.ca.ocsp(files.leaf, "revoked")
+    with echo_server(files, set_ocsp_response=response) as port:
+        status, text, data = explained(
+            f"localhost:{port}", "--ca", vault.roots
+        )
+
+    assert ExitCode.REVOKED == status
+    assert "as the stapled OCSP response tells" in text
+    assert {"revoked"} == set(policies(data).values())
 
 
 @needs("openssl")

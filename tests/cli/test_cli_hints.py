@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+import socket
+from contextlib import suppress
 
 import pytest
 
 from tlskit import ServerContext, VerificationError, VerifyReason, errors
 from tlskit.cli import data
-from tlskit.cli.hints import hint_of, in_options, story_of
+from tlskit.cli.exit import ExitCode
+from tlskit.cli.hints import hint_of, in_options, message_of, story_of
 from tlskit.errors.alerts import ALERTS
 from tlskit.errors.openssl_reasons import CASES
 from tlskit.errors.verify_reasons import verification_story
 
 from ..command import PATIENCE, start, tlskit
-from ..peers import Vault, serving
+from ..peers import TcpServer, Vault, serving
 from ..servers import echo_server
 
 #: What only somebody who writes a program can use.
@@ -74,6 +77,17 @@ def test_no_hint_of_a_handshake_is_for_programmers(hint):
             "check the name, or pass hostname= with one",
             "check the name, or give --name one",
         ),
+        (
+            (
+                "use tlskit.starttls.connect(host, 'smtp'), or "
+                "SSLPort.start_tls() after the protocol's STARTTLS command, "
+                "or connect to its TLS port"
+            ),
+            (
+                "give --starttls smtp to check, explain or connect, or "
+                "connect to its TLS port"
+            ),
+        ),
         ("call frobnicate(); or wait", "or wait"),
         ("call frobnicate()", ""),
         (
@@ -102,6 +116,34 @@ def test_the_whole_story_has_the_same_hint():
     assert "" == hint_of(TimeoutError())
     assert "TimeoutError" == story_of(TimeoutError())
     assert "x\n" not in story_of(errors.TLSError("x", hint="call y()"))
+
+
+def test_a_host_without_address_is_named():
+    """Whose address was looked up, and what to look at; both are wanted."""
+    error = socket.gaierror(-2, "Name or service not known")
+    assert "Name or service not known" == message_of(error)
+
+    error.peer = "typo.example:443"
+    told = story_of(error)
+
+    assert told.startswith("can't find the address of typo.example:443: Name")
+    assert "spelling" in hint_of(error) in told
+
+
+def test_mail_in_clear_is_told_how_to_begin_tls():
+    """A port that speaks SMTP before TLS: the option that does so."""
+
+    def greet(sock):
+        sock.sendall(b"220 a.example ESMTP\r\n")
+        with suppress(OSError):
+            while sock.recv(4096):
+                pass
+
+    with TcpServer(greet) as server:
+        done = tlskit("explain", f"127.0.0.1:{server.port}")
+
+    assert ExitCode.NOT_TLS == done.returncode
+    assert "--starttls smtp" in done.stdout
 
 
 def test_an_unknown_ca_is_told_with_an_option(vault):

@@ -242,7 +242,7 @@ def test_short_is_a_line_each(put, leaf, root):
 @pytest.mark.parametrize(
     ("kind", "validity", "words"),
     [
-        ("expired", "expired", "EXPIRED 3 days ago"),
+        ("expired", "expired", "EXPIRED 2 days ago"),
         ("not-yet-valid", "not-yet-valid", "NOT YET VALID"),
     ],
 )

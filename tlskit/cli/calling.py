@@ -221,7 +221,8 @@ def trusting(
 
     Args:
         ca: Whose roots to trust; this machine's, if there is none.
-        crl: Revocation lists; without any, nobody asks for revocations.
+        crl: Revocation lists; without any, only what the server staples
+            tells of revocations.
 
     Returns:
         The context; not sealed.
@@ -239,6 +240,8 @@ def trusting(
         context.load_default_verify_sources()
     for path in crl:
         context.load_crls(path)
+    # Nothing is fetched; but who staples that it was revoked is believed.
+    context.set_ocsp("check")
     context.set_verify()
     context.set_verify_hostname()
     return context

@@ -83,7 +83,8 @@ class CertificateData(TypedDict):
     #: When two thirds of its lifetime are over: it is to be renewed then.
     renew_from: str
     #: The days that a public CA's certificate for servers may live, if it
-    #: begins then (CA/Browser Forum); and whether it lives longer.
+    #: begins then (CA/Browser Forum); and whether it is no CA's, and lives
+    #: longer.
     max_days: int
     over_max_days: bool
     #: Of the certificate in DER.
@@ -160,7 +161,8 @@ def certificate_data(certificate: x509.Certificate) -> CertificateData:
     begin, end = glimpse.not_before, glimpse.not_after
     renew, over = None, False
     if begin is not None and end is not None:
-        renew, over = renewal_of(begin, end), too_long(begin, end)
+        renew = renewal_of(begin, end)
+        over = not glimpse.is_ca and too_long(begin, end)
     return CertificateData(
         subject=glimpse._field(lambda it: _text(it.subject), _UNREADABLE),
         issuer=glimpse._field(lambda it: _text(it.issuer), _UNREADABLE),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 
 from ..errors import TLSError, VerificationError
 
@@ -33,6 +34,11 @@ _WORDS = tuple(
         ),
         (r"(to|in)\ (alpn=|set_alpn\(\))", "with --alpn"),
         (r"pass\ hostname=(\ with)?", "give --name"),
+        (
+            r"""use\ tlskit\.starttls\.connect\(host,\ '([\w-]+)'\),
+            \ or\ SSLPort\.start_tls\(\)[^,]*,""",
+            r"give --starttls \1 to check, explain or connect,",
+        ),
         (r"pass\ password=", "give --password-file"),
     )
 )
@@ -66,7 +72,11 @@ def _is_code(text: str) -> bool:
 
 def hint_of(error: BaseException) -> str:
     """Say what to do about *error*; empty if nobody knows."""
-    return in_options(error.hint) if isinstance(error, TLSError) else ""
+    if isinstance(error, TLSError):
+        return in_options(error.hint)
+    if isinstance(error, socket.gaierror):
+        return "check the spelling of the host, and this machine's DNS"
+    return ""
 
 
 def message_of(error: BaseException) -> str:
@@ -78,6 +88,8 @@ def message_of(error: BaseException) -> str:
         and peer is not None
     ):
         return f"connection refused: nothing listens on {peer}"
+    if isinstance(error, socket.gaierror) and peer is not None:
+        return f"can't find the address of {peer}: {error.strerror}"
     if (
         isinstance(error, OSError)
         and error.errno is not None

@@ -130,6 +130,12 @@ class _Case:
         shown = self.chain or self.presented
         return logged(shown, logs, datetime.now(timezone.utc)) if shown else []
 
+    def opinions(self) -> list[Opinion]:
+        """Ask what other policies would say."""
+        error = self.error
+        refusal = error if isinstance(error, VerificationError) else None
+        return list(opinions(self.presented, self.policy, refusal))
+
     @property
     def verdict(self) -> str:
         return (
@@ -215,9 +221,7 @@ def command(
         case = _of_file(subject, caller)
     else:
         case = _of_host(subject, caller)
-    asked = (
-        list(opinions(case.presented, case.policy)) if case.presented else []
-    )
+    asked = case.opinions() if case.presented else []
     completion = None
     if place is not None:
         completion = completed(

@@ -8,7 +8,7 @@ from typing import TypedDict
 
 from cryptography import x509
 
-from ...errors import TLSError
+from ...errors import TLSError, VerificationError
 from ...verify.offline import Policy, judge
 from ..data import ErrorData, error_data
 
@@ -61,21 +61,34 @@ class Opinion:
 
 
 def opinions(
-    chain: tuple[x509.Certificate, ...], policy: Policy
+    chain: tuple[x509.Certificate, ...],
+    policy: Policy,
+    refusal: VerificationError | None = None,
 ) -> Iterator[Opinion]:
     """Ask all policies.
 
     Args:
         chain: As the server showed it, its own certificate first.
         policy: That of ordinary connections.
+        refusal: What such a connection came to.  If the chain alone is no
+            reason for it, the reason is something that no policy changes: a
+            stapled response that says "revoked".
     """
     for name, each in _variants(chain, policy).items():
-        try:
-            judge(chain, each)
-        except TLSError as error:
-            yield Opinion(name, error)
-        else:
-            yield Opinion(name, None)
+        error = _error(chain, each)
+        if name == "default" and error is not None:
+            refusal = None
+        yield Opinion(name, error or refusal)
+
+
+def _error(
+    chain: tuple[x509.Certificate, ...], policy: Policy
+) -> TLSError | None:
+    try:
+        judge(chain, policy)
+    except TLSError as error:
+        return error
+    return None
 
 
 def _variants(

@@ -291,7 +291,9 @@ def _days(each: CertificateObject) -> str:
     if each["validity"] == "valid":
         return f"{each['days_left']} days left"
     if each["validity"] == "expired":
-        return f"EXPIRED {-each['days_left']} days ago"
+        # The days left are rounded down: half a day ago they were -1.
+        days = -1 - each["days_left"]
+        return f"EXPIRED {days} {'day' if days == 1 else 'days'} ago"
     return "NOT YET VALID"
 
 
