@@ -163,6 +163,8 @@ def test_keys_are_private_whatever_the_umask(tmp_path, umask):
         wanted = 0o600 if "key" in each.name else 0o644
         assert wanted == mode(each)
     assert 0o700 == mode(tmp_path / "tlskit-ca")
+    for each in (tmp_path / "tlskit-ca").iterdir():  # The lock is one, too.
+        assert 0o600 == mode(each) & 0o600
 
 
 def test_help_is_for_newcomers():

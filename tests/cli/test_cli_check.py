@@ -13,13 +13,14 @@ import threading
 from contextlib import ExitStack
 from datetime import datetime, timezone
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 import pytest
 from cryptography.x509 import load_pem_x509_certificate
 
 from tlskit import ClientContext, ServerContext, VerificationError
 from tlskit.cli.check import finding as _finding
-from tlskit.cli.check import formats
+from tlskit.cli.check import formats, threads
 from tlskit.cli.check.threads import in_threads
 from tlskit.cli.exit import SEVERITY, ExitCode, worst
 from tlskit.cli.main import run
@@ -614,6 +615,24 @@ def test_results_come_in_order_from_many_threads():
 
     assert things == list(in_threads(lambda x: x, things, workers=7))
     assert [] == list(in_threads(lambda x: x, [], workers=7))
+
+
+def test_a_signal_that_ended_no_wait_is_heard(monkeypatch):
+    """Python may have looked for it just before it began to wait."""
+    waits = []
+
+    class Queue(SimpleQueue):
+        def get(self, block=True, timeout=None):
+            waits.append(timeout)
+            if len(waits) == 1:
+                raise Empty
+            return super().get(block, timeout)
+
+    monkeypatch.setattr(threads, "SimpleQueue", Queue)
+
+    assert [1, 2] == list(in_threads(lambda x: x, [1, 2], workers=1))
+    assert len(waits) > 2
+    assert all(0 < each < 1 for each in waits)
 
 
 def test_what_a_thread_raises_is_raised():

@@ -324,6 +324,7 @@ def locked(directory: Path) -> Iterator[None]:
     try:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
         number = os.open(path, flags, 0o600)
+        _open_to_owner(number)
     except OSError as error:
         raise ConfigurationError(
             f"can't write {path}: {error.strerror}",
@@ -348,3 +349,10 @@ def locked(directory: Path) -> Iterator[None]:
         yield
     finally:
         os.close(number)
+
+
+def _open_to_owner(number: int) -> None:
+    """Undo what an odd umask took from who made the file."""
+    mode = os.fstat(number).st_mode & 0o777
+    if mode & 0o600 != 0o600:
+        os.fchmod(number, mode | 0o600)

@@ -7,10 +7,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 __all__ = ["in_threads"]
+
+#: How often the caller wakes in vain, in seconds.  A signal that comes when
+#: Python has looked for signals, but does not wait yet, ends no wait.
+_PULSE = 0.5
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -60,7 +64,10 @@ def in_threads(
                 threading.Thread(target=work, daemon=True).start()
             for wanted in range(len(things)):
                 while wanted not in results:
-                    index, result, error = done.get()
+                    try:
+                        index, result, error = done.get(timeout=_PULSE)
+                    except Empty:
+                        continue
                     if error is not None:
                         raise error
                     results[index] = result  # type: ignore[assignment]
