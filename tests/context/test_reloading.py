@@ -159,6 +159,35 @@ def test_a_sealed_context_reloads(tmp_path: Path):
     assert "number 2" == shown(server)
 
 
+def test_the_contexts_behind_names_reload(tmp_path: Path):
+    """Context.reload() reads what those of its server names follow, too."""
+    put(issue(1), tmp_path)
+    watched = watch(tmp_path, interval=None)
+    named = serving(watched, seal=False)
+    front = tlskit.ServerContext()
+    issue(0).apply(front)
+    front.set_server_names({NAME: named, f"*.{NAME}": named})
+    front.seal()
+    put(issue(2), tmp_path)
+    front.reload()
+
+    assert "number 2" == shown(front)
+    assert 2 == watched.generation
+
+
+def test_a_fault_behind_a_name_is_told(tmp_path: Path):
+    """What is bad there is raised from the front's reload(), too."""
+    put(issue(1), tmp_path)
+    front = tlskit.ServerContext()
+    issue(0).apply(front)
+    front.set_server_names({NAME: serving(watch(tmp_path, interval=None))})
+    (tmp_path / "chain.pem").write_bytes(b"")
+
+    with pytest.raises(tlskit.CredentialError):
+        front.reload()
+    assert "number 1" == shown(front)
+
+
 def test_nothing_to_reload():
     """A context without such sources reloads nothing."""
     context = tlskit.ServerContext()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ..engine.engine import Engine
+    from ..policy.settings import Renewed
     from ..stdlib import SSLContext
     from ..verify.identity import Identity
     from ..x509.credentials import KeySource, Password, Source
@@ -180,21 +181,27 @@ class Context(
         """Read again what may change; also if the context is sealed.
 
         That is what ``load_credentials()`` was given, and the
-        ``ReloadableRoots`` among the trust sources.  Later connections use
-        what is new.
+        ``ReloadableRoots`` among the trust sources, also of the contexts that
+        ``set_server_names()`` leads to.  Those that a function or hook
+        chooses are not known here: reload them yourself.  Later connections
+        use what is new.
 
         Raises:
             ConfigurationError: Something there is bad, and the old is kept;
                 the rest is in use.
         """
         errors = []
-        for each in self._settings.reloadable_sources:
+        for each in self._followed():
             try:
                 each.reload()
             except ConfigurationError as error:
                 errors.append(error)
         if errors:
             raise errors[0]
+
+    def _followed(self) -> tuple[Renewed, ...]:
+        """Give all that ``reload()`` reads."""
+        return self._settings.reloadable_sources
 
     def new_engine(
         self,

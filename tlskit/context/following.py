@@ -1,27 +1,54 @@
-"""What became of the files and orders that a server's context follows."""
+"""The contexts that a server's context leads to, and what they follow.
+
+They follow files and orders, which change while the server runs.
+"""
 
 from __future__ import annotations
 
-from .sides import ServerContext, contexts_of
+from typing import TYPE_CHECKING
 
-__all__ = ["failures_of", "generation_of"]
+from .server_names import NameTable
+
+if TYPE_CHECKING:
+    from ..policy.settings import Renewed
+    from .sides import ServerContext
+
+__all__ = ["contexts_of", "failures_of", "generation_of", "sources_of"]
+
+
+def contexts_of(context: ServerContext) -> tuple[ServerContext, ...]:
+    """Give *context* and those that a table of names leads to.
+
+    A function that chooses contexts can't be asked for all of them.
+    """
+    known: dict[int, ServerContext] = {}
+    waiting = [context]
+    while waiting:
+        each = waiting.pop()
+        if id(each) not in known:
+            known[id(each)] = each
+            choose: object = each.settings.choose
+            if isinstance(choose, NameTable):
+                waiting += choose.contexts
+    return tuple(known.values())
+
+
+def sources_of(context: ServerContext) -> tuple[Renewed, ...]:
+    """Give what these contexts follow, each source once."""
+    found = {
+        id(source): source
+        for each in contexts_of(context)
+        for source in each.settings.reloadable_sources
+    }
+    return tuple(found.values())
 
 
 def generation_of(context: ServerContext) -> int:
     """Count the states of what *context* follows; 0 if that is nothing."""
-    sources = {
-        id(source): source.generation
-        for each in contexts_of(context)
-        for source in each.settings.reloadable_sources
-    }
-    return sum(sources.values()) - max(0, len(sources) - 1)
+    sources = sources_of(context)
+    return sum(each.generation for each in sources) - max(0, len(sources) - 1)
 
 
 def failures_of(context: ServerContext) -> int:
     """Count how often what *context* follows could not be renewed."""
-    sources = {
-        id(source): getattr(source, "failures", 0)
-        for each in contexts_of(context)
-        for source in each.settings.reloadable_sources
-    }
-    return sum(sources.values())
+    return sum(getattr(each, "failures", 0) for each in sources_of(context))

@@ -17,6 +17,7 @@ from ..trust import default_verify_sources
 from ..verify.stapling import Staple
 from ..x509.sources import path_of
 from .context import Context
+from .following import contexts_of, sources_of
 from .presharing import FindsKeys, OffersKeys
 from .publicity import Publicity
 from .server_names import NameTable
@@ -26,6 +27,7 @@ from .verifying import member
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from ..policy.settings import Renewed
     from ..verify.stapling import StapleSource
     from ..x509.credentials import KeySource, Password, Source
 
@@ -33,7 +35,6 @@ __all__ = [
     "ClientContext",
     "ServerContext",
     "client_context",
-    "contexts_of",
     "server_context",
 ]
 
@@ -412,6 +413,9 @@ class ServerContext(FindsKeys, Context):
                     )
             self.set_server_name_callback(NameTable(names, default))
 
+    def _followed(self) -> tuple[Renewed, ...]:
+        return sources_of(self)
+
     def seal(self) -> None:
         """Allow no more changes; a second call is harmless.
 
@@ -432,23 +436,6 @@ class ServerContext(FindsKeys, Context):
         for each in everything:
             if not each.frozen:
                 each.seal()
-
-
-def contexts_of(context: ServerContext) -> tuple[ServerContext, ...]:
-    """Give *context* and those that a table of names leads to.
-
-    A function that chooses contexts can't be asked for all of them.
-    """
-    known: dict[int, ServerContext] = {}
-    waiting = [context]
-    while waiting:
-        each = waiting.pop()
-        if id(each) not in known:
-            known[id(each)] = each
-            choose: object = each.settings.choose
-            if isinstance(choose, NameTable):
-                waiting += choose.contexts
-    return tuple(known.values())
 
 
 def _read(source: str | os.PathLike[str]) -> bytes:

@@ -31,6 +31,7 @@ __all__ = [
     "DemandSource",
     "Ocsp",
     "Purpose",
+    "Renewed",
     "RevocationCheck",
     "Settings",
     "Verifier",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..context.sides import ServerContext, contexts_of
+from ..context.following import contexts_of
+from ..context.sides import ServerContext
 from ..errors import ConfigurationError, UnsupportedError
 from ..x509.alternatives import presented_names
 from ..x509.glimpse import Glimpse

@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 from typing import Any, Generic, TypeVar
 
-from ..context.following import failures_of, generation_of
-from ..context.sides import ServerContext, contexts_of
+from ..context.following import contexts_of, failures_of, generation_of
+from ..context.sides import ServerContext
 from .acme.renewing import Renewal
 from .collecting import Collector, Counting
 from .metrics import ListenerStatistics

@@ -6,7 +6,8 @@ import threading
 from operator import is_
 from typing import Protocol, TypeGuard
 
-from ...context.sides import ServerContext, contexts_of
+from ...context.following import contexts_of
+from ...context.sides import ServerContext
 
 __all__ = ["Renewal", "proof_of"]
 
