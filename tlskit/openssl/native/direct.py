@@ -13,10 +13,38 @@ if TYPE_CHECKING:
 __all__ = ["DirectIO"]
 
 
-@functools.cache
-def _type_of_bytes() -> Any:
+# A flight of a handshake fits in, and is copied once; list methods are atomic.
+_ROOM = 4096
+_spare: list[Any] = []
+
+
+def _new_room() -> Any:
     _, ffi = binding()
-    return ffi.typeof("char[]")
+    return ffi.new("char[]", _ROOM)
+
+
+@functools.cache
+def _functions() -> tuple[Any, ...]:
+    """Give what every session calls: to look one up costs as much."""
+    lib, ffi = binding()
+    return (
+        lib,
+        ffi.from_buffer,
+        ffi.typeof("char[]"),
+        lib.BIO_write,
+        lib.BIO_read,
+        lib.SSL_read,
+        lib.SSL_write,
+        lib.BIO_get_mem_data,
+        ffi.unpack,
+    )
+
+
+@functools.cache
+def _type_of_place() -> tuple[Any, Any]:
+    """Give what makes room for an address."""
+    _, ffi = binding()
+    return ffi.new, ffi.typeof("char **")
 
 
 #: OpenSSL's reasons for an alert of the peer's are its number behind this.
@@ -64,19 +92,22 @@ class DirectIO:
     )
 
     def __init__(self, connection: Connection) -> None:
-        self._lib, ffi = binding()
-        self._buffer = ffi.from_buffer
-        self._bytes = _type_of_bytes()
-        self._place = ffi.new("char **")
+        (
+            self._lib,
+            self._buffer,
+            self._bytes,
+            self._feed,
+            self._take_out,
+            self._read,
+            self._write,
+            self._ask,
+            self._unpack,
+        ) = _functions()
+        new, place = _type_of_place()
+        self._place = new(place)
         self._connection = connection
         self._ssl = connection._ssl
         self._into, self._from = connection._into_ssl, connection._from_ssl
-        # To look one up costs as much as to call it.
-        lib = self._lib
-        self._feed, self._take_out = lib.BIO_write, lib.BIO_read
-        self._read, self._write = lib.SSL_read, lib.SSL_write
-        self._ask = lib.BIO_get_mem_data
-        self._unpack = ffi.unpack
         self._most = 0  # What either side may have held at once.
         #: The number of the peer's fatal alert, if one came.
         self.alert: int | None = None
@@ -99,7 +130,11 @@ class DirectIO:
             self._most = size
         if self._foreign:
             self._own()
-        done = self._feed(self._into, self._buffer(data), size)
+        done = self._feed(
+            self._into,
+            data if type(data) is bytes else self._buffer(data),
+            size,
+        )
         assert done == size  # Memory grows.
 
     def end(self) -> None:
@@ -348,9 +383,17 @@ class DirectIO:
             return b""
         if size > self._most:  # noqa: PLR1730 - as above
             self._most = size
-        taken = bytearray(size)
-        self._take_out(bio, self._buffer(taken), size)
-        return taken
+        if size > _ROOM:
+            taken = bytearray(size)
+            self._take_out(bio, self._buffer(taken), size)
+            return taken
+        try:
+            room = _spare.pop()
+        except IndexError:
+            room = _new_room()
+        copied: bytes = self._unpack(room, self._take_out(bio, room, _ROOM))
+        _spare.append(room)
+        return copied
 
     def rest(self) -> None:
         """Give back the memory that ciphertext once took.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
@@ -170,9 +170,19 @@ def binding() -> tuple[Any, Any]:
     return _util.lib, _util.ffi
 
 
-def has(capability: str) -> bool:
-    """Say whether this binding can do what *capability* names."""
-    return capability not in _switched_off and _is_bound(capability)
+class _Answers(dict[str, bool]):
+    """Whether this binding can do what a capability names, once asked."""
+
+    def __missing__(self, capability: str) -> bool:
+        answer = capability not in _switched_off and _is_bound(capability)
+        self[capability] = answer
+        return answer
+
+
+_answers = _Answers()
+#: Says whether this binding can do what a capability names.  A handshake asks
+#: a dozen times, so that is a look into a table, and no call of Python's.
+has: Callable[[str], bool] = _answers.__getitem__
 
 
 @functools.cache
@@ -203,11 +213,13 @@ def without(*names: str) -> Iterator[None]:
     """
     before = set(_switched_off)
     _switched_off.update(names or _NEEDS)
+    _answers.clear()
     try:
         yield
     finally:
         _switched_off.clear()
         _switched_off.update(before)
+        _answers.clear()
 
 
 def require(capability: str, wanted: str) -> tuple[Any, Any]:
