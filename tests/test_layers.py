@@ -85,6 +85,7 @@ DOORS: dict[str, set[str]] = {
         "records",
     },
     "server": {
+        "acme.challenge",
         "acme.credentials",
         "acme.demand",
         "listener",

@@ -1,6 +1,6 @@
 """Certificates that obtain and renew themselves (RFC 8555, RFC 8737).
 
-It needs the extra ``acme``: ``python -m pip install tlskit[acme]``.
+It needs the extra ``acme``: ``python -m pip install "tlskit[acme]"``.
 """
 
 from __future__ import annotations

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import ssl
 import time
+from contextlib import closing
 from types import SimpleNamespace
 
 import pytest
 
+from tlskit import ConfigurationError
 from tlskit.cli.exit import ExitCode
 from tlskit.cli.main import run
-from tlskit.cli.serve.acme import Ordered
+from tlskit.cli.serve.acme import Ordered, allowing
 
 from ..acme_server import needs_pebble, pebble
 from ..command import PATIENCE, serving
@@ -26,7 +29,24 @@ pytestmark = pytest.mark.skipif(
     ("arguments", "told"),
     [
         (["--domain", "a.example"], "belong to --acme"),
+        (["--on-demand", "a.example"], "belong to --acme"),
+        (["--acme-challenge", "http-01"], "belong to --acme"),
+        (["--http-port", "0"], "belong to --acme"),
         (["--acme", "https://a.example/dir"], "needs a --domain"),
+        (
+            (
+                *("--acme", "https://a.example", "--domain", "a.example"),
+                *("--http-port", "8080"),
+            ),
+            "belongs to --acme-challenge http-01",
+        ),
+        (
+            (
+                *("--acme", "https://a.example", "--domain", "a.example"),
+                *("--on-demand-most", "5"),
+            ),
+            "belongs to --on-demand",
+        ),
         (
             ["--acme", "https://a.example/dir", "--domain", "a.example"],
             "--agree-terms",
@@ -85,6 +105,98 @@ def test_it_orders_and_serves(tmp_path):
     assert found[-1]["error"] is None
 
 
+def acme_options(ca, storage):
+    """Give the options that every order has."""
+    return (
+        *("--json", "--agree-terms", "--acme", ca.directory),
+        *("--acme-ca", str(ca.roots), "--acme-storage", str(storage)),
+    )
+
+
+@needs_pebble
+def test_it_proves_by_http(tmp_path):
+    """HTTP-01 is answered on a port of its own; others are sent to https."""
+    pytest.importorskip("acme")
+    with (
+        pebble(tmp_path) as ca,
+        serving(
+            *acme_options(ca, tmp_path / "acme"),
+            *("--domain", HOST, "--acme-challenge", "http-01"),
+            *("--http-port", str(ca.http_port)),
+        ) as server,
+    ):
+        first, *_, news = events(server, "reloaded")
+        plain = http.client.HTTPConnection(
+            "127.0.0.1", first["http_port"], timeout=PATIENCE
+        )
+        with closing(plain):
+            plain.request("GET", "/page", headers={"Host": HOST})
+            answer = plain.getresponse()
+            answer.read()
+
+    assert news["error"] is None
+    assert ca.http_port == first["http_port"]
+    assert 308 == answer.status
+    assert f"https://{HOST}/page" == answer.headers["Location"]
+
+
+@needs_pebble
+def test_names_that_are_asked_for(tmp_path):
+    """A name's certificate is ordered by the first client that asks."""
+    pytest.importorskip("acme")
+    with pebble(tmp_path) as ca:
+        issuer = tmp_path / "issuer.pem"
+        issuer.write_text(ca.issuer())
+        outside = ssl.create_default_context(cafile=str(issuer))
+        with serving(
+            *acme_options(ca, tmp_path / "acme"),
+            *("--port", str(ca.tls_port), "--on-demand", f"*.{HOST}.example"),
+        ) as server:
+            assert "listening" == server.event()["event"]
+            name = f"shop.{HOST}.example"
+            refusals = [
+                refusal(ca.tls_port, outside, each)
+                for each in (name, "stranger.example")
+            ]
+            found = events(server, "reloaded")
+            with stdlib_client(ca.tls_port, outside, name) as client:
+                client.sendall(b"hello")
+                assert b"hello" == client.recv(5)
+
+    assert [True, True] == ["UNRECOGNIZED_NAME" in each for each in refusals]
+    assert found[-1]["error"] is None
+
+
+def refusal(port, context, name):
+    """Say why a server refuses a client that asks for *name*."""
+    with pytest.raises(ssl.SSLError) as caught:
+        stdlib_client(port, context, name).close()
+    return str(caught.value).upper()
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [
+        ("a.example", True),
+        ("x.b.example", True),
+        ("b.example", False),
+        ("x.a.example", False),
+        ("y.x.b.example", False),
+        ("xb.example", False),
+    ],
+)
+def test_a_pattern_allows_one_label(name, allowed):
+    """The star stands for one label, as it does in certificates."""
+    assert allowed is allowing(["A.example", "*.b.example"])(name)
+
+
+@pytest.mark.parametrize("pattern", ["*", "*.", "*.com", "192.0.2.1", "a b"])
+def test_what_would_allow_too_much(pattern):
+    """Neither the whole world, nor what can be no host, is allowed."""
+    with pytest.raises(ConfigurationError):
+        allowing([pattern])
+
+
 def test_news_are_told_once(tmp_path):
     """Looking again tells nothing that is known."""
     told = []
@@ -94,7 +206,7 @@ def test_news_are_told_once(tmp_path):
             told.append((sources, error))
 
     news = SimpleNamespace(generation=0)
-    watched = Ordered(lambda _failed: news, Paper())
+    watched = Ordered(lambda **_: news, Paper())
     for news.generation in (0, 1, 1):
         watched.look()
 

@@ -16,8 +16,8 @@ import pytest
 import tlskit
 from tlskit import AlertError, ConfigurationError, NegotiationError, aio
 from tlskit.acme import AcmeOnDemand
+from tlskit.context.following import certificates_of
 from tlskit.server.acme.demand import _NEVER
-from tlskit.server.collecting import _own_certificates
 from tlskit.testing import CA, memory_pair
 from tlskit.trust import VerifySource
 
@@ -252,7 +252,7 @@ def test_what_is_there_is_served(make, owner, issuer):
     assert (leaf, "h2") == met(client_of(issuer), context, NAME.upper())
     assert [NAME] == owner.asked
     assert (NAME,) == source.names
-    assert [leaf] == _own_certificates(context)
+    assert [leaf] == certificates_of(context)
     assert 1 == source.generation
 
 

@@ -328,8 +328,23 @@ def test_redirect_for_plain_http():
         )
 
 
+def test_redirect_to_hosts_behind_names():
+    """The certificates of the contexts for other names count, too."""
+    context = tlskit.ServerContext()
+    authority().issue("localhost").apply(context)
+    other = tlskit.ServerContext()
+    authority().issue("other.example").apply(other)
+    context.set_server_names({"other.example": other})
+    with serving(who, context) as server:
+        server.listener.set_plain_http("redirect")
+
+        assert 308 == ask(server, "/", "other.example")[0]
+        assert 308 == ask(server, "/", "localhost")[0]
+        assert 400 == ask(server, "/", "stranger.example")[0]
+
+
 def test_redirect_to_given_hosts():
-    """Hosts may be given, as where contexts are chosen by name."""
+    """Hosts may be given, as where contexts are chosen by a function."""
     with serving(who) as server:
         server.listener.set_plain_http("redirect", hosts=["other.example"])
         assert 308 == ask(server, "/", "other.example")[0]
@@ -337,12 +352,14 @@ def test_redirect_to_given_hosts():
 
 
 def test_redirect_without_a_certificate():
-    """A context without a certificate redirects to nobody."""
+    """A context without a certificate redirects to whom names lead to."""
     context = tlskit.ServerContext()
     context.set_server_names({"localhost": server_context()})
     with serving(who, context) as server:
         server.listener.set_plain_http("redirect")
-        assert 400 == ask(server, "/", "localhost")[0]
+
+        assert 308 == ask(server, "/", "localhost")[0]
+        assert 400 == ask(server, "/", "other.example")[0]
 
 
 def test_no_answer_any_more():

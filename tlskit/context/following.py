@@ -7,13 +7,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..errors import ConfigurationError
 from .server_names import NameTable
 
 if TYPE_CHECKING:
+    from cryptography import x509
+
     from ..policy.settings import Renewed
     from .sides import ServerContext
 
-__all__ = ["contexts_of", "failures_of", "generation_of", "sources_of"]
+__all__ = [
+    "certificates_of",
+    "contexts_of",
+    "failures_of",
+    "generation_of",
+    "sources_of",
+]
 
 
 def contexts_of(context: ServerContext) -> tuple[ServerContext, ...]:
@@ -41,6 +50,21 @@ def sources_of(context: ServerContext) -> tuple[Renewed, ...]:
         for source in each.settings.reloadable_sources
     }
     return tuple(found.values())
+
+
+def certificates_of(context: ServerContext) -> list[x509.Certificate]:
+    """Give what is presented now, by whichever server name, once each."""
+    found: dict[x509.Certificate, None] = {}
+    for each in contexts_of(context):
+        try:
+            settings = each.prepared().settings
+        except ConfigurationError:  # Its clients are told.
+            continue
+        found.update((pair.chain.leaf, None) for pair in settings.pairs)
+        for source in each.settings.credentials:
+            chains = getattr(source, "certificate_chains", ())
+            found.update((chain.leaf, None) for chain in chains)
+    return list(found)
 
 
 def generation_of(context: ServerContext) -> int:

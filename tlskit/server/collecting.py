@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..context.following import contexts_of
+from ..context.following import certificates_of
 from ..context.sides import ServerContext
-from ..errors import ConfigurationError, UnsupportedError
+from ..errors import UnsupportedError
 from ..x509.alternatives import presented_names
 from ..x509.glimpse import Glimpse
 from ..x509.reading import serial_number
@@ -52,7 +52,7 @@ class Collector:
         except ImportError as error:
             raise UnsupportedError(
                 "prometheus_client is not installed",
-                hint="python -m pip install tlskit[prometheus]",
+                hint='python -m pip install "tlskit[prometheus]"',
             ) from error
         self._core: Any = core
         self._servers = servers
@@ -109,7 +109,7 @@ class Collector:
             labels=["listener", "name", "serial"],
         )
         for server, statistics in found:
-            for each in _own_certificates(server.context):
+            for each in certificates_of(server.context):
                 end = each.not_valid_after_utc.timestamp()
                 family.add_metric(
                     [
@@ -124,21 +124,6 @@ class Collector:
 
 def _labels(name: str) -> list[str]:
     return ["reason"] if name == "tlskit_connections_refused_total" else []
-
-
-def _own_certificates(context: ServerContext) -> list[x509.Certificate]:
-    """Give what is presented now, by whichever name, once each."""
-    found: dict[x509.Certificate, None] = {}
-    for each in contexts_of(context):
-        try:
-            settings = each.prepared().settings
-        except ConfigurationError:  # Its clients are told.
-            continue
-        found.update((pair.chain.leaf, None) for pair in settings.pairs)
-        for source in each.settings.credentials:
-            chains = getattr(source, "certificate_chains", ())
-            found.update((chain.leaf, None) for chain in chains)
-    return list(found)
 
 
 def _name(certificate: x509.Certificate) -> str:

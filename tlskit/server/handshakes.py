@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ..context.following import certificates_of
 from ..errors import TLSError, WantReadError, WantWriteError
 from ..errors.whereabouts import locate, place_of
 from ..ports.opening import endpoints_of, open_port
@@ -154,8 +155,7 @@ class Handshake:
         )
 
     def _is_ours(self, identity: Identity) -> bool:
-        pairs = self._context.prepared().settings.pairs
-        return any(identity.matches(pair.chain.leaf) for pair in pairs)
+        return any(map(identity.matches, certificates_of(self._context)))
 
     def _listen_to(self, preface: Preface) -> None:
         """Read what comes before TLS, and TLS's first bytes."""

@@ -94,8 +94,9 @@ class Rules:
                 ``"redirect"`` sends 308 to the same place by https, if the
                 request names one of *hosts*, or else 400.  None sends TLS's
                 alert, which browsers show as an empty page.
-            hosts: Host names and addresses; by default those of the
-                context's certificate.
+            hosts: Host names and addresses; by default those in the
+                certificates of the context, and of those that
+                ``set_server_names()`` leads to.
 
         Raises:
             ValueError: There is no such answer, or a host is empty.

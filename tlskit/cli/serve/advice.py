@@ -29,6 +29,9 @@ def advice(data: ListeningData) -> Iterator[tuple[str, str]]:
     where = Place(data["host"], data["port"])
     doing = _DOING[data["mode"]].format(data["target"])
     yield "listening", f"{where}, and {doing}"
+    if data["http_port"] is not None:
+        plain = Place(data["host"], data["http_port"])
+        yield "plain HTTP", f"{plain}, for the ACME server"
     if data["client_certificates"]:
         yield "clients", "must show a certificate"
     if data["ca_file"] is not None:

@@ -5,23 +5,25 @@ from __future__ import annotations
 import errno
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import click
 
 from ...context.sides import ServerContext
 from ...errors import ConfigurationError
+from ...ports.port import SSLPort
 from ...server.listener import Listener, listen
 from ...testing import Leaf
 from ..data import SCHEMA
 from ..exit import ExitCode
 from ..names import names_in
 from ..places import parse_place
-from .acme import Ordered, acme_options, ordered
+from .acme import Ordered, Orders, acme_options
 from .advice import EVERYWHERE, advice
 from .development import development_certificate
 from .forward import forward
@@ -135,17 +137,12 @@ def command(
     certs: tuple[Path, ...],
     keys: tuple[Path, ...],
     names: tuple[str, ...],
-    acme: str | None,
-    domains: tuple[str, ...],
-    agree_terms: bool,
-    acme_storage: Path | None,
-    acme_ca: Path | None,
-    contacts: tuple[str, ...],
     client_ca: Path | None,
     idle: float,
     most: int,
     as_json: bool,
     quiet: bool,
+    **acme: Any,
 ) -> None:
     """Serve TLS, and tell why each failed handshake failed.
 
@@ -174,28 +171,25 @@ def command(
     pairs = _pairs(certs, keys)
     journal = Journal(as_json=as_json, quiet=quiet)
     task = _task(directory, forward_to, pairs, journal, idle)
-    order = ordered(
-        acme,
-        domains,
-        journal,
-        agree_terms=agree_terms,
-        acme_storage=acme_storage,
-        acme_ca=acme_ca,
-        contacts=contacts,
-        others=bool(names or pairs),
-    )
+    orders = Orders(**acme)
+    orders.check(others=bool(names or pairs))
+    ordered = orders.place(journal)
     chosen = names_in(names or _names_for(host))
-    given = bool(pairs) or order is not None
+    given = bool(pairs or ordered)
     with _tidy_end() as first, _leaf(chosen, given) as (leaf, ca_file):
         policy = Policy(
             pairs,
             leaf,
-            source=None if order is None else order.credentials,
+            sources=[each.source for each in ordered],
             client_ca=client_ca,
             alpn=task.alpn,
         )
-        listener = _listen(host, port, policy.build())
-        with _reloading(policy, listener, journal, order) as on_beat:
+        context = policy.build()
+        listener = _listen(host, port, context)
+        with (
+            _answering_in_plain(host, orders.plain_port, context) as plain,
+            _reloading(policy, listener, journal, ordered) as on_beat,
+        ):
             server = PortServer(
                 listener,
                 journal,
@@ -211,6 +205,7 @@ def command(
                     event="listening",
                     host=listener.addresses()[0],
                     port=listener.port,
+                    http_port=plain,
                     names=[] if ca_file is None else list(chosen),
                     ca_file=None if ca_file is None else str(ca_file),
                     client_certificates=client_ca is not None,
@@ -284,18 +279,47 @@ def _leaf(
 
 
 @contextmanager
+def _answering_in_plain(
+    host: str, port: int | None, context: ServerContext
+) -> Iterator[int | None]:
+    """Answer an ACME server by plain HTTP; give the port, if there is one.
+
+    Whoever else comes there is sent to https.
+    """
+    if port is None:
+        yield None
+        return
+
+    def part(_port: SSLPort) -> None:
+        """Let go of a client that speaks TLS on this port."""
+
+    with _listen(host, port, context) as listener:
+        listener.set_plain_http("redirect")
+        serving = threading.Thread(
+            target=listener.serve, args=(part,), daemon=True
+        )
+        serving.start()
+        try:
+            yield listener.port
+        finally:
+            with suppress(TimeoutError):
+                listener.shutdown(0)
+            serving.join()
+
+
+@contextmanager
 def _reloading(
     policy: Policy,
     listener: Listener,
     journal: Journal,
-    order: Ordered | None = None,
+    ordered: Iterable[Ordered] = (),
 ) -> Iterator[Callable[[], None]]:
     """Give what is to be called now and then: it reloads if need be."""
     wanted = threading.Event()
 
     def on_beat() -> None:
-        if order is not None:
-            order.look()
+        for each in ordered:
+            each.look()
         if not (wanted.is_set() or policy.changed()):
             return
         wanted.clear()

@@ -57,6 +57,8 @@ class ListeningData(TypedDict):
     event: str
     host: str
     port: int
+    #: Where an ACME server is answered by plain HTTP, or null.
+    http_port: int | None
     #: For which names a development certificate was made; empty if the
     #: certificate was given.
     names: list[str]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...context.sides import ServerContext
 from ...errors import ConfigurationError
-from ...policy.settings import CredentialSource
+from ...policy.settings import CredentialSource, DemandSource
 from ...testing import Leaf
 from ...trust import VerifySource
 from ...verify.identity import Identity, certificate_hostnames
@@ -32,7 +32,7 @@ class Policy:
         pairs: The first is for clients that ask for nobody, or for somebody
             who is not here; the others are chosen by the names in them.
         leaf: Presented if there are no pairs.
-        source: Presented instead of both.
+        sources: Presented instead of both.
         client_ca: Who issues the certificates that clients must show; None
             asks for none.
         alpn: Application protocols.
@@ -43,13 +43,13 @@ class Policy:
         pairs: Sequence[Pair],
         leaf: Leaf | None,
         *,
-        source: CredentialSource | None = None,
+        sources: Sequence[CredentialSource | DemandSource] = (),
         client_ca: Path | None = None,
         alpn: Sequence[str] = (),
     ) -> None:
         self._pairs = tuple(pairs)
         self._leaf = leaf
-        self._source = source
+        self._sources = tuple(sources)
         self._client_ca = client_ca
         self._alpn = tuple(alpn)
         self._seen: list[object] = []
@@ -81,9 +81,9 @@ class Policy:
             first = self._demanding()
             self._leaf.apply(first)
             contexts.append(first)
-        if self._source is not None:
+        if self._sources:
             first = self._demanding()
-            first.load_credentials(self._source)
+            first.load_credentials(*self._sources)
             contexts.append(first)
         if len(contexts) > 1:
             contexts[0].set_server_names(_by_name(contexts))
