@@ -32,9 +32,28 @@ def test_http_client(method):
     assert "https://" in error.hint
 
 
-def test_http_server():
-    """A server of plain HTTP, by its status line."""
-    error = not_tls(b"HTTP/1.1 400 Bad Request\r\n")
+def test_nats():
+    """TLS begins after the greeting there, without any command."""
+    error = not_tls(b'INFO {"server_id":"x"}\r\n')
+
+    assert error is not None
+    assert "NATS" in str(error)
+    assert "SSLPort.start_tls()" in error.hint
+    assert "tlskit.starttls" not in error.hint
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        b"HTTP/1.1 400 Bad Request\r\n",
+        b"<!DOCTYPE HTML>\n<html lang=",
+        b"<!doctype html><title>400",
+        b"<html>\r\n<head><title>400",
+    ],
+)
+def test_http_server(first):
+    """A server of plain HTTP, by its status line, or by its page alone."""
+    error = not_tls(first)
 
     assert error is not None
     assert "plain-http" == error.code
@@ -55,8 +74,10 @@ def test_http_server():
         (b":irc.example NOTICE * :looking up\r\n", "IRC", True),
         (b"J\0\0\0\x0a11.8.3-MariaDB\0", "MySQL", True),
         (b"-ERR unknown command\r\n", "Redis", False),
+        (b"-NOAUTH Authentication required.\r\n", "Redis", False),
+        (b"-DENIED Redis is running in protected mode", "Redis", False),
+        (b"ERROR\r\nERROR\r\n", "memcached", False),
         (b"AMQP\0\0\x09\1", "AMQP", False),
-        (b'INFO {"server_id":"x"}\r\n', "NATS", False),
         (b"SSH-2.0-x\r\n", "SSH", False),
         (b"RFB 003.008\n", "VNC", False),
     ],

@@ -9,6 +9,7 @@ do, blocking or on an event loop, and decide nothing.
 from __future__ import annotations
 
 import math
+import os
 import socket
 import time
 from collections import deque
@@ -227,6 +228,13 @@ def _proxy(proxy: str | None, host: str, port: int) -> Proxy | None:
     return Proxy.parse(proxy)
 
 
+def _reason(error: OSError) -> str:
+    """Say why an address was none; asyncio's own words repeat it."""
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or str(error)
+
+
 class Address(NamedTuple):
     """One of the addresses that a look-up has found."""
 
@@ -343,8 +351,7 @@ class Race:
     def _told(self) -> str:
         """Say what was tried, and why it failed."""
         told = [
-            f"{address}: {error.strerror or error}"
-            for address, error in self._failures
+            f"{address}: {_reason(error)}" for address, error in self._failures
         ]
         told += [f"{address}: no answer" for address in self._running]
         told += [f"{address}: not tried" for address in self._waiting]

@@ -19,10 +19,15 @@ _HTTP_METHODS = (
     b"PATCH ",
     b"CONNECT ",
 )
+_HTTP, _NATS = "plain HTTP", "NATS without TLS"
 # What a server says first (some only as an answer to what it does not know),
 # what it then speaks, and the name of that for tlskit.starttls.
 _GREETINGS = (
-    (b"HTTP/", "plain HTTP", ""),
+    (b"HTTP/", _HTTP, ""),
+    # What answers without a status line, as Python's http.server does.
+    (b"<!DOCTYPE", _HTTP, ""),
+    (b"<!doctype", _HTTP, ""),
+    (b"<html", _HTTP, ""),
     (b"SSH-", "SSH", ""),
     (b"220 ", "SMTP, LMTP or FTP without TLS", "smtp"),
     (b"220-", "SMTP, LMTP or FTP without TLS", "smtp"),
@@ -36,8 +41,11 @@ _GREETINGS = (
     (b":", "IRC without TLS", "irc"),
     (b"NOTICE ", "IRC without TLS", "irc"),
     (b"-ERR", "Redis without TLS", ""),
+    (b"-NOAUTH", "Redis without TLS", ""),
+    (b"-DENIED", "Redis without TLS", ""),
+    (b"ERROR\r\n", "memcached without TLS", ""),
     (b"AMQP", "AMQP without TLS", ""),
-    (b"INFO {", "NATS, which begins without TLS", ""),
+    (b"INFO {", _NATS, ""),
     (b"RFB ", "VNC", ""),
 )
 
@@ -60,6 +68,21 @@ def _mysql(first: bytes) -> tuple[tuple[bytes, str, str], ...]:
     if first[3:5] != b"\0\x0a":
         return ()
     return ((first, "MySQL without TLS", "mysql"),)
+
+
+def _advice(protocol: str, name: str) -> str:
+    if name:
+        return (
+            f"use tlskit.starttls.connect(host, {name!r}), or "
+            "SSLPort.start_tls() after the protocol's STARTTLS command, or "
+            "connect to its TLS port"
+        )
+    if protocol == _NATS:
+        return (
+            "read its first line, then use SSLPort.start_tls(): NATS begins "
+            "TLS after it"
+        )
+    return "connect to the port on which it speaks TLS"
 
 
 def alert_in_clear(first: bytes) -> int | None:
@@ -88,12 +111,8 @@ def not_tls(first: bytes) -> NotTLSError | None:
         if first.startswith(greeting):
             return NotTLSError(
                 f"the server speaks {protocol} on this port, not TLS",
-                code="plain-http" if greeting == b"HTTP/" else "not-tls",
-                hint=f"use tlskit.starttls.connect(host, {name!r}), or "
-                "SSLPort.start_tls() after the protocol's STARTTLS command, "
-                "or connect to its TLS port"
-                if name
-                else "connect to the port on which it speaks TLS",
+                code="plain-http" if protocol == _HTTP else "not-tls",
+                hint=_advice(protocol, name),
             )
     # RFC 8446, section 5.1: a record is an alert or a handshake message
     # here, of version 3.x.  0x80 is an SSL 2.0 ClientHello.
