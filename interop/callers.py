@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from .programs import Place
 from .sources import (
     ERLANG,
     GO,
@@ -99,6 +100,10 @@ class Caller:
     def found(self) -> bool:
         """Say whether it is installed."""
         return there(self.needs, self.version)
+
+    def call_twice(self, place: Place, number: int) -> None:
+        """Run it, for two connections."""
+        self.call(Target(place.folder, place.roots, "localhost", number), 2)
 
     def call(self, target: Target, times: int = 1) -> None:
         """Run it; what it says does not count."""

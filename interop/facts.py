@@ -16,14 +16,27 @@ import tlskit
 from tlskit import HandshakeMessage, SessionCache
 from tlskit.testing import CA, Leaf
 
-__all__ = ["HTTP", "Answer", "Seen", "Stage", "ask", "client_context", "ended"]
+__all__ = [
+    "HTTP",
+    "PAGE",
+    "PATIENCE",
+    "SECONDS",
+    "Answer",
+    "Seen",
+    "Stage",
+    "ask",
+    "client_context",
+    "ended",
+    "page",
+    "told",
+]
 
 #: How long a peer may take to go on.
 SECONDS = 5.0
 #: How long we wait for a peer to close first.
 PATIENCE = 1.0
 _BODY = b"hello\n"
-_PAGE = (
+PAGE = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
     b"Content-Length: %d\r\n\r\n%s" % (len(_BODY), _BODY)
 )
@@ -194,7 +207,7 @@ def page(port: tlskit.SSLPort) -> bytes:
         if not data:
             return said
         said += data
-    port.sendall(_PAGE)
+    port.sendall(PAGE)
     return said
 
 

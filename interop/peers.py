@@ -27,7 +27,8 @@ import tlskit
 from tlskit.testing import CA, Leaf
 
 from .callers import CALLERS, Caller, Target
-from .facts import Seen, Stage, ask, client_context
+from .facts import Seen, Stage, ask, client_context, page
+from .halves import after_its_close, after_ours
 from .hosting import Host
 from .hosts import HOSTS
 from .programs import Place, free_port
@@ -62,6 +63,8 @@ TABLES = {
         "End",
         "user_canceled",
         "After our close",
+        "After its close",
+        "Our close first",
         "Key update",
     ),
     "servers-offers": (
@@ -75,6 +78,21 @@ TABLES = {
         "user_canceled",
         "Half-close",
         "Key update",
+    ),
+    # By ``python -m interop``: with which versions they resume.
+    "resuming-servers": (
+        "Library",
+        "connect",
+        "start_tls",
+        "asyncio",
+        "adapter",
+    ),
+    "resuming-clients": (
+        "Library",
+        "Listener",
+        "start_tls",
+        "asyncio",
+        "adapter",
     ),
     "servers-refuse": (
         "TLS 1.1 only",
@@ -197,6 +215,7 @@ class Meeting:
         for protocol, name in (("tls13", "1.3"), ("tls12", "1.2")):
             row[f"Resumes {name}"] = self._resumes(protocol)
         row["After our close"] = self._see(self._stage(close=True)).end
+        row.update(self.halves())
         row["Key update"] = of_client(self._good, self._call, caller.speech)
         for column, kind in BAD.items():
             row[column] = self._refusal(self._ca.issue_bad(kind, *NAMES))
@@ -207,6 +226,18 @@ class Meeting:
         ).error
         row["Date"] = today()
         return row
+
+    def halves(self) -> dict[str, str]:
+        """Meet it where one side ends first."""
+        found: list[str] = []
+        answer = after_its_close(self._answer or page, found)
+        self._see(Stage(self._good, answer=answer))
+        return {
+            "After its close": found[0] if found else "–",
+            "Our close first": after_ours(
+                self._good, self._call, self._caller.speech
+            ),
+        }
 
     def _resumes(self, protocol: str) -> str:
         if not self._caller.twice:
@@ -237,7 +268,7 @@ class Visit:
             "Library": host.stack,
         }
         with host.serve(self._place, number):
-            self._await(number)
+            self.awaits(self._host.name, number)
             good = self._ask(number)
             row["Agreed"] = (
                 f"{good.version} {good.group}"
@@ -297,7 +328,7 @@ class Visit:
         with self._host.serve(self._place, number, mutual=True) as can:
             if not can:
                 return dict.fromkeys(columns, "– (not set up)")
-            self._await(number)
+            self.awaits(self._host.name, number)
             stranger = CA("stranger").issue("client.example")
             old = self._ca.issue_bad("expired", "client.example")
             mine = self._ask(number, leaf=self._ca.issue("client.example"))
@@ -334,27 +365,34 @@ class Visit:
             return f"fails: {seen.error}"
         return "yes" if seen.resumed else "no"
 
-    def _await(self, number: int) -> None:
+    @staticmethod
+    def awaits(name: str, number: int) -> None:
+        """Wait until it listens.
+
+        Raises:
+            LookupError: It does not.
+        """
         end = time.monotonic() + 30
         while time.monotonic() < end:
             with suppress(OSError):
                 socket.create_connection(("127.0.0.1", number), 1).close()
                 return
             time.sleep(0.1)
-        raise LookupError(f"{self._host.name} does not listen")
+        raise LookupError(f"{name} does not listen")
 
 
 def write(role: str, row: Mapping[str, str]) -> None:
     """Put the row of a program into the tables of its role."""
     FOLDER.mkdir(exist_ok=True)
     for table, columns in TABLES.items():
-        if not table.startswith(role):
+        if not table.startswith(role + "-") and table != role:
             continue
         path = FOLDER / f"{table}.csv"
         rows: dict[str, Mapping[str, str]] = {}
         with suppress(FileNotFoundError), path.open(newline="") as file:
             rows = {each["Program"]: each for each in csv.DictReader(file)}
-        rows[row["Program"]] = row
+        known = rows.get(row["Program"], {})
+        rows[row["Program"]] = {**known, **row}
         names = ("Program", "Version", *columns, "Date")
         with path.open("w", newline="") as file:
             writer = csv.DictWriter(file, names, lineterminator="\n")
