@@ -136,7 +136,14 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Leave out and skip what was not asked for, or what can't be."""
+    """Leave out and skip what was not asked for, or what can't be.
+
+    Raises:
+        pytest.UsageError: A test is called by an address in memory.  In
+            another process it has another name, so that workers don't agree.
+    """
+    if named := [each.nodeid for each in items if " at 0x" in each.nodeid]:
+        raise pytest.UsageError(f"give the case a name of its own: {named[0]}")
     if share := config.stash.get(SHARED, None):
         items[:] = items[share.part - 1 :: share.parts]
     items.sort(key=lambda item: _rank(item.path))

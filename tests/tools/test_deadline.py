@@ -57,7 +57,7 @@ def test_zero(clock):
     assert 0.0 == Deadline.after(0).left()
 
 
-@pytest.mark.parametrize("seconds", ["5", (1,), object()], ids=repr)
+@pytest.mark.parametrize("seconds", ["5", (1,), [2]], ids=repr)
 def test_no_number(seconds):
     """What is no number of seconds is refused in our words."""
     with pytest.raises(TypeError, match=r"^a time-out is seconds, not "):
