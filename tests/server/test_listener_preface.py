@@ -363,7 +363,7 @@ def test_redirect_without_a_certificate():
 
 
 def test_no_answer_any_more():
-    """None goes back to TLS's alert."""
+    """None goes back to closing the connection."""
     with serving(who) as server:
         server.listener.set_plain_http("error")
         server.listener.set_plain_http(None)

@@ -13,6 +13,7 @@ from ..engine.build import build
 from ..errors import SealedError
 from ..policy.settings import Settings
 from ..tools.forks import ForkLock
+from .stdlib_names import SETTINGS, instead_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -93,9 +94,22 @@ class Sealable(metaclass=Sealing):
                 raise SealedError("this context is sealed; it can't change")
             yield vars(self).get("_settings")
 
+    if not TYPE_CHECKING:  # A type checker would believe in any name then.
+
+        def __getattr__(self, name: str) -> object:
+            """Tell what there is instead of what ``ssl`` has."""
+            words = instead_of(type(self), name)
+            raise AttributeError(words, name=name, obj=self)
+
     def __setattr__(self, name: str, value: object) -> None:
-        """Assign, unless the context is sealed."""
+        """Assign, unless the context is sealed.
+
+        What would decide something in ``ssl``, and nothing here, is refused.
+        """
         with self._unsealed():
+            if name in SETTINGS and not hasattr(type(self), name):
+                words = instead_of(type(self), name)
+                raise AttributeError(words, name=name, obj=self)
             super().__setattr__(name, value)
             # A hook may have been assigned.
             vars(self)["_built"] = None

@@ -92,8 +92,8 @@ class Rules:
         Args:
             answer: ``"error"`` sends status 400 and a sentence;
                 ``"redirect"`` sends 308 to the same place by https, if the
-                request names one of *hosts*, or else 400.  None sends TLS's
-                alert, which browsers show as an empty page.
+                request names one of *hosts*, or else 400.  None closes the
+                connection, which browsers show as an empty page.
             hosts: Host names and addresses; by default those in the
                 certificates of the context, and of those that
                 ``set_server_names()`` leads to.
