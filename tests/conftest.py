@@ -57,6 +57,8 @@ LONG = (
     "test_crowd.py",
     "test_fingerprints.py",
     "test_examples.py",
+    "test_client_libraries.py",
+    "test_ftps.py",
     "test_haproxy.py",
     "test_reload_under_load.py",
     "test_soak.py",

@@ -5,7 +5,10 @@ from __future__ import annotations
 import getpass
 import os
 import queue
+import socket
 import ssl
+import warnings
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -13,20 +16,28 @@ from ..libraries import run
 from ..peers import PATIENCE
 
 __all__ = [
+    "GROUPS",
     "PAYLOAD",
     "by_aiosmtplib",
     "by_asyncmy",
     "by_asyncpg",
     "by_imapclient",
+    "by_ldap3",
+    "by_nntp",
     "by_paho",
     "by_pg8000",
     "by_pymemcache",
     "by_pymysql",
     "by_redis",
+    "by_slixmpp",
 ]
 
 #: All bytes, many times: more than a record of TLS, and no whole number of it.
 PAYLOAD = bytes(range(256)) * 390
+#: As many bytes of a news server's list.
+GROUPS = "".join(
+    f"test.group{number} 0000000000 0000000001 y\n" for number in range(2500)
+)
 
 
 def by_redis(host: str, port: int, context: ssl.SSLContext) -> object:
@@ -134,7 +145,9 @@ def by_imapclient(host: str, port: int, context: ssl.SSLContext) -> object:
         client.login("somebody", "none")
         return client.has_capability("IDLE")
     finally:
-        client.shutdown()
+        # After a failed handshake it has no socket to shut down.
+        with suppress(OSError):
+            client.shutdown()
 
 
 def by_aiosmtplib(host: str, port: int, context: ssl.SSLContext) -> object:
@@ -198,3 +211,81 @@ def by_asyncmy(host: str, port: int, context: ssl.SSLContext) -> object:
             await connection.ensure_closed()
 
     return run(main)
+
+
+def by_ldap3(host: str, port: int, context: ssl.SSLContext) -> object:
+    """ldap3, by a class of one's own for ``tls``: StartTLS."""
+    # Its own imports are old.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        ldap3 = pytest.importorskip("ldap3")
+        from ..examples.ldap_client import Tls
+    server = ldap3.Server(
+        host, port, tls=Tls(context), connect_timeout=PATIENCE
+    )
+    connection = ldap3.Connection(
+        server,
+        "cn=admin,dc=example",
+        "secret",
+        receive_timeout=int(PATIENCE),
+        raise_exceptions=True,
+    )
+    try:
+        connection.start_tls()
+        connection.bind()
+        with suppress(ldap3.core.exceptions.LDAPEntryAlreadyExistsResult):
+            connection.add(
+                "dc=example", ["organization", "dcObject"], {"o": "example"}
+            )
+        connection.add(
+            "cn=somebody,dc=example",
+            "inetOrgPerson",
+            {"sn": "somebody", "jpegPhoto": PAYLOAD},
+        )
+        connection.search(
+            "dc=example", "(sn=somebody)", attributes=["jpegPhoto"]
+        )
+        heard = connection.response[0]["raw_attributes"]["jpegPhoto"][0]
+        connection.delete("cn=somebody,dc=example")
+        return heard
+    finally:
+        # After a failed handshake it has no socket to say good-bye by.
+        with suppress(ldap3.core.exceptions.LDAPExceptionError):
+            connection.unbind()
+
+
+def by_slixmpp(host: str, port: int, context: ssl.SSLContext) -> object:
+    """slixmpp, by ``ssl_context``; the name to check is the account's."""
+    pytest.importorskip("slixmpp")
+    from ..examples.xmpp_client import talk_to_oneself
+
+    said = run(
+        talk_to_oneself,
+        f"user@{host}",
+        "secret",
+        PAYLOAD.hex(),
+        context,
+        ("127.0.0.1", port),
+    )
+    return bytes.fromhex(said)
+
+
+def by_nntp(host: str, port: int, context: ssl.SSLContext) -> object:
+    """NNTP by hand: what nntplib did, before Python 3.13 dropped it."""
+    with ExitStack() as stack:
+        plain = socket.create_connection((host, port), PATIENCE)
+        stack.callback(plain.close)
+        with plain.makefile("rb") as file:
+            assert file.readline().startswith(b"200 ")
+            plain.sendall(b"STARTTLS\r\n")
+            assert file.readline().startswith(b"382 ")
+        secure = context.wrap_socket(plain, server_hostname=host)
+        stack.callback(secure.close)
+        file = stack.enter_context(secure.makefile("rb"))
+        secure.sendall(b"LIST ACTIVE test.*\r\n")
+        assert file.readline().startswith(b"215 ")
+        heard = list(iter(file.readline, b".\r\n"))
+        secure.sendall(b"QUIT\r\n")
+        assert file.readline().startswith(b"205 ")
+        assert b"" == file.read()
+    return b"".join(heard).decode().replace("\r\n", "\n")
