@@ -324,6 +324,39 @@ def test_versions_are_narrowed():
     assert tlskit.TLSVersion.TLS_1_2 == context.settings.protocol.maximum
 
 
+def test_versions_are_left_out_by_options():
+    """The older way; what is taken back is spoken again."""
+    context = loose()
+    adapter = context.as_ssl_context()
+    adapter.options |= ssl.OP_NO_TLSv1_3
+    assert ssl.TLSVersion.TLSv1_2 == adapter.maximum_version
+    assert ssl.OP_NO_TLSv1_3 & adapter.options
+
+    with pytest.raises(tlskit.ConfigurationError, match="no version is left"):
+        adapter.options |= ssl.OP_NO_TLSv1_2
+    adapter.options ^= ssl.OP_NO_TLSv1_2 | ssl.OP_NO_TLSv1_3
+    assert ssl.TLSVersion.TLSv1_3 == adapter.minimum_version
+    adapter.options &= ~ssl.OP_NO_TLSv1_2
+    assert ssl.TLSVersion.TLSv1_2 == adapter.minimum_version
+    assert ssl.TLSVersion.TLSv1_3 == adapter.maximum_version
+    for other in (ssl.OP_NO_TLSv1_1, ssl.OP_NO_SSLv3, ssl.OP_NO_TICKET):
+        with pytest.raises(tlskit.UnsupportedError, match="options"):
+            adapter.options ^= other
+
+
+def test_the_middlebox_compatibility_is_told():
+    """OpenSSL has it on by default, and ``ssl`` tells it."""
+    context = loose()
+    adapter = context.as_ssl_context()
+    theirs = context.prepared()._pyopenssl.set_options(0)
+
+    assert ssl.OP_ENABLE_MIDDLEBOX_COMPAT & theirs
+    assert ssl.OP_ENABLE_MIDDLEBOX_COMPAT & adapter.options
+    adapter.options |= ssl.OP_ENABLE_MIDDLEBOX_COMPAT
+    with pytest.raises(tlskit.UnsupportedError):
+        adapter.options &= ~ssl.OP_ENABLE_MIDDLEBOX_COMPAT
+
+
 def test_strictness_is_switched():
     """VERIFY_X509_STRICT is ours, too; flags of other things are not."""
     context = loose()
@@ -385,6 +418,10 @@ def test_a_client_chooses_a_curve():
     adapter.set_ecdh_curve("P-384")
 
     assert ("P-384",) == context.settings.groups
+    with pytest.raises(ValueError, match="unknown elliptic curve name"):
+        adapter.set_ecdh_curve("nonsense")
+    with pytest.raises(tlskit.SealedError):
+        client().as_ssl_context().set_ecdh_curve("P-384")
 
 
 def test_a_server_takes_dh_parameters(tmp_path):

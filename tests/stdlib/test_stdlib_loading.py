@@ -73,6 +73,23 @@ def test_errors_are_those_of_ssl(name: str, tmp_path: Path) -> None:
         assert ours.filename
 
 
+@pytest.mark.parametrize("name", ["none", "text"])
+def test_parameters_that_are_none(name: str, tmp_path: Path) -> None:
+    """A server's Diffie-Hellman parameters fail as in ``ssl``, too."""
+    (tmp_path / "text").write_text("text")
+
+    def act(context: ssl.SSLContext, where: Path) -> object:
+        return context.load_dh_params(str(where / name))
+
+    plain = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    theirs = raised(plain, act, tmp_path)
+    ours = raised(server_context().as_ssl_context(), act, tmp_path)
+
+    assert isinstance(ours.__cause__, tlskit.ConfigurationError)
+    assert isinstance(ours, ssl.SSLError) is isinstance(theirs, ssl.SSLError)
+    assert isinstance(ours, FileNotFoundError) is (name == "none")
+
+
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     """ssl takes it in silence, and later trusts nobody; we tell."""
     with pytest.raises(FileNotFoundError):

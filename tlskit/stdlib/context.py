@@ -25,8 +25,8 @@ from ..verify.identity import Identity
 from .alpn import Cache, WithALPN
 from .errors import as_ssl_error
 from .naming import Question, WithNames
+from .newer import Newer
 from .originals import ContextBeneath, check
-from .policy import Policy
 from .resuming import kept_of
 from .session import MemorySession
 from .socket import SocketSession, SSLObject, SSLSocket
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["SSLContext", "SSLObject", "SSLSocket"]
 
 
-class SSLContext(Policy):
+class SSLContext(Newer):
     """An ``ssl.SSLContext`` that leaves TLS to tlskit.
 
     It changes when its tlskit context does, and the other way round; what
@@ -152,32 +152,6 @@ class SSLContext(Policy):
         raise UnsupportedError(
             "NPN is obsolete", hint="use set_alpn_protocols()"
         )
-
-    # -- what newer Pythons have --------------------------------------------
-
-    def set_groups(self, groups: str, /) -> None:
-        """Choose the key-exchange groups, as Python 3.15 does.
-
-        Args:
-            groups: OpenSSL's names, with colons between them.
-
-        Raises:
-            SealedError: The tlskit context is sealed.
-            ConfigurationError: A name is unknown.
-        """
-        self._tlskit.set_groups(groups)
-
-    def set_ciphersuites(self, ciphersuites: str, /) -> None:
-        """Choose the cipher suites of TLS 1.3, as Python 3.15 does.
-
-        Args:
-            ciphersuites: Their names, with colons between them.
-
-        Raises:
-            SealedError: The tlskit context is sealed.
-            ConfigurationError: A name is unknown.
-        """
-        self._tlskit.set_ciphersuites(ciphersuites)
 
     # -- connections --------------------------------------------------------
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..context.context import Context
 from ..context.sides import ServerContext
-from ..errors import SealedError, UnsupportedError
+from ..errors import ConfigurationError, SealedError, UnsupportedError
 from ..openssl.gate import SSL
 from ..policy.settings import Settings
 from ..trust import Roots, VerifySource, load_default_roots
@@ -77,18 +77,38 @@ class Material(ContextBeneath):
         ]
 
     def set_ecdh_curve(self, name: str, /) -> None:
-        """Choose the curve of ephemeral keys."""
+        """Choose the curve of ephemeral keys.
+
+        Raises:
+            ValueError: There is no such curve.
+            SealedError: The tlskit context is sealed.
+        """
         if isinstance(self._tlskit, ServerContext):
             if name != self._settings.ecdh_curve:
                 self._tlskit.enable_ecdhe(name)
         elif self._settings.groups != (name,):
-            self._tlskit.set_groups([name])
+            try:
+                self._tlskit.set_groups([name])
+            except (SealedError, UnsupportedError):
+                raise
+            except ConfigurationError as error:
+                raise ValueError(
+                    f"unknown elliptic curve name {name!r}"
+                ) from error
 
     def load_dh_params(self, path: str, /) -> None:
-        """Load the parameters of ephemeral Diffie-Hellman."""
+        """Load the parameters of ephemeral Diffie-Hellman.
+
+        Raises:
+            OSError: The file can't be read.
+            ssl.SSLError: It holds something else.
+            SealedError: The tlskit context is sealed.
+            UnsupportedError: This is a client's context.
+        """
         if not isinstance(self._tlskit, ServerContext):
             self._refuse("the Diffie-Hellman parameters", "servers have them")
-        self._tlskit.enable_dhe(path)
+        with loading():
+            self._tlskit.enable_dhe(path)
 
     # -- credentials and roots ----------------------------------------------
 

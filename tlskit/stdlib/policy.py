@@ -40,6 +40,7 @@ _ALWAYS = (
     | ssl.OP_NO_SSLv3
     | ssl.OP_NO_COMPRESSION
     | ssl.OP_CIPHER_SERVER_PREFERENCE
+    | ssl.OP_ENABLE_MIDDLEBOX_COMPAT
     | ssl.OP_SINGLE_DH_USE
     | ssl.OP_SINGLE_ECDH_USE
 )
@@ -58,6 +59,8 @@ _CHECKS = {
     RevocationCheck.LEAF: ssl.VERIFY_CRL_CHECK_LEAF,
     RevocationCheck.CHAIN: ssl.VERIFY_CRL_CHECK_CHAIN,
 }
+#: The options that can be set: no others are about what we leave open.
+_OPTIONS = ssl.OP_NO_TLSv1_2 | ssl.OP_NO_TLSv1_3 | ssl.OP_NO_RENEGOTIATION
 #: The flags that can be set.
 _FLAGS = (
     ssl.VERIFY_X509_STRICT
@@ -299,17 +302,30 @@ class Policy(Material):
     @options.setter
     def options(self, value: int) -> None:
         change = self.options ^ value
-        if change & ~ssl.OP_NO_RENEGOTIATION:
+        if change & ~_OPTIONS:
             self._refuse(
                 f"options {ssl.Options(change)!r}",
-                "use minimum_version and maximum_version, or "
-                "allow_truncation of the tlskit context",
+                "OP_NO_TLSv1_2, OP_NO_TLSv1_3 and OP_NO_RENEGOTIATION can be "
+                "set; for a truncated end, see allow_truncation of the tlskit "
+                "context",
             )
         if change:
             self._check_unsealed("options")
             self._tlskit._change(
-                no_renegotiation=bool(value & ssl.OP_NO_RENEGOTIATION)
+                protocol=self._protocol_with(value),
+                no_renegotiation=bool(value & ssl.OP_NO_RENEGOTIATION),
             )
+
+    def _protocol_with(self, options: int) -> Protocol:
+        left = [
+            version
+            for version, (_, without) in _VERSIONS.items()
+            if not without & options
+        ]
+        if not left:
+            raise ConfigurationError("no version is left with these options")
+        protocol = self._settings.protocol
+        return Protocol(protocol.name, minimum=left[0], maximum=left[-1])
 
     @property
     def post_handshake_auth(self) -> bool:

@@ -67,6 +67,31 @@ class _Views:
         found: Facts | None = self._sslobj._facts
         return found
 
+    def group(self) -> str | None:
+        """Give the key-exchange group, once it is agreed upon."""
+        facts = self._known_facts()
+        return None if facts is None else facts.group
+
+    def server_sigalg(self) -> str | None:
+        """Give what the server signed the handshake with, if that is known.
+
+        See ``SSLPort.signature_algorithm``.
+        """
+        return self._sigalg(server=True)
+
+    def client_sigalg(self) -> str | None:
+        """Give what the client signed the handshake with, if it did."""
+        return self._sigalg(server=False)
+
+    def _sigalg(self, *, server: bool) -> str | None:
+        if self._known_facts() is None:
+            return None
+        engine: Engine = self._sslobj.engine
+        return engine.signature_algorithm(peer=server != engine.server_side)
+
+    def _known_facts(self) -> Facts | None:
+        return None if self._sslobj is None else self.facts
+
     def get_verified_chain(self) -> list[bytes]:
         """Give the path from the peer's certificate to a root, as DER."""
         return list(self._sslobj.verified_chain)
