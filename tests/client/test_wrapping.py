@@ -377,6 +377,25 @@ def test_alpn_is_for_clients():
         ports_to_ssl_ports(*pipe(), mode="accept", alpn=["a"])
 
 
+def test_error_has_to_be_callable():
+    """What can make no exception is refused before anything is sent."""
+    left, right = socket.socketpair()
+    with left, right:
+        with pytest.raises(TypeError, match="error makes an exception"):
+            tlskit.ports_to_ssl_ports(
+                left,
+                left,
+                mode="connect",
+                context=client_context(),
+                hostname=HOST,
+                error=None,
+            )
+        right.setblocking(False)
+
+        with pytest.raises(BlockingIOError):
+            right.recv(1)
+
+
 def test_the_mode_has_two_values():
     """There is no default, and no third one."""
     with pytest.raises(ValueError, match="'listen'"):

@@ -6,6 +6,7 @@ import copy
 import inspect
 import logging
 import math
+import pickle
 from collections import OrderedDict
 from dataclasses import FrozenInstanceError, fields
 from types import ModuleType
@@ -635,6 +636,13 @@ def stranger_context():
     context = tlskit.ServerContext()
     CA("stranger").issue("localhost").apply(context)
     return context
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, pickle.dumps])
+def test_a_context_is_not_pickled(copied):
+    """It says so, and what to do; ``copy()`` is the way to have another."""
+    with pytest.raises(TypeError, match=r"call copy\(\)"):
+        copied(server_context())
 
 
 @pytest.mark.parametrize("name", MUTATORS | SERVER_MUTATORS)

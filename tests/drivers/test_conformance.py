@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 from contextlib import ExitStack
 from typing import Any
@@ -596,6 +597,12 @@ def test_bad_arguments(driver: Driver) -> None:
     async def main() -> None:
         with pytest.raises(ValueError, match="max_handshakes"):
             await refused(begin, max_handshakes=0)
+        with pytest.raises(TypeError, match="max_handshakes"):
+            await refused(begin, max_handshakes=1.5)
+        with pytest.raises(ValueError, match="time-out"):
+            await refused(begin, handshake_timeout=math.nan)
+        with pytest.raises(TypeError, match="time-out"):
+            await refused(begin, timeout="60")
         with pytest.raises(tlskit.CredentialError):
             await refused(begin, context=tlskit.ServerContext())
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import io
+import pickle
 import select
 import socket
 import threading
@@ -890,9 +892,8 @@ def test_shutdown_of_the_input_closes_the_file(pair):
 
 
 def test_shutdown_of_both(pair):
-    """SHUT_RDWR does both, and anything else nothing."""
+    """SHUT_RDWR does both."""
     client, server = pair
-    client.shutdown(99)
     client.shutdown(socket.SHUT_RDWR)
 
     assert b"" == server.recv(1)
@@ -1434,3 +1435,71 @@ def test_two_threads_make_the_files():
             ours.output.write(b"hello")
             ours.output.flush()
             assert b"hello" == other.recv(10)
+
+
+# -- arguments that make no sense -------------------------------------------
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_port_is_not_copied(memory, copied):
+    """Its session has one owner; a second one would end it."""
+    with pytest.raises(TypeError, match="copied or pickled"):
+        copied(memory[0])
+
+
+@pytest.mark.parametrize("how", [3, -1, "both", None])
+def test_another_way_to_shut_down(memory, how):
+    """A number that names no direction is refused, not passed over."""
+    client, server = memory
+    with pytest.raises(ValueError, match="how is SHUT_RD"):
+        client.shutdown(how)
+
+    client.sendall(b"still open")
+    assert b"still open" == read_exactly(server, 10)
+
+
+@pytest.mark.parametrize("sock", [None, 3, "socket"])
+def test_start_tls_wants_a_socket(sock):
+    """Anything else is refused by a word about what is wanted."""
+    with pytest.raises(TypeError, match="a socket is wanted"):
+        SSLPort.start_tls(sock, client_context(), hostname=HOST)
+
+
+def test_start_tls_wants_a_plain_socket(memory):
+    """Over a port there is another function, which the error names."""
+    with pytest.raises(TypeError, match=r"ports_to_ssl_ports\(\)"):
+        SSLPort.start_tls(memory[0], client_context(), hostname=HOST)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ((None, 8), TypeError),
+        (([], 8), TypeError),
+        (("EXPERIMENTAL", 1.5), TypeError),
+        (("EXPERIMENTAL", 0), ValueError),
+        (("EXPERIMENTAL", 65536), ValueError),
+        (("EXPERIMENTAL", 2**70), ValueError),
+        (("EXPERIMENTAL", 8, "context"), TypeError),
+    ],
+)
+def test_keying_material_of_nonsense(memory, arguments, error):
+    """It is refused in our words, not in those of the binding."""
+    with pytest.raises(error, match="not "):
+        memory[0].export_keying_material(*arguments)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "\0", ".localhost", "x" * 300])
+def test_what_can_be_no_host_name(memory, name):
+    """No certificate is for such a name, so the answer is no."""
+    client, server = memory
+
+    assert client.peer_check_hostname(name) is False
+    assert server.peer_check_hostname(name) is False
+
+
+@pytest.mark.parametrize("name", [None, 3, b"localhost"])
+def test_a_host_name_is_text(memory, name):
+    """Anything else is a mistake in the program."""
+    with pytest.raises(TypeError, match="a host name is a str"):
+        memory[0].peer_check_hostname(name)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import itertools
 import logging
+import math
 import os
+import pickle
 import signal
 import socket
 import sys
@@ -892,6 +895,52 @@ def test_room_for_nobody(name):
         with pytest.raises(ValueError, match="room for one"):
             listener.serve(echo, **{name: 0})
         assert not listener.closed
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "error"),
+    [
+        ("workers", None, TypeError),
+        ("workers", 1.5, TypeError),
+        ("max_connections", math.nan, TypeError),
+        ("max_handshakes_per_source", "4", TypeError),
+        ("handshake_timeout", -1, ValueError),
+        ("handshake_timeout", math.nan, ValueError),
+        ("timeout", math.nan, ValueError),
+        ("timeout", "60", TypeError),
+    ],
+)
+def test_limits_out_of_their_range(name, found, error):
+    """What limits nothing is refused at once, and serving can begin later."""
+    with tlskit.listen(hostname=LOCAL, context=server_context()) as listener:
+        with pytest.raises(error):
+            listener.serve(echo, **{name: found})
+        assert not listener.closed
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_listener_is_not_copied(copied):
+    """Its socket has one owner."""
+    with tlskit.listen(hostname=LOCAL, context=server_context()) as listener:
+        with pytest.raises(TypeError, match="copied or pickled"):
+            copied(listener)
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "error"),
+    [
+        ("hostname", 3, TypeError),
+        ("hostname", [], TypeError),
+        ("backlog", -1, ValueError),
+        ("backlog", 2**70, ValueError),
+        ("backlog", "5", ValueError),
+        ("port", -1, ValueError),
+    ],
+)
+def test_listening_on_nonsense(name, found, error):
+    """It is refused before there is a socket."""
+    with pytest.raises(error, match="not "):
+        tlskit.listen(**{name: found})
 
 
 def test_no_certificate():

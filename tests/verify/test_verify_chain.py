@@ -240,6 +240,15 @@ def test_match_hostname(ca, name, good):
     assert good is match_hostname(ca.issue(HOST).certificate, name)
 
 
+def test_match_hostname_without_a_certificate(ca):
+    """Whoever gave none is nobody; what is none is a mistake."""
+    assert match_hostname(None, HOST) is False
+    with pytest.raises(TypeError, match="a certificate is wanted"):
+        match_hostname(ca.pem, HOST)
+    with pytest.raises(TypeError, match="a host name is a str"):
+        match_hostname(ca.issue(HOST).certificate, HOST.encode())
+
+
 @pytest.mark.parametrize(
     "name", ["a", "my-.blog.example", "-my.blog.example", "a_b.blog.example"]
 )

@@ -66,6 +66,7 @@ def ports_to_ssl_ports(
             host names and there is none.
         CredentialError: The server's half has no certificate.
         ValueError: *mode* is neither.
+        TypeError: *error* can't be called.
         OSError: A stream broke.
 
     Source: ``ports->ssl-ports``; the seed's manual and code disagree about
@@ -73,6 +74,8 @@ def ports_to_ssl_ports(
     """
     if mode not in ("connect", "accept"):
         raise ValueError(f"mode is 'connect' or 'accept', not {mode!r}")
+    if not callable(error):
+        raise TypeError(f"error makes an exception; {error!r} can't")
     server_side = mode == "accept"
     names = alpn_offer(alpn, server_side=server_side)
     chosen = context if context is not None else _made(encrypt, server_side)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from inspect import Signature, signature
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from ..engine.build import build
 from ..errors import SealedError
@@ -156,6 +156,13 @@ class Sealable(metaclass=Sealing):
     def __copy__(self) -> Self:
         """Make an unsealed copy."""
         return self.copy()
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        """Refuse to be pickled: it may hold a private key, and functions."""
+        raise TypeError(
+            "a context can't be pickled or copied deeply; make it anew where "
+            "it is needed, or call copy()"
+        )
 
     def __eq__(self, other: object) -> bool:
         """Compare class and settings."""

@@ -197,12 +197,17 @@ class Halves(Plaintext):
 
         Raises:
             OSError: As ``send``.
+            ValueError: *how* is none of them.
 
         Source: RFC 8446, section 6.1.
         """
-        if how in (socket.SHUT_WR, socket.SHUT_RDWR):
+        if how not in (socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR):
+            raise ValueError(
+                f"how is SHUT_RD, SHUT_WR or SHUT_RDWR, not {how!r}"
+            )
+        if how != socket.SHUT_RD:
             self._end_output()
-        if how in (socket.SHUT_RD, socket.SHUT_RDWR):
+        if how != socket.SHUT_WR:
             self.input.close()
 
     def _end_output(self) -> None:

@@ -80,9 +80,15 @@ class SSLPort(Halves):
             HandshakeError: There is no session.
             TimeoutError: The socket's time-out passed.
             OSError: The socket broke.
+            TypeError: *sock* is no socket.
 
         Source: ``tcp-port->ssl-port``; RFC 3207 and its like.
         """
+        if not hasattr(sock, "family"):  # A port has none, for one.
+            raise TypeError(
+                f"a socket is wanted, not {sock!r}; for other streams there "
+                "is ports_to_ssl_ports()"
+            )
         timeout = sock.gettimeout()
         try:
             tune(sock)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from ..engine import bindings
 from ..engine.engine import Engine
@@ -12,10 +12,11 @@ from ..engine.facts import Facts
 from ..errors import StreamError, UnsupportedError, VerificationError
 from ..errors.whereabouts import locate, place_of
 from ..openssl.protocols import TLSVersion
+from ..tools.whole import check_whole
 from ..verify.identity import (
-    Identity,
     certificate_hostnames,
     issuer_oneline,
+    match_hostname,
     subject_oneline,
 )
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from ..server.proxy_protocol import ProxyHeader
 
 __all__ = ["Endpoints", "InfoValues", "SessionView"]
+
+#: TLS 1.3 writes the length in two bytes (RFC 8446, section 7.1).
+_MOST_EXPORTED = 65535
 
 
 class InfoValues(NamedTuple):
@@ -61,6 +65,10 @@ class SessionView:
     _endpoints: Endpoints | None
     #: The peer as whoever opened the connection called it, for errors.
     _called: str | None = None
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        """Refuse to be copied or pickled: a connection has one owner."""
+        raise TypeError("a connection can't be copied or pickled")
 
     def _locate(self, error: BaseException, phase: str) -> None:
         """Have *error* say to whom and when it happened."""
@@ -158,17 +166,15 @@ class SessionView:
             name: A host name or an IP address.
 
         Returns:
-            False also if the peer gave no certificate.
+            False also if the peer gave no certificate, or if *name* can't be
+            a host name.
 
         Raises:
-            ValueError: *name* is empty.
-            ConfigurationError: *name* can be no host name.
+            TypeError: *name* is no ``str``.
 
         Source: ``ssl-peer-check-hostname``; the rules are RFC 9525's.
         """
-        identity = Identity.parse(name)
-        certificate = self.peer_certificate
-        return certificate is not None and identity.matches(certificate)
+        return match_hostname(self.peer_certificate, name)
 
     @property
     def peer_subject_name(self) -> bytes | None:
@@ -314,14 +320,19 @@ class SessionView:
                 an empty one.
 
         Raises:
-            ValueError: *length* is not positive.
+            ValueError: *length* is not positive, or far too large.
+            TypeError: *label* is no text, or *context* no bytes.
             StreamError: The handshake is not done.
 
         Source: RFC 5705; RFC 8446, section 7.5.
         """
-        if length < 1:
+        check_whole(length, "length")
+        if not 1 <= length <= _MOST_EXPORTED:
             raise ValueError(f"length is a number of bytes, not {length!r}")
         wire = label.encode() if isinstance(label, str) else label
+        for what, found in (("a label", wire), ("a context", context or b"")):
+            if not isinstance(found, bytes):
+                raise TypeError(f"{what} is bytes, not {found!r}")
         self._established("keying material")
         return self._engine.export(wire, length, context)
 

@@ -17,8 +17,8 @@ from ..ports.port import SSLPort
 from ..tools.deadline import Deadline
 from ..tools.public import public
 from .collecting import Collector
-from .listening import check_credentials, listening_socket, prepare
-from .local import NoFile, is_local, local_socket, place_of
+from .listening import check_credentials, check_room, check_times, prepare
+from .local import NoFile, is_local, opened_socket, place_of
 from .metrics import ListenerStatistics
 from .processes.children import Parent
 from .processes.ending import HURRY, Ending
@@ -194,13 +194,18 @@ class Listener(Rules):
                 fork.
             ClosedError: The listener is closed.  If ``shutdown()`` came
                 before the only ``serve()``, that returns at once instead.
-            ValueError: Another number is not positive.
+            ValueError: Another number is out of its range.
+            TypeError: One is no number.
         """
         check_processes(processes)
-        most = max_handshakes, max_handshakes_per_source, max_connections
-        for number in (workers, workers_per_source, *most):
-            if number is not None and number < 1:
-                raise ValueError(f"there must be room for one, not {number!r}")
+        check_times(timeout, handshake_timeout)
+        check_room(
+            workers=workers,
+            workers_per_source=workers_per_source,
+            max_handshakes=max_handshakes,
+            max_handshakes_per_source=max_handshakes_per_source,
+            max_connections=max_connections,
+        )
 
         def make() -> Service:
             return Service(
@@ -488,11 +493,7 @@ def listen(
     Source: ``ssl-listen``, ``make-server-tls-socket``.
     """
     chosen = server_context(context)
-    if path is not None:
-        if port or hostname is not None:
-            raise ValueError("port and hostname are for TCP, path is not")
-        sock, file = local_socket(path, backlog, reuse)
-        made = Listener(sock, chosen)
-        made._file = file
-        return made
-    return Listener(listening_socket(port, backlog, reuse, hostname), chosen)
+    sock, file = opened_socket(port, backlog, reuse, hostname, path)
+    made = Listener(sock, chosen)
+    made._file = file
+    return made

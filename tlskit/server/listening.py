@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from ..context.following import contexts_of, failures_of, generation_of
 from ..context.sides import ServerContext
+from ..tools.deadline import check_timeout
+from ..tools.whole import check_whole
 from .acme.renewing import Renewal
 from .collecting import Collector, Counting
 from .metrics import ListenerStatistics
@@ -15,13 +17,20 @@ from .tally import HARMLESS, Tally, reason_of
 __all__ = [
     "MOST_HANDSHAKES",
     "LoopServer",
+    "check_backlog",
     "check_credentials",
-    "check_most",
+    "check_room",
+    "check_times",
     "listening_socket",
     "prepare",
 ]
 
 T = TypeVar("T")
+
+#: The limits that may be missing.
+_MAY_BE_NONE = {"workers_per_source", "max_connections"}
+#: A C ``int`` holds no more; systems take far less in silence.
+_MOST_WAITING = 2**31 - 1
 
 #: So many handshakes may go on at once on an event loop; later clients wait
 #: in the backlog.
@@ -37,15 +46,47 @@ def check_credentials(context: ServerContext) -> None:
     context.prepared().settings.check_certificate(context.hooks_in_use)
 
 
-def check_most(max_handshakes: int) -> None:
-    """Refuse to shake hands with nobody.
+def check_room(**limits: int | None) -> None:
+    """Refuse limits that leave room for nobody.
+
+    Args:
+        **limits: How many there may be at once, by name.
 
     Raises:
-        ValueError: *max_handshakes* is less than 1.
+        ValueError: A number is less than 1.
+        TypeError: One is no whole number.
     """
-    if max_handshakes < 1:
+    for name, number in limits.items():
+        if number is None and name in _MAY_BE_NONE:
+            continue
+        check_whole(number, name)
+        if not number or number < 1:
+            raise ValueError(
+                f"{name}: there must be room for one, not {number!r}"
+            )
+
+
+def check_times(*seconds: float | None) -> None:
+    """Refuse what can't be a time-out; None is none.
+
+    Raises:
+        ValueError: One is negative, or NaN.
+        TypeError: One is no number.
+    """
+    for each in seconds:
+        if each is not None:
+            check_timeout(each)
+
+
+def check_backlog(backlog: int) -> None:
+    """Refuse what can be no number of waiting clients.
+
+    Raises:
+        ValueError: *backlog* is none.
+    """
+    if not isinstance(backlog, int) or not 0 <= backlog <= _MOST_WAITING:
         raise ValueError(
-            f"max_handshakes is a number from 1 on, not {max_handshakes!r}"
+            f"backlog is a number from 0 to {_MOST_WAITING}, not {backlog!r}"
         )
 
 
@@ -61,8 +102,9 @@ def listening_socket(
     """Open the socket of a listener; see ``listen``."""
     if not isinstance(port, int) or not 0 <= port <= 65535:
         raise ValueError(f"port is a number from 0 to 65535, not {port!r}")
-    if not isinstance(backlog, int) or backlog < 0:
-        raise ValueError(f"backlog is a number from 0 on, not {backlog!r}")
+    check_backlog(backlog)
+    if not isinstance(hostname, str | None):
+        raise TypeError(f"a host name is a str, not {hostname!r}")
     if hostname is None and socket.has_dualstack_ipv6():
         address: tuple[object, ...] = ("::", port)
         family, dual = socket.AF_INET6, True
@@ -149,6 +191,10 @@ class LoopServer(Generic[T]):
             else "{}:{}".format(*self._sock.getsockname()[:2])
         )
         return f"<{type(self).__name__} {state} {self._context!r}>"
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        """Refuse to be copied or pickled: a socket has one owner."""
+        raise TypeError("a server can't be copied or pickled")
 
     # -- facts --------------------------------------------------------------
 

@@ -11,8 +11,16 @@ import stat
 from contextlib import suppress
 
 from ..errors import UnsupportedError
+from .listening import check_backlog, listening_socket
 
-__all__ = ["NoFile", "SocketFile", "is_local", "local_socket", "place_of"]
+__all__ = [
+    "NoFile",
+    "SocketFile",
+    "is_local",
+    "local_socket",
+    "opened_socket",
+    "place_of",
+]
 
 
 def is_local(sock: socket.socket) -> bool:
@@ -61,6 +69,22 @@ class SocketFile(NoFile):
         with suppress(OSError):
             if self._identity() == self._is:
                 os.unlink(self.path)  # noqa: PTH108 - as above
+
+
+def opened_socket(
+    port: int,
+    backlog: int,
+    reuse: bool,
+    hostname: str | None,
+    path: str | os.PathLike[str] | None,
+) -> tuple[socket.socket, NoFile]:
+    """Open the socket of a listener, and give its file; see ``listen``."""
+    check_backlog(backlog)
+    if path is None:
+        return listening_socket(port, backlog, reuse, hostname), NoFile()
+    if port or hostname is not None:
+        raise ValueError("port and hostname are for TCP, path is not")
+    return local_socket(path, backlog, reuse)
 
 
 def local_socket(

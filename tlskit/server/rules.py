@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 from ..context.sides import ServerContext, server_context
 from ..verify.identity import Identity
@@ -42,6 +42,10 @@ class Rules:
         self._context = context
         self.proxies: ProxyRules | None = None
         self.plain_http: PlainHTTP | None = None
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        """Refuse to be copied or pickled: a socket has one owner."""
+        raise TypeError("a listener can't be copied or pickled")
 
     # -- before TLS ---------------------------------------------------------
 

@@ -18,7 +18,8 @@ from ..server.listening import (
     MOST_HANDSHAKES,
     LoopServer,
     check_credentials,
-    check_most,
+    check_room,
+    check_times,
     listening_socket,
 )
 from ..server.tally import Meter
@@ -287,7 +288,8 @@ async def serve(
 
     Source: ``listen`` and ``Listener``.
     """
-    check_most(max_handshakes)
+    check_room(max_handshakes=max_handshakes)
+    check_times(handshake_timeout, timeout)
     chosen = server_context(context)
     check_credentials(chosen)
     if host is not None:

@@ -19,7 +19,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError, IdentityError
 from ..errors.codes import VerifyReason
@@ -32,7 +31,7 @@ from ..x509.alternatives import (
     presented_names,
     read_names,
 )
-from ..x509.gate import Encoding
+from ..x509.gate import Encoding, x509
 from ..x509.names import issuer_oneline, oneline, subject_oneline
 from ..x509.reading import readable
 from .hostname import Address, Host, is_pattern, parse_host
@@ -48,9 +47,6 @@ from .uris import (
     service_or_none,
     uri_or_none,
 )
-
-if TYPE_CHECKING:
-    from cryptography import x509
 
 __all__ = [
     "Identity",
@@ -378,20 +374,27 @@ def checked_identity(identity: Identity) -> Identity:
     return identity
 
 
-def match_hostname(certificate: x509.Certificate, hostname: str) -> bool:
+def match_hostname(
+    certificate: x509.Certificate | None, hostname: str
+) -> bool:
     """Say whether *certificate* was issued to a host, as a handshake would.
 
     It is not looked at who issued it, or when.
 
     Args:
-        certificate: The peer's own.
+        certificate: The peer's own; None is one that gave none.
         hostname: A host name or an IP address.
 
     Returns:
         False also for a text that can't be a host name.
 
+    Raises:
+        TypeError: One of the two is something else.
+
     Source: RFC 9525, section 6.
     """
+    if not isinstance(certificate, x509.Certificate | None):
+        raise TypeError(f"a certificate is wanted, not {certificate!r}")
     try:
         wanted = Identity.parse(hostname)
     except (ValueError, ConfigurationError):
