@@ -648,27 +648,3 @@ def test_hooks_with_other_protocols():
     assert hooks.frozen is context.frozen is False
     context.seal()
     assert hooks.frozen
-
-
-def test_an_error_behind_the_first_half_of_a_record(monkeypatch):
-    """What came before it is read first."""
-    from tlskit.stdlib.socket import _Wire
-
-    left, right = socket.socketpair()
-    with left, right:
-        transport = _Wire(left)
-        answers = [b"\x17\x03\x03\x00\x05", ConnectionResetError()]
-
-        def answer(_sock, room):
-            found = answers.pop(0)
-            if isinstance(found, OSError):
-                raise found
-            room[: len(found)] = found
-            return len(found)
-
-        monkeypatch.setattr(socket.socket, "recv_into", answer)
-        buffer = memoryview(bytearray(100))
-
-        assert 5 == transport.read_into(buffer)
-        with pytest.raises(ConnectionResetError):
-            transport.read_into(buffer)

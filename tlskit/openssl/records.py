@@ -5,6 +5,9 @@ from __future__ import annotations
 __all__ = ["Backlog", "Records"]
 
 _HEADER = 5  # RFC 8446, section 5.1: type, version, length.
+_DATA = 23  # The type ``application_data``; in TLS 1.3 also of what is hidden.
+#: No alert is as long; nobody pads one to such a length.
+_NO_ALERT = 1024
 
 
 class Records:
@@ -38,6 +41,38 @@ class Records:
         if len(self._header) == _HEADER:
             self._left = int.from_bytes(self._header[3:], "big")
             self._header = b""
+
+    def whole(self, data: memoryview, size: int, most: int, adds: int) -> int:
+        """Count what is taken of ciphertext that has come, and say how much.
+
+        That is one record, or what there is of it.  More follow only if they
+        are there as a whole, hold data and no close_notify, and what is in
+        all of them fits; so nothing is left over of more than one.
+
+        Args:
+            data: The ciphertext, from the beginning.
+            size: How many bytes of it there are; at least one.
+            most: How many bytes of plaintext there is room for.
+            adds: What a record adds to its plaintext at least, besides its
+                header.
+        """
+        if self._left or self._header or size < _HEADER:
+            size = min(size, self.wanted)
+            self.took(data[:size])
+            return size
+        length = data[3] << 8 | data[4]
+        end = _HEADER + length
+        if end >= size:
+            self._left = end - size
+            return size
+        most += adds - length
+        while end + _HEADER <= size and data[end] == _DATA:
+            length = data[end + 3] << 8 | data[end + 4]
+            most += adds - length
+            if length < _NO_ALERT or most < 0 or end + _HEADER + length > size:
+                break
+            end += _HEADER + length
+        return end
 
 
 class Backlog:

@@ -78,11 +78,18 @@ class Session:
         try:
             yield
         except Exception as error:
-            self._tell(error)
-            self.engine.name_first(error)
-            if isinstance(error, TLSError) or error is self.engine.failure:
-                raise as_ssl_error(error) from error
-            raise
+            made = self._in_other_terms(error)
+            if made is error:
+                raise
+            raise made from error
+
+    def _in_other_terms(self, error: Exception) -> Exception:
+        """Give what libraries catch for *error*; see ``_in_ssl_terms``."""
+        self._tell(error)
+        self.engine.name_first(error)
+        if isinstance(error, TLSError) or error is self.engine.failure:
+            return as_ssl_error(error)
+        return error
 
     def _tell(self, error: Exception) -> None:
         """Log, on a server, that a client was refused; once.

@@ -17,20 +17,18 @@ from __future__ import annotations
 import os
 import socket
 import ssl
-import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..engine.engine import Engine, State
 from ..errors import TruncatedError
 from ..errors.whereabouts import place_of
-from ..openssl.records import Records
 from ..policy.settings import Verify
-from ..ports.blocking.driver import Driver
-from ..ports.transport import poll
-from ..tools.deadline import Deadline
+from ..tools.deadline import NEVER, Deadline
+from .files import buffered_reader
 from .originals import SSLObjectBeneath, SSLSocketBeneath
 from .session import Session, check_silent, read_by
+from .wire import Wire, WireDriver
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -43,6 +41,8 @@ __all__ = ["SSLObject", "SSLSocket", "SocketSession"]
 _FAREWELL = 5.0
 #: With a time-out, one call sends no more: it is the time for each of them.
 _PIECE = 16384
+#: One call reads no more, unless the caller has room for it.
+_ROOM = 65536
 
 _forks = 0
 
@@ -163,6 +163,17 @@ class SSLSocket(_Views, SSLSocketBeneath):
             return Deadline.now()
         return Deadline.after(self.gettimeout()).sooner(_FAREWELL)
 
+    # -- files --------------------------------------------------------------
+
+    def makefile(
+        self, mode: str = "r", buffering: int | None = None, **options: Any
+    ) -> Any:
+        """Give a file over the socket; see ``socket.socket.makefile``."""
+        if mode == "rb" and buffering in (None, -1):
+            return buffered_reader(self)
+        make: Any = super().makefile
+        return make(mode, buffering, **options)
+
     # -- time-outs ----------------------------------------------------------
 
     def _begin_tls(self) -> None:
@@ -204,75 +215,6 @@ class SSLSocket(_Views, SSLSocketBeneath):
         return self.gettimeout() != 0
 
 
-class _Wire:
-    """The socket beneath an ``SSLSocket``, as a transport; see there."""
-
-    close_streams = False
-
-    def __init__(self, sock: SSLSocket) -> None:
-        self._sock = weakref.ref(sock)
-        self._records = Records()
-        self._error: OSError | None = None  # For who reads next.
-
-    @property
-    def sock(self) -> SSLSocket:
-        sock = self._sock()
-        assert sock is not None, "the owner of the session calls us"
-        return sock
-
-    def read_into(self, buffer: memoryview) -> int | None:
-        late, self._error = self._error, None
-        if late is not None:
-            raise late
-        size = 0
-        while True:
-            room = buffer[size : size + self._records.wanted]
-            try:
-                got = socket.socket.recv_into(self.sock, room)
-            except BlockingIOError:
-                return size or None
-            except OSError as error:
-                if not size:
-                    raise
-                self._error = error  # What came before it comes first.
-                return size
-            self._records.took(room[:got])
-            size += got
-            if not got or self._records.complete:
-                return size
-
-    def write(self, data: memoryview) -> int | None:
-        try:
-            return socket.socket.send(self.sock, data)
-        except BlockingIOError:
-            return None
-
-    def wait(
-        self, *, read: bool, write: bool, deadline: Deadline
-    ) -> tuple[bool, bool]:
-        if write and deadline.is_now:
-            # The caller selects; what a writer takes in would not wake it.
-            read = False
-        number = self.fileno()
-        return poll(
-            [number] if read else [], [number] if write else [], deadline
-        )
-
-    def close_write(self) -> None:
-        with suppress(OSError):
-            socket.socket.shutdown(self.sock, socket.SHUT_WR)
-
-    def wake(self) -> None:
-        with suppress(OSError):
-            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        """Leave it to the ``SSLSocket``, whose close this is part of."""
-
-    def fileno(self) -> int:
-        return self.sock.fileno()
-
-
 class SocketSession(Session):
     """A session on the very socket that owns it."""
 
@@ -284,8 +226,8 @@ class SocketSession(Session):
         server_hostname: str | None,
     ) -> None:
         super().__init__(engine, context, owner, server_hostname)
-        self._wire = _Wire(owner)
-        self._driver = Driver(engine, self._wire)
+        self._wire = Wire(owner)
+        self._driver = WireDriver(engine, self._wire)
         self._forks = _forks
         self._hung_up = False
         self._owed = b""  # Encrypted, but not yet told as sent.
@@ -297,36 +239,101 @@ class SocketSession(Session):
 
     def read(self, size: int, buffer: Buffer | None = None) -> bytes | int:
         """Read up to *size* bytes, or as many as *buffer* holds."""
-        with self._in_ssl_terms():
-            self._prepare()
-            return read_by(self._read_into, size, buffer)
-
-    def _read_into(self, view: memoryview) -> int:
         try:
-            return self._driver.read_into(view, self._deadline())
+            if self.engine.state is State.HANDSHAKE:
+                self._driver.handshake(self._deadline())
+            if buffer is None:
+                return self._read(size)
+            view = memoryview(buffer).cast("B")
+            if 0 < size < len(view):
+                view = view[:size]
+            return self._read_into(view)
+        except Exception as error:
+            made = self._in_other_terms(error)
+            if made is error:
+                raise
+            raise made from error
+
+    def _read(self, size: int) -> bytes:
+        driver = self._driver
+        if size <= 0 or not driver.has_lane:
+            return bytes(read_by(self._read_into, size, None))
+        try:
+            data = driver.read_now(size)
+            if data is None:
+                deadline = self._deadline()
+                data = driver.read_soon(size, deadline)
+                if data is None:
+                    room = memoryview(bytearray(min(size, _ROOM)))
+                    data = bytes(room[: driver.read_slowly(room, deadline)])
         except TruncatedError:
             if self._hung_up:  # It was ourselves who cut the connection.
+                return b""
+            raise
+        return data
+
+    def _read_into(self, view: memoryview) -> int:
+        driver, most = self._driver, len(view)
+        size: int | None = None
+        try:
+            if most and driver.has_lane:
+                size = driver.read_now(most, view)
+            if size is None:
+                deadline = self._deadline()
+                if most and driver.has_lane:
+                    size = driver.read_soon(most, deadline, view)
+                if size is None:
+                    size = driver.read_slowly(view, deadline)
+        except TruncatedError:
+            if self._hung_up:
                 return 0
             raise
+        return size
 
     def write(self, data: Buffer) -> int:
         """Send *data*, or its beginning, and say how much."""
-        view = memoryview(data).cast("B")
-        with self._in_ssl_terms():
-            self._prepare()
-            deadline = self._deadline()
+        try:
+            view = memoryview(data).cast("B")
+            if self.engine.state is State.HANDSHAKE:
+                self._driver.handshake(self._deadline())
             if self._owed:
-                return self._pay(view, deadline)
-            if deadline.moment is None:
-                return self._driver.write(view, deadline)
-            piece = view[:_PIECE]
-            self._driver.encrypt(piece, deadline)
-            try:
-                self._driver.flush_rest(deadline)
-            except (BlockingIOError, TimeoutError):
-                self._owed = bytes(piece)
+                return self._pay(view, self._deadline())
+            if self._wire.sock.gettimeout() is None:
+                return self._write(view)
+            return self._write_in_time(view[:_PIECE])
+        except Exception as error:
+            made = self._in_other_terms(error)
+            if made is error:
                 raise
-            return len(piece)
+            raise made from error
+
+    def _write(self, view: memoryview) -> int:
+        """Send all of *view*, however long that takes."""
+        driver, size = self._driver, len(view)
+        lane = size and driver.has_lane
+        sent = driver.send_now(view, size) if lane else None
+        if sent is None:
+            return driver.write(view, self._deadline())
+        if not sent:
+            driver.finish_sending(self._deadline())
+        return size
+
+    def _write_in_time(self, piece: memoryview) -> int:
+        """Send all of *piece*, or have it given again."""
+        driver, size = self._driver, len(piece)
+        lane = size and driver.has_lane
+        sent = driver.send_now(piece, size) if lane else None
+        if sent:
+            return size
+        deadline = self._deadline()
+        if sent is None:
+            driver.encrypt(piece, deadline)
+        try:
+            driver.flush_rest(deadline)
+        except (BlockingIOError, TimeoutError):
+            self._owed = bytes(piece)
+            raise
+        return size
 
     def _pay(self, view: memoryview, deadline: Deadline) -> int:
         """Send what an earlier call has encrypted; never encrypt it twice.
@@ -391,11 +398,6 @@ class SocketSession(Session):
 
     # -- the beginning ------------------------------------------------------
 
-    def _prepare(self) -> None:
-        """Shake hands first, where the application left that to us."""
-        if self.engine.state is State.HANDSHAKE:
-            self._driver.handshake(self._deadline())
-
     def _peer(self) -> str | None:
         try:
             address = socket.socket.getpeername(self._wire.sock)
@@ -407,6 +409,9 @@ class SocketSession(Session):
         self._wire.sock._begin_tls()
 
     def _deadline(self) -> Deadline:
-        self._begin()
-        seconds = self._wire.sock.gettimeout()
+        sock = self._wire.sock
+        sock._begin_tls()
+        seconds = sock.gettimeout()
+        if seconds is None:
+            return NEVER
         return Deadline.now() if seconds == 0 else Deadline.after(seconds)

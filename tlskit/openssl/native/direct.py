@@ -68,6 +68,7 @@ class DirectIO:
     """
 
     __slots__ = (
+        "_adds_much",
         "_ask",
         "_buffer",
         "_bytes",
@@ -117,6 +118,9 @@ class DirectIO:
         # Nothing fed is left, not even half a record, and what a record adds
         # is known.
         self._clean = False
+        # The latter, once it was asked for.  No session changes its cipher
+        # suite but by a renegotiation of TLS 1.2, where it is False for all.
+        self._adds_much: bool | None = None
         #: Whether a read would only ask to be fed.
         self.hungry: bool = False
         #: Whether reading has made ciphertext that is to go out.
@@ -255,7 +259,8 @@ class DirectIO:
                 done < most
                 and self._lib.BIO_get_mem_data(self._into, self._place) <= 0
             ):
-                self._clean = self._adds_so_much()
+                known = self._adds_much
+                self._clean = self._adds_so_much() if known is None else known
                 return done, True
         self._clean = False
         return done, False
@@ -267,9 +272,11 @@ class DirectIO:
         of one would be told that nothing is left.
         """
         connection = self._connection
-        return connection.get_protocol_version() >= _TLS_1_3 and not (
-            connection.get_cipher_name() or ""
-        ).endswith(_SHORT_TAG)
+        self._adds_much = (
+            connection.get_protocol_version() >= _TLS_1_3
+            and not (connection.get_cipher_name() or "").endswith(_SHORT_TAG)
+        )
+        return self._adds_much
 
     def lend(self, data: memoryview) -> None:
         """Have OpenSSL read ciphertext where it is, without a copy.

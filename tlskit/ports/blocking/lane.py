@@ -36,14 +36,14 @@ from ..transport import Poller, SocketTransport, Transport, watching
 from .claims import Claims
 from .moving import Mover
 
-__all__ = ["Lane", "closed_lane", "lane_is_open"]
+__all__ = ["Lane", "closed_lane", "lane_is_open", "raised_by_handler"]
 
 #: Plaintext of one read or write.  A larger write takes the other way, where
 #: the socket's work is done while another thread may decrypt.
 _MOST = 65536
 #: Its ciphertext: a record for every 16 KiB, and what may be owed before.
 _ROOM = _MOST + 1024
-#: Who has received more than a record holds is about to receive a stream.
+#: A record's plaintext.
 _RECORD = 16384
 #: So many rooms are kept.
 _KEPT = 8
@@ -97,7 +97,7 @@ def _give_back(room: _Room) -> None:
         _rooms.append(room)
 
 
-def _raised_by_handler(error: BaseException) -> bool:
+def raised_by_handler(error: BaseException) -> bool:
     """Tell what a signal's handler has raised from what a call did."""
     # A call of C adds no frame of its own to ours.
     trace = error.__traceback__
@@ -115,6 +115,9 @@ class Lane(Mover):
         engine: The session.
         transport: What its ciphertext travels on.
     """
+
+    #: Who has received more at once is about to receive a stream.
+    _stream = _RECORD
 
     def __init__(self, engine: Engine, transport: Transport) -> None:
         super().__init__(engine, transport)
@@ -198,12 +201,12 @@ class Lane(Mover):
                 if engine.hungry:
                     much = self._much
                     chunk = spare.take() if much else room.view
-                    size = self._received(chunk)
+                    size = self._received(chunk, most)
                     if not size:
                         if much:
                             spare.give_back(chunk)
                         return None
-                    self._much = size > _RECORD
+                    self._much = size > self._stream
                     engine.hungry = False
                     try:
                         if much:
@@ -248,12 +251,18 @@ class Lane(Mover):
             if engine.owes:
                 self._offer()
 
-    def _received(self, chunk: memoryview) -> int:
-        """Receive what is there; 0 for nothing, or the end of the file."""
+    def _received(self, chunk: memoryview, most: int) -> int:  # noqa: ARG002
+        """Receive what is there; 0 for nothing, or the end of the file.
+
+        Args:
+            chunk: Where to.
+            most: How much plaintext the reader has room for; for those who
+                receive no more than is read.
+        """
         try:
             size = self._receive(chunk)
         except BaseException as error:
-            if _raised_by_handler(error):
+            if raised_by_handler(error):
                 self.engine.lose()
             elif isinstance(error, BlockingIOError):
                 self._waits = 0
@@ -432,7 +441,7 @@ class Lane(Mover):
             engine.owes = made == _ROOM  # There may be more.
             sent = self._give(room.view[:made])
         except BaseException as error:
-            if _raised_by_handler(error):
+            if raised_by_handler(error):
                 engine.lose()
                 raise
             self._unsent = memoryview(bytes(room.view[:made]))
