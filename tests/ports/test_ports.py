@@ -1104,6 +1104,17 @@ def test_start_tls_takes_pending_bytes():
     server.close()
 
 
+def test_start_tls_leaves_another_port_alone():
+    """TLS in TLS has a way of its own; the port stays as it was."""
+    client, server = memory_pair(client_context(), server_context())
+    with client, server:
+        with pytest.raises(TypeError, match="ports_to_ssl_ports"):
+            tlskit.SSLPort.start_tls(client, client_context())
+        client.sendall(b"still open")
+
+        assert b"still open" == server.recv(100)
+
+
 def test_start_tls_closes_the_socket_on_a_wrong_context():
     """A port that can't be made leaves no socket behind."""
     left, right = socket.socketpair()

@@ -47,6 +47,32 @@ def put(transport: Transport, data: bytes) -> None:
             rest = rest[sent:]
 
 
+class Line(io.RawIOBase):
+    """A serial line as pySerial has it.
+
+    Args:
+        pieces: What arrives; none means that a time-out passes.
+    """
+
+    def __init__(self, *pieces: bytes) -> None:
+        self.pieces = list(pieces)
+        self.asked: list[int] = []
+
+    @property
+    def in_waiting(self) -> int:
+        """How much there is to read."""
+        return len(self.pieces[0])
+
+    def read(self, size: int = 1) -> bytes:
+        """Wait for as much; give less only if the time-out passes."""
+        self.asked.append(size)
+        return self.pieces.pop(0)
+
+    def write(self, data: Any) -> int:
+        """Take it."""
+        return len(data)
+
+
 # -- which streams have a descriptor ----------------------------------------
 
 
@@ -520,3 +546,23 @@ def test_one_object_for_both_directions_is_not_closed_early():
     transport.close()
 
     assert (False, True) == (early, both.closed)
+
+
+def test_a_serial_line_is_asked_for_what_is_there():
+    """A whole buffer would take for ever; a silent line has no end."""
+    line = Line(b"", b"abc")
+    transport = ThreadTransport(line, line, close=False)
+
+    assert b"abc" == take(transport)
+    assert [1, 3] == line.asked
+    transport.close()
+
+
+@pytest.mark.parametrize("side", ["source", "sink"])
+def test_text_is_refused(side):
+    """A stream of text is named as the mistake that it is."""
+    streams = {"source": io.BytesIO(), "sink": io.BytesIO()}
+    streams[side] = io.StringIO()
+
+    with pytest.raises(TypeError, match="not of text"):
+        ThreadTransport(**streams, close=False)

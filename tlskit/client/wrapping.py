@@ -39,7 +39,7 @@ def ports_to_ssl_ports(
 
     Args:
         input: Where ciphertext comes from: a binary file, a pipe, a socket,
-            or another ``SSLPort`` (TLS in TLS).
+            a serial line of pySerial's, or another ``SSLPort`` (TLS in TLS).
         output: Where it goes; may be the same object.  An object that is a
             ``tlskit.ports.transport.Transport`` is used as that.
         mode: ``"connect"`` for the client's half, ``"accept"`` for the
@@ -66,7 +66,8 @@ def ports_to_ssl_ports(
             host names and there is none.
         CredentialError: The server's half has no certificate.
         ValueError: *mode* is neither.
-        TypeError: *error* can't be called.
+        TypeError: A stream is one of text, or can't be read or written; or
+            *error* can't be called.
         OSError: A stream broke.
 
     Source: ``ports->ssl-ports``; the seed's manual and code disagree about

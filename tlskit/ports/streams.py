@@ -16,6 +16,7 @@ import stat
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from ..tools.deadline import Deadline
@@ -337,29 +338,47 @@ class ThreadTransport:
 
 def _reader(source: Any) -> Callable[[], bytes]:
     """Find a read that returns what is there, instead of waiting for more."""
+    if isinstance(source, io.TextIOBase):
+        raise TypeError(
+            f"TLS needs a stream of bytes, not of text: {source!r}"
+        )
     if hasattr(source, "read1"):
         return lambda: bytes(source.read1(_CHUNK))
     if hasattr(source, "recv"):
         return lambda: bytes(source.recv(_CHUNK))
+    if hasattr(source, "in_waiting"):
+        return lambda: _insist(partial(_of_line, source))
     if isinstance(source, io.RawIOBase):
-        return lambda: _insist(source)
+        return lambda: _insist(partial(source.read, _CHUNK))
     if hasattr(source, "read"):
         # It may wait until it has all that was asked for.
         return lambda: bytes(source.read(1))
     raise TypeError(f"nothing can be read from {source!r}")
 
 
-def _insist(source: io.RawIOBase) -> bytes:
-    """Read from a raw file; a non-blocking one says None for "not yet"."""
+def _insist(read: Callable[[], bytes | None]) -> bytes:
+    """Read from what may be non-blocking, and says None for "not yet"."""
     pause = threading.Event()
     while True:
-        piece = source.read(_CHUNK)
+        piece = read()
         if piece is not None:
             return piece
         pause.wait(0.005)
 
 
+def _of_line(line: Any) -> bytes | None:
+    """Read from a serial line of pySerial's.
+
+    It waits until it has all that was asked for; and no bytes mean that its
+    time-out has passed, since a line has no end.
+    """
+    piece = line.read(max(1, min(line.in_waiting, _CHUNK)))
+    return bytes(piece) or None
+
+
 def _writer(sink: Any) -> Callable[[bytes], None]:
+    if isinstance(sink, io.TextIOBase):
+        raise TypeError(f"TLS needs a stream of bytes, not of text: {sink!r}")
     if hasattr(sink, "sendall"):
         send: Callable[[bytes], None] = sink.sendall
         return send
