@@ -19,11 +19,25 @@ from tlskit.tools.deadline import Deadline
 
 from ..peers import PATIENCE
 
-#: What patches, and what comes of it: a socket, or an error that tells.
+#: What patches, and what comes of it: nothing, or an error that tells this.
 PATCHES = {
-    "truststore": ("import truststore; truststore.inject_into_ssl()", True),
-    "gevent": ("import gevent.monkey; gevent.monkey.patch_all()", False),
-    "eventlet": ("import eventlet; eventlet.monkey_patch()", False),
+    "truststore": ("import truststore; truststore.inject_into_ssl()", ""),
+    "gevent": (
+        "import gevent.monkey; gevent.monkey.patch_all()",
+        "ssl.SSLSocket was exchanged for gevent.",
+    ),
+    "gevent, but for ssl": (
+        "import ssl, gevent.monkey; gevent.monkey.patch_all(ssl=False)",
+        "",
+    ),
+    "gevent, before ssl": (
+        "import gevent.monkey; gevent.monkey.patch_all(ssl=False)",
+        "ssl was imported after socket.socket was exchanged for gevent.",
+    ),
+    "eventlet": (
+        "import eventlet; eventlet.monkey_patch()",
+        "ssl.SSLSocket was exchanged for eventlet.",
+    ),
     "": (
         """
 import ssl
@@ -33,7 +47,23 @@ class Injected(ssl.SSLContext):
     verify_mode = property(lambda self: self.inner.verify_mode)
 ssl.SSLContext = Injected
 """,
-        True,
+        "",
+    ),
+    ", and sockets": (
+        """
+import socket, ssl
+class Green(socket.socket):
+    def send(self, *data):
+        return super().send(*data)  # Of nothing but a Green one.
+    def recv_into(self, *room):
+        return super().recv_into(*room)
+    def getpeername(self):
+        return super().getpeername()
+    def shutdown(self, how):
+        return super().shutdown(how)
+socket.socket = Green
+""",
+        "",
     ),
 }
 CODE = """
@@ -66,9 +96,10 @@ one.close(), two.close()
 @pytest.mark.parametrize("package", PATCHES)
 def test_patched_before(package: str) -> None:
     """The adapter works, or says what is in the way."""
-    if package and importlib.util.find_spec(package) is None:
-        pytest.skip(f"{package} is not installed")
-    patch, works = PATCHES[package]
+    name = package.partition(",")[0]
+    if name and importlib.util.find_spec(name) is None:
+        pytest.skip(f"{name} is not installed")
+    patch, told = PATCHES[package]
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", patch + CODE],
         capture_output=True,
@@ -77,11 +108,10 @@ def test_patched_before(package: str) -> None:
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         check=False,
     )
-    if works:
+    if not told:
         assert "got: b'hi'\n" == done.stdout, done.stderr
     else:
-        assert done.stdout.startswith("told: ssl.SSLSocket"), done.stderr
-        assert package in done.stdout
+        assert done.stdout.startswith(f"told: {told}"), done.stderr
         assert "SSLPort.start_tls()" in done.stdout
 
 
@@ -114,6 +144,22 @@ def test_a_socket_class_that_was_exchanged(
         ClientContext("auto").as_ssl_context()
 
     assert "connect()" in caught.value.hint
+
+
+def test_sockets_that_were_exchanged_before_ssl_came(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Then ssl's own class is built upon another's."""
+
+    class Green(socket.socket):
+        pass
+
+    Green.__module__ = "green.socket"
+    monkeypatch.setattr("tlskit.stdlib.originals.SocketBeneath", Green)
+    with pytest.raises(UnsupportedError, match=r"green\.socket") as caught:
+        ClientContext("auto").as_ssl_context()
+
+    assert "import ssl before" in caught.value.hint
 
 
 @pytest.mark.skipif(not hasattr(select, "poll"), reason="there is no poll")

@@ -12,7 +12,19 @@ from typing import TYPE_CHECKING
 
 from ..errors import UnsupportedError
 
-__all__ = ["ContextBeneath", "SSLObjectBeneath", "SSLSocketBeneath", "check"]
+__all__ = [
+    "ContextBeneath",
+    "SSLObjectBeneath",
+    "SSLSocketBeneath",
+    "SocketBeneath",
+    "check",
+]
+
+
+_OR_PORTS = (
+    " (monkey.patch_all(ssl=False)); or use tlskit's own ports: connect() "
+    "and SSLPort.start_tls()"
+)
 
 
 def original_of(now: type, name: str) -> type:
@@ -33,13 +45,17 @@ def original_of(now: type, name: str) -> type:
 
 
 if TYPE_CHECKING:
+    import socket
     from ssl import SSLContext as ContextBeneath
     from ssl import SSLObject as SSLObjectBeneath
     from ssl import SSLSocket as SSLSocketBeneath
+
+    SocketBeneath = socket.socket
 else:
     ContextBeneath = original_of(ssl.SSLContext, "SSLContext")
     SSLSocketBeneath = ContextBeneath.sslsocket_class
     SSLObjectBeneath = ContextBeneath.sslobject_class
+    SocketBeneath = SSLSocketBeneath.__base__
 
 
 def check() -> None:
@@ -53,6 +69,12 @@ def check() -> None:
         raise UnsupportedError(
             f"ssl.SSLSocket was exchanged for {found.__module__}'s, so the "
             "adapter can't make sockets",
-            hint="don't let it patch ssl (monkey.patch_all(ssl=False)), or "
-            "use tlskit's own ports: connect() and SSLPort.start_tls()",
+            hint=f"import ssl first, and don't let it patch that{_OR_PORTS}",
+        )
+    beneath: str = SocketBeneath.__module__
+    if beneath != "socket":
+        raise UnsupportedError(
+            f"ssl was imported after socket.socket was exchanged for "
+            f"{beneath}'s, so neither it nor the adapter can make sockets",
+            hint=f"import ssl before anything is patched{_OR_PORTS}",
         )

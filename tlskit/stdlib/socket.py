@@ -26,7 +26,7 @@ from ..errors.whereabouts import place_of
 from ..policy.settings import Verify
 from ..tools.deadline import NEVER, Deadline
 from .files import buffered_reader
-from .originals import SSLObjectBeneath, SSLSocketBeneath
+from .originals import SocketBeneath, SSLObjectBeneath, SSLSocketBeneath
 from .session import Session, check_silent, read_by
 from .wire import Wire, WireDriver
 
@@ -134,7 +134,7 @@ class SSLSocket(_Views, SSLSocketBeneath):
             super().shutdown(how)
             return
         session.hang_up(how, self._goodbye())
-        socket.socket.shutdown(self, how)
+        SocketBeneath.shutdown(self, how)
 
     def unwrap(self) -> socket.socket:
         """End TLS on both sides, and go on as a plain socket."""
@@ -391,7 +391,7 @@ class SocketSession(Session):
 
     def _connected(self) -> bool:
         try:
-            socket.socket.getpeername(self._wire.sock)
+            SocketBeneath.getpeername(self._wire.sock)
         except OSError:
             return False
         return True
@@ -400,7 +400,7 @@ class SocketSession(Session):
 
     def _peer(self) -> str | None:
         try:
-            address = socket.socket.getpeername(self._wire.sock)
+            address = SocketBeneath.getpeername(self._wire.sock)
         except OSError:
             return None
         return place_of(address[:2]) if isinstance(address, tuple) else None

@@ -24,6 +24,7 @@ from ..ports.blocking.driver import Driver
 from ..ports.blocking.lane import lane_is_open, raised_by_handler
 from ..ports.transport import poll
 from ..tools.deadline import Deadline
+from .originals import SocketBeneath
 
 if TYPE_CHECKING:
     from .socket import SSLSocket
@@ -46,8 +47,8 @@ _TLS_1_3 = 0x0304
 #: Ends the names of suites whose tag has only 8 bytes.
 _SHORT_TAG = "CCM_8_SHA256"
 
-_receive = socket.socket.recv_into
-_send = socket.socket.send
+_receive = SocketBeneath.recv_into
+_send = SocketBeneath.send
 
 
 class Wire:
@@ -105,12 +106,12 @@ class Wire:
     def close_write(self) -> None:
         """See ``Transport``."""
         with suppress(OSError):
-            socket.socket.shutdown(self.sock, socket.SHUT_WR)
+            SocketBeneath.shutdown(self.sock, socket.SHUT_WR)
 
     def wake(self) -> None:
         """See ``Transport``."""
         with suppress(OSError):
-            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+            SocketBeneath.shutdown(self.sock, socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Leave it to the ``SSLSocket``, whose close this is part of."""
