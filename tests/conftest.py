@@ -59,6 +59,7 @@ LONG = (
     "test_examples.py",
     "test_client_libraries.py",
     "test_ftps.py",
+    "test_starttls_servers.py",
     "test_haproxy.py",
     "test_reload_under_load.py",
     "test_soak.py",

@@ -1,6 +1,7 @@
 """More real servers, for the client libraries and the dialects of STARTTLS.
 
 They run as whoever runs the tests, root included; no service is touched.
+Those that are given None instead of credentials do without TLS.
 """
 
 from __future__ import annotations
@@ -90,8 +91,12 @@ def _serving(
 
 
 @contextmanager
-def mariadb(files: Files) -> Iterator[int]:
+def mariadb(files: Files | None) -> Iterator[int]:
     """Run MariaDB, where any password will do; give its port."""
+    tls = ["--skip-ssl"]
+    if files is not None:
+        tls = ["--require-secure-transport=on"]
+        tls += [f"--ssl-cert={files.chain}", f"--ssl-key={files.key}"]
     with _folder() as where, reserved_port() as port:
         data = where / "data"
         data.mkdir()
@@ -100,19 +105,24 @@ def mariadb(files: Files) -> Iterator[int]:
             *(f"--user={_me()}", "--bind-address=127.0.0.1"),
             *(f"--port={port}", f"--socket={where}/socket"),
             f"--pid-file={where}/pid",
-            *(f"--ssl-cert={files.chain}", f"--ssl-key={files.key}"),
+            *tls,
             # Without tables of its own it begins at once.
             *("--skip-grant-tables", "--skip-networking=0"),
             *("--skip-innodb", "--default-storage-engine=Aria"),
-            "--require-secure-transport=on",
         ) as program:
             program.until("ready for connections")
             yield port
 
 
 @contextmanager
-def slapd(files: Files) -> Iterator[int]:
+def slapd(files: Files | None) -> Iterator[int]:
     """Run OpenLDAP's server, which has ``dc=example``; give its port."""
+    tls = ""
+    if files is not None:
+        tls = (
+            f"TLSCertificateFile {files.chain}\n"
+            f"TLSCertificateKeyFile {files.key}"
+        )
     with _folder() as where, reserved_port() as port:
         where.joinpath("data").mkdir()
         where.joinpath("slapd.conf").write_text(
@@ -121,8 +131,7 @@ include /etc/ldap/schema/core.schema
 include /etc/ldap/schema/cosine.schema
 include /etc/ldap/schema/inetorgperson.schema
 pidfile {where}/pid
-TLSCertificateFile {files.chain}
-TLSCertificateKeyFile {files.key}
+{tls}
 modulepath /usr/lib/ldap
 moduleload back_mdb
 database mdb
@@ -134,19 +143,26 @@ rootpw secret
             encoding="utf-8",
         )
         with Program(
-            *("slapd", "-d", "stats", "-f", f"{where}/slapd.conf"),
+            *("slapd", "-d", "conns", "-f", f"{where}/slapd.conf"),
             *("-h", f"ldap://127.0.0.1:{port}/"),
         ) as program:
-            program.until("slapd starting")
+            # It says that it starts before it listens.
+            program.until(r"daemon: added .* listener=0x")
             yield port
 
 
 @contextmanager
-def prosody(files: Files, *domains: str) -> Iterator[dict[str, int]]:
+def prosody(files: Files | None, *domains: str) -> Iterator[dict[str, int]]:
     """Run Prosody, which serves "user" of *domains*; give ports.
 
     They are "xmpp" for clients, and "xmpp-server" for other servers.
     """
+    tls = 'modules_disabled = { "tls" }'
+    if files is not None:
+        tls = (
+            "c2s_require_encryption = true\ns2s_require_encryption = true\n"
+            f'ssl = {{ certificate = "{files.chain}"; key = "{files.key}" }}'
+        )
     with (
         _folder() as where,
         reserved_port() as clients,
@@ -175,12 +191,9 @@ interfaces = {{ "127.0.0.1" }}
 c2s_ports = {{ {clients} }}
 s2s_ports = {{ {peers} }}
 modules_enabled = {{ "saslauth"; "tls"; "disco"; "posix" }}
-modules_disabled = {{ "http"; "http_files"; "offline" }}
 authentication = "internal_plain"
-c2s_require_encryption = true
-s2s_require_encryption = true
 log = {{ info = "*console" }}
-ssl = {{ certificate = "{files.chain}"; key = "{files.key}" }}
+{tls}
 {"".join(hosts)}""",
             encoding="utf-8",
         )
@@ -193,8 +206,16 @@ ssl = {{ certificate = "{files.chain}"; key = "{files.key}" }}
 
 
 @contextmanager
-def inspircd(files: Files) -> Iterator[int]:
+def inspircd(files: Files | None) -> Iterator[int]:
     """Run InspIRCd with STARTTLS; give its port."""
+    tls = ""
+    if files is not None:
+        tls = f"""
+<module name="ssl_gnutls">
+<module name="starttls">
+<sslprofile name="Clients" provider="gnutls" certfile="{files.chain}"
+            keyfile="{files.key}" cafile="" crlfile="">
+"""
     with _folder() as where, reserved_port() as port:
         where.joinpath("inspircd.conf").write_text(
             f"""
@@ -207,10 +228,7 @@ def inspircd(files: Files) -> Iterator[int]:
       runtimedir="{where}">
 <log method="stdout" type="*" level="default" target="stdout">
 <module name="cap">
-<module name="ssl_gnutls">
-<module name="starttls">
-<sslprofile name="Clients" provider="gnutls" certfile="{files.chain}"
-            keyfile="{files.key}" cafile="" crlfile="">
+{tls}
 """,
             encoding="utf-8",
         )
@@ -231,7 +249,7 @@ class News(NamedTuple):
 
 
 @contextmanager
-def nnrpd(files: Files, groups: str = "") -> Iterator[News]:
+def nnrpd(files: Files | None, groups: str = "") -> Iterator[News]:
     """Run INN's server for readers.
 
     Args:
@@ -258,10 +276,11 @@ def nnrpd(files: Files, groups: str = "") -> Iterator[News]:
             "nnrpdloadlimit": "0",
             "runasuser": _me(),
             "runasgroup": grp.getgrgid(os.getgid()).gr_name,
-            "tlscertfile": files.chain,
-            "tlskeyfile": files.key,
             **paths,
         }
+        if files is not None:
+            settings["tlscertfile"] = files.chain
+            settings["tlskeyfile"] = files.key
         where.joinpath("inn.conf").write_text(
             "".join(f"{key}: {value}\n" for key, value in settings.items()),
             encoding="utf-8",

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -25,6 +26,7 @@ __all__ = [
     "echo_server",
     "memcached",
     "mosquitto",
+    "needs_dovecot",
     "needs_postgres",
     "nginx",
     "postgres",
@@ -108,42 +110,85 @@ http {{
     )
 
 
-#: The services of Dovecot: its name for each, and ours.
-_MAIL = {"imap": "imap", "pop3": "pop3", "submission": "smtp"}
+class _Part(NamedTuple):
+    """A protocol of Dovecot's: the service that has it, and its listener."""
+
+    protocol: str
+    service: str
+    listener: str
+    #: The listener that begins with TLS, which is not wanted.
+    other: str = ""
+
+    def says(self, port: int) -> str:
+        """Configure it."""
+        listeners = {self.listener: port}
+        if self.other:
+            listeners[self.other] = 0
+        opened = "".join(
+            f"  inet_listener {name} {{\n    port = {number}\n  }}\n"
+            for name, number in listeners.items()
+        )
+        return f"service {self.service} {{\n  chroot =\n{opened}}}\n"
+
+
+#: Our name for each, and its own.
+_MAIL = {
+    "imap": _Part("imap", "imap-login", "imap", "imaps"),
+    "pop3": _Part("pop3", "pop3-login", "pop3", "pop3s"),
+    "smtp": _Part(
+        "submission", "submission-login", "submission", "submissions"
+    ),
+    "sieve": _Part("sieve", "managesieve-login", "sieve"),
+    "lmtp": _Part("lmtp", "lmtp", "lmtp"),
+}
+#: What Debian has in packages of their own.
+_EXTRA = {"sieve": "managesieve", "lmtp": "lmtp"}
+
+
+def needs_dovecot(protocol: str) -> pytest.MarkDecorator:
+    """Skip a test where Dovecot's part for *protocol* is not installed."""
+    part = _EXTRA[protocol]
+    return pytest.mark.skipif(
+        not Path("/usr/lib/dovecot", part).exists(),
+        reason=f"dovecot-{part} is not installed",
+    )
 
 
 @contextmanager
-def dovecot(files: Files) -> Iterator[dict[str, int]]:
-    """Run Dovecot with STARTTLS; give ports by the names of protocols."""
+def dovecot(files: Files | None, *protocols: str) -> Iterator[dict[str, int]]:
+    """Run Dovecot with STARTTLS; give ports by the names of protocols.
+
+    Args:
+        files: Its credentials; None has it do without TLS.
+        protocols: Which; all that Debian's other packages don't hold, if
+            none is named.
+    """
+    wanted = {
+        name: _MAIL[name] for name in protocols or ("imap", "pop3", "smtp")
+    }
     with ExitStack() as stack:
-        ports = {name: stack.enter_context(reserved_port()) for name in _MAIL}
+        ports = {name: stack.enter_context(reserved_port()) for name in wanted}
         # Its sockets' paths must be short, which pytest's are not.
         where = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         where.chmod(0o755)
         me = pwd.getpwuid(os.getuid()).pw_name
         root = os.getuid() == 0
         services = "".join(
-            f"""
-service {name}-login {{
-    chroot =
-    inet_listener {name} {{
-        port = {port}
-    }}
-    inet_listener {name}s {{
-        port = 0
-    }}
-}}"""
-            for name, port in ports.items()
+            part.says(ports[name]) for name, part in wanted.items()
         )
+        tls = "ssl = no"
+        if files is not None:
+            tls = (
+                f"ssl = required\n"
+                f"ssl_cert = <{files.chain}\nssl_key = <{files.key}"
+            )
         where.joinpath("conf").write_text(
             f"""
 base_dir = {where}/run
 log_path = /dev/stderr
 listen = 127.0.0.1
-protocols = {" ".join(_MAIL)}
-ssl = required
-ssl_cert = <{files.chain}
-ssl_key = <{files.key}
+protocols = {" ".join(part.protocol for part in wanted.values())}
+{tls}
 default_internal_user = {"dovecot" if root else me}
 default_login_user = {"dovenull" if root else me}
 submission_relay_host = 127.0.0.1
@@ -165,7 +210,7 @@ mail_location = maildir:{where}/mail
             Program("dovecot", "-F", "-c", str(where / "conf"))
         )
         program.until("starting up")
-        yield {_MAIL[name]: port for name, port in ports.items()}
+        yield ports
         program.interrupt()  # As PostgreSQL's, below.
         program.finish()
 
