@@ -8,22 +8,36 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from . import archive, crowds, footprint, handshakes, loops, streams
+from . import (
+    adapters,
+    alone,
+    archive,
+    crowds,
+    footprint,
+    handshakes,
+    loops,
+    streams,
+)
 from .harness import BenchmarkError, Workload, measure
 from .machine import Conditions, Sample, description
 from .report import as_table
 
 __all__ = ["workloads"]
 
-#: Fewer rounds are no result.
 ROUNDS = 10
+#: Fewer rounds are no result.
+FEWEST = 5
+_MODULES = (
+    *(streams, loops, alone, adapters),
+    *(handshakes, crowds, footprint),
+)
 
 
 def workloads(*, quick: bool) -> list[Workload]:
     """Give all workloads; small ones if it shall be *quick*."""
     return [
         workload
-        for module in (streams, loops, handshakes, crowds, footprint)
+        for module in _MODULES
         for workload in module.workloads(quick=quick)
     ]
 
@@ -55,8 +69,10 @@ def main(
     dies, a byte differs or a figure is impossible.
     """
     turns = rounds or (2 if quick else ROUNDS)
-    if results and (quick or turns < ROUNDS):
-        raise click.UsageError(f"results have {ROUNDS} rounds of full size")
+    if results and (quick or turns < FEWEST):
+        raise click.UsageError(
+            f"results have {FEWEST} rounds of full size, or more"
+        )
     every = workloads(quick=quick)
     chosen = [
         each

@@ -144,6 +144,16 @@ class Tlskit:
         return str(connection.cipher)
 
 
+class Untraced(Tlskit):
+    """The same, whose contexts told of each message until now."""
+
+    def __init__(self, files: Files) -> None:
+        super().__init__(files)
+        for context in (self._server, self._client):
+            context.set_trace(lambda _: None)
+            context.set_trace(None)
+
+
 STACKS: dict[str, Callable[[Files], Stack]] = {
     "plain TCP": Plain,
     "C loop": PyOpenSSL,
@@ -153,6 +163,7 @@ STACKS: dict[str, Callable[[Files], Stack]] = {
     "rtls, AES-128": _rtls,
     "tlskit": Tlskit,
     "tlskit, .output": Tlskit,
+    "tlskit, tracing was on": Untraced,
 }
 #: How a stack's bytes are moved, if not by ``sendall`` and ``recv_into``.
 MOVERS: dict[str, type[Mover]] = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -26,9 +27,11 @@ from .coroutines import STACKS, Connection
 from .credentials import Files
 from .speech import Clock, hear, say
 
-__all__ = ["main"]
+__all__ = ["main", "ping", "pong", "receive", "send"]
 
 _BUFFER = MIB // 4
+#: Who hears what an end took.
+Tell = Callable[[Any], None]
 
 
 async def take(connection: Connection, size: int) -> bytes:
@@ -46,7 +49,9 @@ async def take(connection: Connection, size: int) -> bytes:
     return data
 
 
-async def receive(connection: Connection, *, total: int, **_: Any) -> None:
+async def receive(
+    connection: Connection, *, total: int, tell: Tell = say, **_: Any
+) -> None:
     """Compare what comes first; then count, and time, what follows."""
     check(await take(connection, CHECKED), 0)
     left, data = total, b""
@@ -65,11 +70,16 @@ async def receive(connection: Connection, *, total: int, **_: Any) -> None:
     connection.write(DONE)
     await connection.drain()
     check_end(await take(connection, len(END)))
-    say(told)
+    tell(told)
 
 
 async def send(
-    connection: Connection, *, total: int, size: int, per_tick: int = 0
+    connection: Connection,
+    *,
+    total: int,
+    size: int,
+    per_tick: int = 0,
+    tell: Tell = say,
 ) -> None:
     """Send what is compared, and what is timed, in the same way."""
     await stream(connection, size, CHECKED, per_tick)
@@ -80,7 +90,7 @@ async def send(
     told = clock.read(connection.suite)
     connection.write(END)
     await connection.drain()
-    say(told)
+    tell(told)
 
 
 async def stream(
@@ -104,12 +114,14 @@ async def stream(
     await drain()
 
 
-async def pong(connection: Connection, *, turns: int, size: int) -> None:
+async def pong(
+    connection: Connection, *, turns: int, size: int, tell: Tell = say
+) -> None:
     """Send back what comes."""
     await echo(connection, turns // 10, size)
     clock = Clock()
     await echo(connection, turns, size)
-    say(clock.read(connection.suite))
+    tell(clock.read(connection.suite))
 
 
 async def echo(connection: Connection, turns: int, size: int) -> None:
@@ -119,12 +131,14 @@ async def echo(connection: Connection, turns: int, size: int) -> None:
         await connection.drain()
 
 
-async def ping(connection: Connection, *, turns: int, size: int) -> None:
+async def ping(
+    connection: Connection, *, turns: int, size: int, tell: Tell = say
+) -> None:
     """Time a message there and back, after some that are not timed."""
     await bounce(connection, turns // 10, size)
     clock = Clock()
     await bounce(connection, turns, size)
-    say(clock.read(connection.suite))
+    tell(clock.read(connection.suite))
 
 
 async def bounce(connection: Connection, turns: int, size: int) -> None:

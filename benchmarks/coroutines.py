@@ -47,6 +47,7 @@ class Connection(Protocol):
 
 
 Talk = Callable[[Connection], Awaitable[None]]
+Run = Callable[[Coroutine[Any, Any, None]], None]
 
 
 class Stack(Protocol):
@@ -59,6 +60,50 @@ class Stack(Protocol):
     def connect(self, port: int, talk: Talk) -> None:
         """Talk to the server, whose certificate and name are checked."""
         ...
+
+    def both(self, server: Talk, client: Talk) -> None:
+        """Be both ends, in one loop."""
+        ...
+
+
+class InLoop:
+    """A way that runs in any event loop of asyncio's kind.
+
+    Args:
+        run: What runs a coroutine: asyncio's own loop, or another one.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    async def serving(
+        self, talk: Talk, announce: Callable[[int], None]
+    ) -> None:
+        """Do ``serve`` in the running loop."""
+        raise NotImplementedError
+
+    async def connecting(self, port: int, talk: Talk) -> None:
+        """Do ``connect`` in the running loop."""
+        raise NotImplementedError
+
+    def serve(self, talk: Talk, announce: Callable[[int], None]) -> None:
+        """Announce a TCP port, and talk to one client."""
+        self._run(self.serving(talk, announce))
+
+    def connect(self, port: int, talk: Talk) -> None:
+        """Talk to the server."""
+        self._run(self.connecting(port, talk))
+
+    def both(self, server: Talk, client: Talk) -> None:
+        """Be both ends, in one loop."""
+
+        async def main() -> None:
+            port = asyncio.get_running_loop().create_future()
+            task = asyncio.ensure_future(self.serving(server, port.set_result))
+            await self.connecting(await port, client)
+            await task
+
+        self._run(main())
 
 
 def _contexts(files: Files) -> tuple[SSLContext, SSLContext]:
@@ -87,58 +132,48 @@ def _run_aiofastnet(main: Coroutine[Any, Any, None]) -> None:
     asyncio.run(patched())
 
 
-class Asyncio:
+class Asyncio(InLoop):
     """The streams of asyncio.
 
     Args:
         files: The certificates.
         tls: Whether to speak TLS at all.
-        run: What runs a coroutine: asyncio's own loop, or another one.
+        run: As for ``InLoop``.
     """
 
     def __init__(
-        self,
-        files: Files,
-        *,
-        tls: bool = True,
-        run: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run,
+        self, files: Files, *, tls: bool = True, run: Run = asyncio.run
     ) -> None:
+        super().__init__(run)
         self._server, self._client = _contexts(files) if tls else (None, None)
-        self._run = run
 
-    def serve(self, talk: Talk, announce: Callable[[int], None]) -> None:
+    async def serving(
+        self, talk: Talk, announce: Callable[[int], None]
+    ) -> None:
         """Announce a TCP port, and talk to one client."""
+        clients: asyncio.Queue[_Streams] = asyncio.Queue()
+        server = await asyncio.start_server(
+            lambda *streams: clients.put_nowait(_Streams(*streams)),
+            *(_LOCAL, 0),
+            ssl=self._server,
+        )
+        announce(server.sockets[0].getsockname()[1])
+        client = await clients.get()
+        await talk(client)
+        await client.close()
+        server.close()
 
-        async def main() -> None:
-            clients: asyncio.Queue[_Streams] = asyncio.Queue()
-            server = await asyncio.start_server(
-                lambda *streams: clients.put_nowait(_Streams(*streams)),
-                *(_LOCAL, 0),
-                ssl=self._server,
-            )
-            announce(server.sockets[0].getsockname()[1])
-            client = await clients.get()
-            await talk(client)
-            await client.close()
-            server.close()
-
-        self._run(main())
-
-    def connect(self, port: int, talk: Talk) -> None:
+    async def connecting(self, port: int, talk: Talk) -> None:
         """Talk to the server."""
-
-        async def main() -> None:
-            client = _Streams(
-                *await asyncio.open_connection(
-                    *(_LOCAL, port),
-                    ssl=self._client,
-                    server_hostname=self._client and HOST,
-                )
+        client = _Streams(
+            *await asyncio.open_connection(
+                *(_LOCAL, port),
+                ssl=self._client,
+                server_hostname=self._client and HOST,
             )
-            await talk(client)
-            await client.close()
-
-        self._run(main())
+        )
+        await talk(client)
+        await client.close()
 
 
 class _Streams:
@@ -164,17 +199,13 @@ class _Streams:
             await self._writer.wait_closed()
 
 
-class Tlskit:
+class Tlskit(InLoop):
     """What all this is about."""
 
-    def __init__(
-        self,
-        files: Files,
-        *,
-        run: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run,
-    ) -> None:
+    def __init__(self, files: Files, *, run: Run = asyncio.run) -> None:
         import tlskit
 
+        super().__init__(run)
         self._server = tlskit.ServerContext()
         self._server.load_certificate_chain(files.chain)
         self._server.load_private_key(files.key)
@@ -182,44 +213,37 @@ class Tlskit:
         self._client.load_verify_source(files.root)
         self._client.set_verify()
         self._client.set_verify_hostname()
-        self._run = run
 
-    def serve(self, talk: Talk, announce: Callable[[int], None]) -> None:
+    async def serving(
+        self, talk: Talk, announce: Callable[[int], None]
+    ) -> None:
         """Announce a TCP port, and talk to one client."""
         from tlskit.aio import AsyncSSLPort, start_server
 
-        async def main() -> None:
-            done: asyncio.Future[None] = (
-                asyncio.get_running_loop().create_future()
-            )
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-            async def handle(port: AsyncSSLPort) -> None:
-                try:
-                    await talk(_Port(port))
-                except BaseException as error:
-                    done.set_exception(error)
-                    raise
-                done.set_result(None)
+        async def handle(port: AsyncSSLPort) -> None:
+            try:
+                await talk(_Port(port))
+            except BaseException as error:
+                done.set_exception(error)
+                raise
+            done.set_result(None)
 
-            async with await start_server(
-                handle, _LOCAL, 0, self._server
-            ) as server:
-                announce(server.port)
-                await done
+        async with await start_server(
+            handle, _LOCAL, 0, self._server
+        ) as server:
+            announce(server.port)
+            await done
 
-        self._run(main())
-
-    def connect(self, port: int, talk: Talk) -> None:
+    async def connecting(self, port: int, talk: Talk) -> None:
         """Talk to the server."""
         from tlskit.aio import open_connection
 
-        async def main() -> None:
-            async with await open_connection(
-                _LOCAL, port, self._client, hostname=HOST
-            ) as connection:
-                await talk(_Port(connection))
-
-        self._run(main())
+        async with await open_connection(
+            _LOCAL, port, self._client, hostname=HOST
+        ) as connection:
+            await talk(_Port(connection))
 
 
 class _Port:

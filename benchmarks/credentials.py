@@ -7,9 +7,11 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["HOST", "Files", "directory", "files"]
+__all__ = ["HOST", "OTHERS", "Files", "directory", "files"]
 
 HOST = "localhost"
+#: What the names of other hosts end in, which its certificate has too.
+OTHERS = ".benchmarks.example"
 
 
 class Files(NamedTuple):
@@ -38,7 +40,7 @@ def files(key_type: str) -> Files:
     place = directory() / key_type
     place.mkdir()
     ca = CA("tlskit benchmarks CA", key_type=key_type)
-    chain, key = ca.issue(HOST, key_type=key_type).write(place)
+    chain, key = ca.issue(HOST, f"*{OTHERS}", key_type=key_type).write(place)
     root = place / "root.pem"
     root.write_bytes(ca.pem)
     return Files(str(root), str(chain), str(key))

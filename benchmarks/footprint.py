@@ -36,8 +36,9 @@ _WEIGHED_CONTEXTS = {
     "ssl": "ssl.create_default_context()",
     "tlskit": "[made := tlskit.ClientContext('secure'), made.prepared()]",
 }
-#: How many contexts are weighed together.
-_CONTEXTS = 50
+#: How many contexts are weighed together: those that share what is built
+#: take less than a page.
+_CONTEXTS = {"ssl": 50, "tlskit": 2000}
 
 # Nothing is imported that the code to be timed could miss.
 _TIMED = """
@@ -120,7 +121,7 @@ def _context_memory(stack: str) -> Measurement:
     """Weigh the contexts that follow the first."""
     code = _WEIGHED_CONTEXTS[stack]
     before = f"{_import_of(stack)}\nfirst = {code}"
-    return _fresh(_WEIGHED, before=before, code=code, count=_CONTEXTS)
+    return _fresh(_WEIGHED, before=before, code=code, count=_CONTEXTS[stack])
 
 
 def _idle(stack: str, count: int) -> Measurement:

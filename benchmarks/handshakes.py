@@ -54,7 +54,7 @@ def _workload(place: str, key: str, group: str, times: int) -> Workload:
     if not _GROUPS[group]:
         goals += (Goal("tlskit, resumed", "tlskit", 1.3),)
     if not _GROUPS[group] and place == "in memory":
-        goals += (Goal("tlskit", "ssl", 1.0),)
+        goals += (Goal("tlskit", "ssl", 1.0), Goal("tlskit", "pyOpenSSL", 0.9))
     return Workload(
         f"handshake {place}, {key}, {group}",
         "handshakes/s",
@@ -81,8 +81,27 @@ def workloads(*, quick: bool) -> list[Workload]:
     """Give them all; small ones if it shall be *quick*."""
     times = 20 if quick else 100
     return [
-        _workload(place, key, group, times)
-        for place in ("in memory", "over loopback")
-        for key in _KEYS
-        for group in _GROUPS
+        *(
+            _workload(place, key, group, times)
+            for place in ("in memory", "over loopback")
+            for key in _KEYS
+            for group in _GROUPS
+        ),
+        Workload(
+            "handshake in memory, another host each time",
+            "handshakes/s",
+            {
+                name: partial(
+                    _in_memory,
+                    name,
+                    times,
+                    files=files("ecdsa"),
+                    group="",
+                    resume=False,
+                    strange=True,
+                )
+                for name in ("pyOpenSSL", "ssl", "tlskit")
+            },
+            (Goal("tlskit", "pyOpenSSL", 0.85),),
+        ),
     ]

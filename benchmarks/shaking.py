@@ -17,7 +17,7 @@ class Stack(Protocol):
 
     suite: str
 
-    def shake(self) -> bool:
+    def shake(self, host: str = HOST) -> bool:
         """Shake hands in memory; say whether a session was resumed."""
         ...
 
@@ -51,11 +51,11 @@ class StandardLibrary:
             self._server.set_ecdh_curve(group)
             self._client.set_ecdh_curve(group)
 
-    def shake(self) -> bool:
+    def shake(self, host: str = HOST) -> bool:
         """Shake hands in memory."""
         ours, theirs = self._ssl.MemoryBIO(), self._ssl.MemoryBIO()
         client = self._client.wrap_bio(
-            ours, theirs, server_hostname=HOST, session=self._session
+            ours, theirs, server_hostname=host, session=self._session
         )
         sides = [
             client,
@@ -129,13 +129,13 @@ class Tlskit:
             self._server.set_groups([group])
             self._client.set_groups([group])
 
-    def shake(self) -> bool:
+    def shake(self, host: str = HOST) -> bool:
         """Shake hands in memory."""
         client = self._engine(
             self._client,
             server_side=False,
-            identity=self._identity(HOST),
-            dialled=(HOST, 443),
+            identity=self._identity(host),
+            dialled=(host, 443),
         )
         server = self._engine(self._server, server_side=True)
         left = [(client, server), (server, client)]
@@ -187,11 +187,11 @@ class PyOpenSSL:
         self._client.set_verify(SSL.VERIFY_PEER)
         self.suite = ""
 
-    def shake(self) -> bool:
+    def shake(self, host: str = HOST) -> bool:
         """Shake hands in memory."""
         client = self._ssl.Connection(self._client)
         server = self._ssl.Connection(self._server)
-        self._begin(client)
+        self._begin(client, host)
         server.set_accept_state()
         left = [(client, server), (server, client)]
         while left:
@@ -201,14 +201,14 @@ class PyOpenSSL:
                     left.remove((side, peer))
                 with suppress(self._ssl.WantReadError):
                     peer.bio_write(side.bio_read(65536))
-        return self._checked(client)
+        return self._checked(client, host)
 
-    def _begin(self, client: Any) -> None:
-        client.set_tlsext_host_name(HOST.encode())
+    def _begin(self, client: Any, host: str = HOST) -> None:
+        client.set_tlsext_host_name(host.encode())
         client.set_connect_state()
 
-    def _checked(self, client: Any) -> bool:
-        self._verify(client, HOST)
+    def _checked(self, client: Any, host: str = HOST) -> bool:
+        self._verify(client, host)
         self.suite = str(client.get_cipher_name())
         return False
 

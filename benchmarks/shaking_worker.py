@@ -10,7 +10,7 @@ import json
 import socket
 import sys
 
-from .credentials import Files
+from .credentials import HOST, OTHERS, Files
 from .shaking import STACKS, Stack
 from .speech import Clock, hear, say
 
@@ -31,13 +31,19 @@ def insist(reused: bool, *, resume: bool) -> None:
         raise ValueError(f"resumed: expected {resume}, found {reused}")
 
 
-def memory(made: Stack, *, times: int, resume: bool) -> None:
-    """Be both sides."""
-    for _ in range(WARM):
-        made.shake()
+def memory(
+    made: Stack, *, times: int, resume: bool, strange: bool = False
+) -> None:
+    """Be both sides; *strange* asks for another host each time."""
+    hosts = [
+        f"host-{number}{OTHERS}" if strange else HOST
+        for number in range(WARM + times)
+    ]
+    for host in hosts[:WARM]:
+        made.shake(host)
     clock = Clock()
-    for _ in range(times):
-        insist(made.shake(), resume=resume)
+    for host in hosts[WARM:]:
+        insist(made.shake(host), resume=resume)
     say(clock.read(made.suite))
 
 

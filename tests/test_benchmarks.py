@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 from dataclasses import replace
@@ -24,8 +25,13 @@ THOROUGH = (
     "ping-pong, blocking",
     "small writes, asyncio",
     "ping-pong, asyncio",
+    "ping-pong, one thread",
+    "bulk 64 KiB, one loop",
+    "ping-pong, one loop",
+    "http.client, 64 KiB both ways",
     "handshake in memory, P-256, default groups",
     "handshake over loopback, P-256, default groups",
+    "handshake in memory, another host each time",
     "20 clients",
     "import",
 )
@@ -44,6 +50,7 @@ def it() -> Any:
         coroutines,
         credentials,
         harness,
+        http_worker,
         machine,
         processes,
         report,
@@ -53,7 +60,8 @@ def it() -> Any:
 
     modules = (
         *(archive, blocking, c_loop, content, coroutines, credentials),
-        *(harness, machine, processes, report, shaking, shaking_worker),
+        *(harness, http_worker, machine, processes, report),
+        *(shaking, shaking_worker),
     )
     names = {each.__name__.rpartition(".")[2]: each for each in modules}
     return SimpleNamespace(
@@ -241,6 +249,27 @@ def test_resumption_is_insisted_on(it):
             insist(made.shake(), resume=resume)
             with pytest.raises(ValueError, match="resumed: expected"):
                 insist(made.shake(), resume=not resume)
+
+
+@pytest.mark.parametrize(
+    ("request_", "size"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", 4),
+        (b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\n", 4),
+        (b"POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nxxxx", 4),
+        (b"POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nxxxx", 0),
+    ],
+)
+def test_other_request(it, request_, size):
+    """A request whose body is another one fails the run."""
+    take = it.http_worker.take_request
+    body = it.content.stretch(0, 4)
+    good = b"POST / HTTP/1.1\r\ncontent-length: 4\r\n\r\n" + body
+    take(io.BytesIO(good), 4)
+    take(io.BytesIO(b"GET / HTTP/1.1\r\n\r\n"), 0)
+
+    with pytest.raises(ValueError, match="another one"):
+        take(io.BytesIO(request_), size)
 
 
 def test_failed_program(it):
@@ -465,7 +494,7 @@ def test_command_that_fails(it, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(
     "arguments",
-    [("nothing",), ("--results", "--quick"), ("--results", "--rounds", "9")],
+    [("nothing",), ("--results", "--quick"), ("--results", "--rounds", "4")],
 )
 def test_command_that_is_wrong(it, monkeypatch, arguments):
     """Unknown names are refused, and results of too few rounds."""
@@ -486,12 +515,12 @@ def test_names_of_workloads(it):
     assert set(THOROUGH) < set(quick)
 
 
-@pytest.mark.parametrize("number", range(27))
+@pytest.mark.parametrize("number", range(36))
 @pytest.mark.native
 def test_workload(it, number):
     """A workload gives figures for a round: for ours, or for all stacks."""
     every = it.main.workloads(quick=True)
-    assert len(every) == 27
+    assert len(every) == 36
     made = every[number]
     if made.name not in THOROUGH:
         made = replace(made, stacks={"tlskit": made.stacks["tlskit"]})
