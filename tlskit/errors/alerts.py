@@ -38,9 +38,9 @@ ALERTS: dict[Alert, tuple[str, str]] = {
             "Erlang says so of a wrong name as well"
         ),
         (
-            "see the peer's log; widen set_ciphers() if it has TLS 1.2 with "
-            "CBC or DHE suites only, or load a client certificate if it "
-            "wants one"
+            "see the peer's log; load a client certificate if it wants one, "
+            "or, if it has TLS 1.2 with CBC, DHE or static RSA suites only, "
+            "widen set_ciphers(), as by set_ciphers('DEFAULT')"
         ),
     ),
     Alert.BAD_CERTIFICATE: (
