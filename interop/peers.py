@@ -69,6 +69,7 @@ TABLES = {
     ),
     "servers-offers": (
         "Library",
+        "Groups",
         "Agreed",
         "HelloRetry",
         "Tickets",
@@ -108,6 +109,11 @@ TABLES = {
 FOLDER = Path(__file__).parents[1] / "docs" / "peers"
 #: The last one is what OpenLDAP takes "localhost" for.
 NAMES = ("localhost", "127.0.0.1", socket.gethostname())
+#: What a server is asked for, each alone.
+GROUPS = (
+    *("X25519MLKEM768", "SecP256r1MLKEM768", "X25519", "X448", "P-256"),
+    *("P-384", "P-521", "ffdhe2048"),
+)
 #: How many bad things a client is shown: column -> kind of certificate.
 BAD = {
     "Unknown CA": "unknown-ca",
@@ -275,6 +281,7 @@ class Visit:
                 if good.version
                 else f"fails: {good.error}"
             )
+            row["Groups"] = self._groups(number)
             row["HelloRetry"] = "yes" if good.retried else "no"
             row["Tickets"] = str(good.tickets)
             for protocol, name in (("tls13", "1.3"), ("tls12", "1.2")):
@@ -353,17 +360,31 @@ class Visit:
         **more: Any,
     ) -> Seen:
         context = client_context(self._place.roots, protocol, leaf)
+        return self._ask_with(number, context, **more)
+
+    def _ask_with(
+        self, number: int, context: tlskit.ClientContext, **more: Any
+    ) -> Seen:
         opened = self._host.open if self._host.starttls else None
         return ask(number, context, self._host.words, opened=opened, **more)
 
     def _resumes(self, number: int, protocol: str) -> str:
         context = client_context(self._place.roots, protocol)
-        opened = self._host.open if self._host.starttls else None
         for _ in range(2):
-            seen = ask(number, context, self._host.words, opened=opened)
+            seen = self._ask_with(number, context)
         if not seen.version:
             return f"fails: {seen.error}"
         return "yes" if seen.resumed else "no"
+
+    def _groups(self, number: int) -> str:
+        found = []
+        for group in GROUPS:
+            context = client_context(self._place.roots)
+            context.set_groups([group])
+            seen = self._ask_with(number, context)
+            if seen.version:
+                found.append(seen.group or group)
+        return short(found)
 
     @staticmethod
     def awaits(name: str, number: int) -> None:
