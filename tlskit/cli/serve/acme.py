@@ -32,86 +32,88 @@ Source = AcmeCredentials | AcmeOnDemand
 _MOST_NAMES = 100
 
 
+_OPTIONS = (
+    click.option(
+        "--acme",
+        "acme",
+        metavar="URL",
+        help="Order the certificate from the ACME server with this "
+        "directory, such as Let's Encrypt's, and renew it.  The server "
+        "connects to port 443 of each name, or see --acme-challenge.",
+    ),
+    click.option(
+        "--domain",
+        "domains",
+        multiple=True,
+        metavar="NAME",
+        help="A name for the certificate of --acme; may be repeated.",
+    ),
+    click.option(
+        "--agree-terms",
+        is_flag=True,
+        help="Agree to the terms of the ACME server.",
+    ),
+    click.option(
+        "--acme-storage",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Keep account and certificates in this folder, for its "
+        "owner only.  [default: acme, in the folder of this user's "
+        "tlskit]",
+    ),
+    click.option(
+        "--acme-ca",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Trust the CAs in this file for the ACME server's own HTTPS.",
+    ),
+    click.option(
+        "--contact",
+        "contacts",
+        multiple=True,
+        metavar="ADDRESS",
+        help="Where the ACME server may write to, such as "
+        "mailto:us@example.com.",
+    ),
+    click.option(
+        "--acme-challenge",
+        "challenge",
+        type=click.Choice(list(PORTS)),
+        default=next(iter(PORTS)),
+        show_default=True,
+        help="How to prove that a name is ours.  For http-01 the ACME "
+        "server connects to port 80, where we listen, too; whoever else "
+        "comes there is sent to https.",
+    ),
+    click.option(
+        "--http-port",
+        type=click.IntRange(0, 65535),
+        metavar="PORT",
+        help="Listen on this port instead of 80 for http-01, where port "
+        "80 is passed on to it.",
+    ),
+    click.option(
+        "--on-demand",
+        "patterns",
+        multiple=True,
+        metavar="NAME",
+        help="Order a certificate for this name when a client first asks "
+        "for it; *.example.com allows any one label in front; may be "
+        "repeated.",
+    ),
+    click.option(
+        "--on-demand-most",
+        "most_names",
+        type=click.IntRange(1, 10_000),
+        metavar="NUMBER",
+        help="Keep certificates for so many of those names.  [default: "
+        f"{_MOST_NAMES}]",
+    ),
+)
+
+
 def acme_options(function: F) -> F:
-    """Add the options of a certificate that is ordered."""
-    options = (
-        click.option(
-            "--acme",
-            "acme",
-            metavar="URL",
-            help="Order the certificate from the ACME server with this "
-            "directory, such as Let's Encrypt's, and renew it.  The server "
-            "connects to port 443 of each name, or see --acme-challenge.",
-        ),
-        click.option(
-            "--domain",
-            "domains",
-            multiple=True,
-            metavar="NAME",
-            help="A name for the certificate of --acme; may be repeated.",
-        ),
-        click.option(
-            "--agree-terms",
-            is_flag=True,
-            help="Agree to the terms of the ACME server.",
-        ),
-        click.option(
-            "--acme-storage",
-            type=click.Path(file_okay=False, path_type=Path),
-            help="Keep account and certificates in this folder, for its "
-            "owner only.  [default: acme, in the folder of this user's "
-            "tlskit]",
-        ),
-        click.option(
-            "--acme-ca",
-            type=click.Path(dir_okay=False, path_type=Path),
-            help="Trust the CAs in this file for the ACME server's own HTTPS.",
-        ),
-        click.option(
-            "--contact",
-            "contacts",
-            multiple=True,
-            metavar="ADDRESS",
-            help="Where the ACME server may write to, such as "
-            "mailto:us@example.com.",
-        ),
-        click.option(
-            "--acme-challenge",
-            "challenge",
-            type=click.Choice(list(PORTS)),
-            default=next(iter(PORTS)),
-            show_default=True,
-            help="How to prove that a name is ours.  For http-01 the ACME "
-            "server connects to port 80, where we listen, too; whoever else "
-            "comes there is sent to https.",
-        ),
-        click.option(
-            "--http-port",
-            type=click.IntRange(0, 65535),
-            metavar="PORT",
-            help="Listen on this port instead of 80 for http-01, where port "
-            "80 is passed on to it.",
-        ),
-        click.option(
-            "--on-demand",
-            "patterns",
-            multiple=True,
-            metavar="NAME",
-            help="Order a certificate for this name when a client first asks "
-            "for it; *.example.com allows any one label in front; may be "
-            "repeated.",
-        ),
-        click.option(
-            "--on-demand-most",
-            "most_names",
-            type=click.IntRange(1, 10_000),
-            metavar="NUMBER",
-            help="Keep certificates for so many of those names.  [default: "
-            f"{_MOST_NAMES}]",
-        ),
-    )
-    for each in reversed(options):
-        function = each(function)
+    """Give a subcommand the options that ``Orders`` is made of."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
     return function
 
 

@@ -185,8 +185,8 @@ def command(
             alpn=task.alpn,
         )
         context = policy.build()
-        listener = _listen(host, port, context)
         with (
+            _listen(host, port, context) as listener,
             _answering_in_plain(host, orders.plain_port, context) as plain,
             _reloading(policy, listener, journal, ordered) as on_beat,
         ):
@@ -200,18 +200,9 @@ def command(
             )
             first.append(server.close)
             try:
-                data = ListeningData(
-                    schema=SCHEMA,
-                    event="listening",
-                    host=listener.addresses()[0],
-                    port=listener.port,
-                    http_port=plain,
-                    names=[] if ca_file is None else list(chosen),
-                    ca_file=None if ca_file is None else str(ca_file),
-                    client_certificates=client_ca is not None,
-                    mode=task.mode,
-                    target=task.target,
-                )
+                data = _listening(listener, task, chosen, ca_file)
+                data["http_port"] = plain
+                data["client_certificates"] = client_ca is not None
                 journal.listening(data, advice(data))
                 server.run()
             finally:
@@ -219,6 +210,24 @@ def command(
                 journal.closed()
     # Nothing but that ends the server without an exception.
     raise BrokenPipeError(errno.EPIPE, "nobody reads what is printed")
+
+
+def _listening(
+    listener: Listener, task: _Task, names: Sequence[str], ca: Path | None
+) -> ListeningData:
+    """Tell where the server is, for what, and by whose certificate."""
+    return ListeningData(
+        schema=SCHEMA,
+        event="listening",
+        host=listener.addresses()[0],
+        port=listener.port,
+        http_port=None,
+        names=[] if ca is None else list(names),
+        ca_file=None if ca is None else str(ca),
+        client_certificates=False,
+        mode=task.mode,
+        target=task.target,
+    )
 
 
 @dataclass(frozen=True)
