@@ -554,6 +554,7 @@ def test_an_address_for_all_is_dialled_by_one():
         event="listening",
         host="::",
         port=4433,
+        http_port=80,
         names=["localhost"],
         ca_file="/a b/ca.pem",
         client_certificates=False,
@@ -563,6 +564,7 @@ def test_an_address_for_all_is_dialled_by_one():
     advice = dict(_advice.advice(data))
 
     assert advice["listening"].startswith("[::]:4433")
+    assert advice["plain HTTP"].startswith("[::]:80,")
     assert "-connect [::1]:4433 -CAfile '/a b/ca.pem'" in advice["try it"]
 
 
