@@ -428,5 +428,7 @@ def test_impossible_servers():
             await aio.start_server(echo, None, 70000, server_context())
         with pytest.raises(TypeError, match="ServerContext"):
             await aio.start_server(echo, None, 0, client_context())
+        with pytest.raises(TypeError, match="a handler is a function"):
+            await aio.start_server(None, None, 0, server_context())
 
     run_on("asyncio")(main())

@@ -447,3 +447,14 @@ def test_alpn_is_offered(run):
                 assert "h2" == ours.alpn_selected == theirs.alpn_selected
 
     run(main())
+
+
+@pytest.mark.parametrize("stream", [None, 3, "stream", (1, 2), (1, 2, 3)])
+def test_what_can_be_no_stream(run, stream):
+    """Only what has a transport can be upgraded, and the error says so."""
+
+    async def main():
+        with pytest.raises(TypeError, match="a stream is a transport"):
+            await aio.start_tls(stream, client_context(), hostname=HOST)
+
+    run(main())

@@ -121,6 +121,51 @@ def test_choosing_hook(version, hook):
     assert isinstance(refused("server", client, server, hook), Alert)
 
 
+@pytest.mark.parametrize("setter", ["log_key", "set_keylog", "set_trace"])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_listening_function(version, setter):
+    """What only listens would hear nothing; that is told, too."""
+
+    async def listen(_):
+        raise AssertionError
+
+    client = client_context(version)
+    if setter == "log_key":
+        client.log_key = listen
+    elif setter == "set_trace" and not tlskit.capabilities()["messages"]:
+        pytest.skip("the binding tells of no messages")
+    else:
+        getattr(client, setter)(listen)
+    one, other = client_engine(client), server_engine(server_context(version))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ConfigurationError, match="coroutine") as caught:
+            shake(one, other)
+        gc.collect()
+
+    assert "hook-not-awaited" == caught.value.code
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_function_of_keys(side):
+    """A coroutine gives no pre-shared key; the handshake is refused."""
+
+    async def key(*_):
+        raise AssertionError
+
+    client, server = client_context(), server_context()
+    client.set_psk_client(key if side == "client" else ("me", b"k" * 32))
+    server.set_psk_server(key if side == "server" else {"me": b"k" * 32})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ConfigurationError, match="pre-shared") as caught:
+            shake(client_engine(client), server_engine(server))
+        gc.collect()
+
+    assert "hook-not-awaited" == caught.value.code
+
+
 def test_other_things_that_have_not_run():
     """Generators and futures are none; what is there is given."""
 

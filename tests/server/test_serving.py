@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import errno
+import gc
 import itertools
 import logging
 import math
@@ -152,6 +153,22 @@ def test_ports_have_a_time_out():
         with server.connect() as port:
             port.sendall(b"hello")
             assert b"hello" == port.recv(10)
+
+
+def test_nobody_awaits_a_handler(caplog):
+    """A coroutine function is told in words, and the client is let go."""
+    caplog.set_level("INFO", "tlskit.listener")
+
+    async def handler(port):
+        raise AssertionError
+
+    with serving(handler) as server:
+        with server.connect() as port:
+            assert b"" == port.recv(10)
+    gc.collect()
+
+    assert "a handler can't be a coroutine function" in caplog.text
+    assert "tlskit.aio.start_server()" in caplog.text
 
 
 def test_what_a_handler_raises(caplog):
@@ -915,6 +932,15 @@ def test_limits_out_of_their_range(name, found, error):
     with tlskit.listen(hostname=LOCAL, context=server_context()) as listener:
         with pytest.raises(error):
             listener.serve(echo, **{name: found})
+        assert not listener.closed
+
+
+@pytest.mark.parametrize("handler", [None, 3, "echo"])
+def test_what_can_be_no_handler(handler):
+    """It is refused before a client comes."""
+    with tlskit.listen(hostname=LOCAL, context=server_context()) as listener:
+        with pytest.raises(TypeError, match="a handler is a function"):
+            listener.serve(handler)
         assert not listener.closed
 
 

@@ -192,6 +192,11 @@ def boom(*_: object) -> None:
     raise LookupError("no such host")
 
 
+async def asynchronous(*_: object) -> None:
+    """Never begin."""
+    raise AssertionError
+
+
 @pytest.mark.native
 @pytest.mark.parametrize(
     ("callback", "alert", "told"),
@@ -205,6 +210,7 @@ def boom(*_: object) -> None:
         (lambda *_: 250, "INTERNAL_ERROR", "alert 250"),
         (lambda *_: "no", "INTERNAL_ERROR", "not 'no'"),
         (boom, "HANDSHAKE_FAILURE", "no such host"),
+        (asynchronous, "HANDSHAKE_FAILURE", "can't be a coroutine function"),
         (
             lambda sock, *_: setattr(sock, "context", stdlib_client()),
             "HANDSHAKE_FAILURE",

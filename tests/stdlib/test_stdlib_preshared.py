@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import ssl
+import warnings
 
 import pytest
 
@@ -70,6 +72,27 @@ def test_what_is_not_proved_is_refused(offer, find):
     ends = end(ours, "localhost"), end(theirs)
     with pytest.raises((ssl.SSLError, ValueError)):
         shake(*ends)
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_nobody_awaits_a_callback(side):
+    """A coroutine function is refused in words, and nothing is left over."""
+
+    async def callback(_):
+        raise AssertionError
+
+    given = {"client": lambda _: ("me", KEY), "server": lambda _: KEY}
+    ends = zip(
+        adapters(*{**given, side: callback}.values()),
+        ("localhost", None),
+        strict=True,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ssl.SSLError, match="a PSK callback"):
+            shake(*(end(context, name) for context, name in ends))
+        gc.collect()
 
 
 @pytest.mark.native

@@ -507,3 +507,25 @@ def test_a_write_waits_for_a_renegotiation(reading: bool) -> None:
         await client.aclose()
 
     run(main)
+
+
+def test_what_can_be_no_handler() -> None:
+    """It is refused before anything is opened."""
+
+    async def main() -> None:
+        handler: Any = None
+        with pytest.raises(TypeError, match="a handler is a function"):
+            await ours.serve(handler, LOCAL, 0, server_context())
+
+    run(main)
+
+
+@pytest.mark.parametrize("stream", [None, 3, "stream"])
+def test_what_can_be_no_stream(stream: Any) -> None:
+    """Only a stream of trio's can be upgraded, and the error says so."""
+
+    async def main() -> None:
+        with pytest.raises(TypeError, match="a stream of trio's is wanted"):
+            await ours.start_tls(stream, client_context(), hostname=HOST)
+
+    run(main)

@@ -70,6 +70,7 @@ async def start_tls(
         ConfigurationError: *context* is for the other side, or it checks
             host names and there is none.
         OSError: The stream broke.
+        TypeError: *stream* is none.
 
     Source: ``SSLPort.start_tls``.
     """
@@ -108,9 +109,16 @@ def _transport_of(
 ) -> asyncio.Transport:
     if isinstance(stream, AsyncSSLPort):
         return PortTransport(stream)
-    if isinstance(stream, tuple):
-        return cast("asyncio.Transport", stream[1].transport)
-    return stream
+    if isinstance(stream, tuple) and len(stream) == 2:
+        transport = getattr(stream[1], "transport", None)
+    else:
+        transport = stream
+    if not hasattr(transport, "is_closing"):
+        raise TypeError(
+            f"a stream is a transport, a reader and writer, or a port; not "
+            f"{stream!r}"
+        )
+    return cast("asyncio.Transport", transport)
 
 
 def _hand_over(

@@ -211,7 +211,7 @@ class HookMethods(Sealable):
         """
         keylog = self._in_force.keylog
         if keylog is not None:
-            keylog(line)
+            at_once(keylog(line), "a key log's function")
 
 
 # The methods above, which have nothing to say.

@@ -15,6 +15,7 @@ from ..errors import HandshakeError, IdentityError, VerificationError
 from ..errors.codes import Alert, VerifyReason
 from ..openssl import native
 from ..openssl.gate import SSL, crypto
+from ..policy.answers import at_once
 from ..policy.settings import Ocsp, Settings
 from ..verify.chain import Fault
 from ..verify.evidence import can_be_read, parsed, scene_of, shared
@@ -494,6 +495,6 @@ def on_key(connection: SSL.Connection, line: bytes) -> None:
         return
     try:
         with record.calling():
-            record.hooks.log_key(line.decode("ascii"))
+            at_once(record.hooks.log_key(line.decode()), "log_key()")  # type: ignore[func-returns-value]
     except BaseException as error:
         record.refuse(error)

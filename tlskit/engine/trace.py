@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors.codes import Alert
 from ..openssl.protocols import TLSVersion
+from ..policy.answers import at_once
 from ..tools.public import public
 from .hello.client_hello import ClientHello
 from .hello.registry import cipher_suite_name, group_name, scheme_name
@@ -135,7 +136,7 @@ class Tracer:
         )
         if not self.done and len(self._kept) < _MOST:
             self._kept.append(message)
-        self._tell(message)
+        at_once(self._tell(message), "a trace's function")
 
     def _message(self, sent: bool, data: bytes) -> tuple[str, str]:
         name = _NAMES.get(data[0], f"message {data[0]}")

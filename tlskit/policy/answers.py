@@ -13,7 +13,10 @@ __all__ = ["at_once"]
 T = TypeVar("T")
 
 
-def at_once(answer: T, hook: str) -> T:
+_HINT = "define it without async; on asyncio and trio, choose_for() may wait"
+
+
+def at_once(answer: T, hook: str, hint: str = _HINT) -> T:
     """Give a hook's answer, unless the hook has not even begun.
 
     What ``async def`` or a ``yield`` makes of a function gives an object
@@ -22,6 +25,7 @@ def at_once(answer: T, hook: str) -> T:
     Args:
         answer: What the hook returned.
         hook: Its name.
+        hint: What to do.
 
     Raises:
         ConfigurationError: That is a coroutine, something else to wait for,
@@ -35,6 +39,5 @@ def at_once(answer: T, hook: str) -> T:
         f"{hook} can't be a coroutine function, nor a generator: it has "
         f"returned {type(answer).__name__!r}, and nobody waits for its answer",
         code="hook-not-awaited",
-        hint="define it without async; on asyncio and trio, choose_for() may "
-        "wait",
+        hint=hint,
     )

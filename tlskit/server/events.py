@@ -104,7 +104,8 @@ class Events:
         about = self._about(
             port.peer, reason=reason_of(error), error=type(error).__name__
         )
-        if isinstance(error, OSError):  # The peer's doing, mostly.
+        ours = isinstance(error, ConfigurationError)
+        if isinstance(error, OSError) and not ours:  # The peer's, mostly.
             _handler.info("%s: %s", _shown(port.peer), error, extra=about)
             return
         _handler.error(

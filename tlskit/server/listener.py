@@ -17,7 +17,7 @@ from ..ports.port import SSLPort
 from ..tools.deadline import Deadline
 from ..tools.public import public
 from .collecting import Collector
-from .listening import check_credentials, check_room, check_times, prepare
+from .listening import check_credentials, check_serving, prepare
 from .local import NoFile, is_local, opened_socket, place_of
 from .metrics import ListenerStatistics
 from .processes.children import Parent
@@ -195,11 +195,13 @@ class Listener(Rules):
             ClosedError: The listener is closed.  If ``shutdown()`` came
                 before the only ``serve()``, that returns at once instead.
             ValueError: Another number is out of its range.
-            TypeError: One is no number.
+            TypeError: One is no number, or *handler* no function.
         """
         check_processes(processes)
-        check_times(timeout, handshake_timeout)
-        check_room(
+        check_serving(
+            handler,
+            timeout,
+            handshake_timeout,
             workers=workers,
             workers_per_source=workers_per_source,
             max_handshakes=max_handshakes,
@@ -314,8 +316,7 @@ class Listener(Rules):
         service = self._service
         if service is None:
             self.close()
-            # serve() may have begun meanwhile; then close() has told it, or
-            # it finds the listener closed.
+            # If serve() has begun meanwhile, it finds the listener closed.
             return
         service.drain(deadline)
         self._reception.ring()

@@ -19,8 +19,7 @@ __all__ = [
     "LoopServer",
     "check_backlog",
     "check_credentials",
-    "check_room",
-    "check_times",
+    "check_serving",
     "listening_socket",
     "prepare",
 ]
@@ -46,16 +45,25 @@ def check_credentials(context: ServerContext) -> None:
     context.prepared().settings.check_certificate(context.hooks_in_use)
 
 
-def check_room(**limits: int | None) -> None:
-    """Refuse limits that leave room for nobody.
+def check_serving(
+    handler: object, *seconds: float | None, **limits: int | None
+) -> None:
+    """Refuse what can't serve, and limits that leave room for nobody.
 
     Args:
+        handler: What is to be called for each client.
+        *seconds: Time-outs; None is none.
         **limits: How many there may be at once, by name.
 
     Raises:
-        ValueError: A number is less than 1.
-        TypeError: One is no whole number.
+        ValueError: A number is less than 1, or a time-out negative or NaN.
+        TypeError: One is no number, or *handler* no function.
     """
+    if not callable(handler):
+        raise TypeError(f"a handler is a function of a port, not {handler!r}")
+    for each in seconds:
+        if each is not None:
+            check_timeout(each)
     for name, number in limits.items():
         if number is None and name in _MAY_BE_NONE:
             continue
@@ -64,18 +72,6 @@ def check_room(**limits: int | None) -> None:
             raise ValueError(
                 f"{name}: there must be room for one, not {number!r}"
             )
-
-
-def check_times(*seconds: float | None) -> None:
-    """Refuse what can't be a time-out; None is none.
-
-    Raises:
-        ValueError: One is negative, or NaN.
-        TypeError: One is no number.
-    """
-    for each in seconds:
-        if each is not None:
-            check_timeout(each)
 
 
 def check_backlog(backlog: int) -> None:

@@ -12,6 +12,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from threading import Thread
 
+from ..policy.answers import at_once
 from ..ports.port import SSLPort
 from ..tools.deadline import Deadline
 from .events import Events
@@ -25,6 +26,7 @@ __all__ = ["Service", "serve_until_drained"]
 _FAREWELL = 0.5
 #: ... and how long its handler may then take to notice.
 _GRACE = 2.0
+_HINT = "define it without async, or use tlskit.aio.start_server()"
 
 
 class Service(Ending):
@@ -147,7 +149,7 @@ class Service(Ending):
     def _serve(self, port: SSLPort) -> None:
         try:
             with port:
-                self._handler(port)
+                at_once(self._handler(port), "a handler", _HINT)
         except BaseException as error:
             self._events.failed(error, port)
 

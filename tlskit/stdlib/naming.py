@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..engine.build import Built, build
 from ..errors import HandshakeError
 from ..errors.codes import Alert
+from ..policy.answers import at_once
 from .alpn import Cache, WithALPN
 
 if TYPE_CHECKING:
@@ -60,8 +61,11 @@ class Question:
         assert session is not None  # It is what shakes hands just now.
         with session.choosing() as chosen:
             try:
-                answer = self._callback(
-                    session.owner, hello.server_name, self._context
+                answer = at_once(
+                    self._callback(
+                        session.owner, hello.server_name, self._context
+                    ),
+                    "sni_callback",
                 )
             except Exception as error:
                 with suppress(Exception):  # Some take no attributes.

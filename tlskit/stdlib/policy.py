@@ -22,6 +22,7 @@ from typing import Any
 from ..context.sides import ClientContext, ServerContext
 from ..errors import ConfigurationError, UnsupportedError
 from ..openssl.protocols import Protocol, TLSVersion
+from ..policy.answers import at_once
 from ..policy.settings import RevocationCheck, Verify
 from .material import Material
 
@@ -154,7 +155,7 @@ class Policy(Material):
             return
 
         def offer() -> tuple[str, bytes] | None:
-            identity, key = callback(None)
+            identity, key = at_once(callback(None), "a PSK callback")
             return (identity or "", key) if key else None
 
         context.set_psk_client(offer)
@@ -191,7 +192,7 @@ class Policy(Material):
             return
 
         def find(identity: str) -> bytes | None:
-            return callback(identity) or None
+            return at_once(callback(identity), "a PSK callback") or None
 
         context.set_psk_server(find)
 

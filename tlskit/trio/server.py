@@ -18,8 +18,7 @@ from ..server.listening import (
     MOST_HANDSHAKES,
     LoopServer,
     check_credentials,
-    check_room,
-    check_times,
+    check_serving,
     listening_socket,
 )
 from ..server.tally import Meter
@@ -288,8 +287,9 @@ async def serve(
 
     Source: ``listen`` and ``Listener``.
     """
-    check_room(max_handshakes=max_handshakes)
-    check_times(handshake_timeout, timeout)
+    check_serving(
+        handler, handshake_timeout, timeout, max_handshakes=max_handshakes
+    )
     chosen = server_context(context)
     check_credentials(chosen)
     if host is not None:

@@ -70,9 +70,12 @@ async def start_tls(
         ConfigurationError: *context* is for the other side, or it checks
             host names and there is none.
         OSError: The stream broke.
+        TypeError: *stream* is none.
 
     Source: ``SSLPort.start_tls``.
     """
+    if not isinstance(stream, trio.abc.Stream):
+        raise TypeError(f"a stream of trio's is wanted, not {stream!r}")
     names = alpn_offer(alpn, server_side=server_side)
     try:
         engine = new_engine(

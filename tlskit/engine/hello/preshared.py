@@ -14,6 +14,7 @@ from ...errors import ConfigurationError, HandshakeError
 from ...errors.codes import Alert
 from ...openssl import native
 from ...openssl.protocols import TLSVersion
+from ...policy.answers import at_once
 from ...policy.preshared import checked_identity, checked_key
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 #: What OpenSSL says to a client that there is no certificate for.
+_FUNCTION = "a function that gives a pre-shared key"
 _NO_CERTIFICATE = {"no shared cipher", "no suitable signature algorithm"}
 
 
@@ -52,7 +54,7 @@ class KeyAnswers:
 
     def _offer(self, keys: PreSharedKeys) -> tuple[bytes, bytes] | None:
         assert keys.offer is not None
-        offered = keys.offer()
+        offered = at_once(keys.offer(), _FUNCTION)
         if offered is None:
             return None
         identity, key = offered
@@ -75,7 +77,7 @@ def _find(keys: PreSharedKeys, wire: bytes) -> bytes | None:
         identity = checked_identity(wire)
     except ValueError:  # Such as a ticket of somebody else's.
         return None
-    key = keys.find(identity)
+    key = at_once(keys.find(identity), _FUNCTION)
     return None if key is None else checked_key(key)
 
 
