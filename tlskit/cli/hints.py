@@ -44,9 +44,10 @@ _WORDS = tuple(
 )
 #: What only a program can do.
 _CODE = re.compile(r"\w\(|\w=")
-#: Names of strangers, which may look like anything.
-_QUOTED = re.compile(r"'[^']*'")
-_CLAUSES = re.compile(r"(?:;|, or|, and) ")
+#: Names of strangers, which may look like anything; the apostrophe of "peer's"
+#: begins none.
+_QUOTED = re.compile(r"(?<!\w)'[^']*'")
+_CLAUSES = re.compile(r"(?:;|, or,?|, and) ")
 
 
 def in_options(hint: str) -> str:
