@@ -123,11 +123,28 @@ def test_a_host_without_address_is_named():
     error = socket.gaierror(-2, "Name or service not known")
     assert "Name or service not known" == message_of(error)
 
-    error.peer = "typo.example:443"
+    error.peer, error.phase = "typo.example:443", "resolve"
     told = story_of(error)
 
     assert told.startswith("can't find the address of typo.example:443: Name")
     assert "spelling" in hint_of(error) in told
+
+
+@pytest.mark.parametrize(
+    ("error", "phase", "words"),
+    [
+        (ConnectionRefusedError(), "connect", "whether the server runs"),
+        (TimeoutError(), "connect", "firewalls"),
+        (TimeoutError(), "handshake", "TLS is spoken on this port"),
+        (TimeoutError(), "read", ""),
+    ],
+)
+def test_errors_of_the_system_have_hints(error, phase, words):
+    """What to look at depends on how far the connection came."""
+    error.phase = phase
+
+    assert words in hint_of(error)
+    assert bool(words) is bool(hint_of(error))
 
 
 def test_mail_in_clear_is_told_how_to_begin_tls():

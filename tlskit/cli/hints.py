@@ -49,6 +49,30 @@ _CODE = re.compile(r"\w\(|\w=")
 _QUOTED = re.compile(r"(?<!\w)'[^']*'")
 _CLAUSES = re.compile(r"(?:;|, or,?|, and) ")
 
+#: Errors of the system, and what to do if they come up in that phase.
+_TRANSPORT = (
+    (
+        socket.gaierror,
+        "resolve",
+        "check the spelling of the host, and this machine's DNS",
+    ),
+    (
+        ConnectionRefusedError,
+        "connect",
+        "check host and port, and whether the server runs",
+    ),
+    (
+        TimeoutError,
+        "connect",
+        "check host and port, and the firewalls on the way",
+    ),
+    (
+        TimeoutError,
+        "handshake",
+        "check that TLS is spoken on this port, and at once (or --starttls)",
+    ),
+)
+
 
 def in_options(hint: str) -> str:
     """Say *hint* in the command line's language.
@@ -75,8 +99,10 @@ def hint_of(error: BaseException) -> str:
     """Say what to do about *error*; empty if nobody knows."""
     if isinstance(error, TLSError):
         return in_options(error.hint)
-    if isinstance(error, socket.gaierror):
-        return "check the spelling of the host, and this machine's DNS"
+    phase = getattr(error, "phase", None)
+    for kind, when, hint in _TRANSPORT:
+        if isinstance(error, kind) and phase == when:
+            return hint
     return ""
 
 
