@@ -15,6 +15,7 @@ from functools import cache
 
 import tlskit
 from tlskit.engine.engine import Engine, State
+from tlskit.errors.copies import is_copy
 from tlskit.policy.settings import Verify
 from tlskit.testing import CA, Leaf
 from tlskit.tools.early import MOST_EARLY
@@ -142,7 +143,7 @@ class _Run:
             if not (str(error) and error.code and error.explain()):
                 raise AssertionError(f"without words: {error!r}") from error
         except _Interrupt as error:
-            if error not in [engine.failure for engine in engines]:
+            if not any(is_copy(error, engine.failure) for engine in engines):
                 raise AssertionError("an interrupt was forgotten") from error
         for engine, failure in zip(engines, before, strict=True):
             if failure is not None and engine.failure is not failure:

@@ -72,7 +72,14 @@ DOORS: dict[str, set[str]] = {
         "refusal.missing",
         "sniff",
     },
-    "errors": {"", "codes", "stack", "verify_reasons", "whereabouts"},
+    "errors": {
+        "",
+        "codes",
+        "copies",
+        "stack",
+        "verify_reasons",
+        "whereabouts",
+    },
     "openssl": {
         "dh",
         "gate",

@@ -232,7 +232,7 @@ def test_first_failure_stays() -> None:
     with server.lock:
         server.lose()
 
-    assert caught.value is server.failure
+    assert caught.value is server.again()
 
 
 def test_accepting() -> None:

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from ..engine.engine import Engine, State
 from ..errors import ClosedError
+from ..errors.copies import Kept
 from ..policy.settings import Verify
 from ..ports.buffers import buffer, scratch
 from ..ports.closing import FAREWELL as _FAREWELL
@@ -78,7 +79,7 @@ class AsyncDriver(Lane):
         self._lost = False
         self._previous: asyncio.BaseProtocol | None = None
         self._kept: object = None
-        self._broken: Exception | None = None
+        self._broken: Kept | None = None
 
     # -- what the transport calls -------------------------------------------
 
@@ -128,7 +129,7 @@ class AsyncDriver(Lane):
         self._lost = True
         self.sailing = False
         self.news.waiter.rest()
-        self._broken = exc
+        self._broken = None if exc is None else Kept(exc)
         self._full = False
         self._outbox.clear()
         if exc is None and not self.closed:
@@ -477,7 +478,7 @@ class AsyncDriver(Lane):
         """
         self.check_open()
         if self._broken is not None:
-            raise self._broken.with_traceback(None)
+            raise self._broken.again()
 
     def _check_output(self) -> None:
         self.check_open()
@@ -494,4 +495,6 @@ class AsyncDriver(Lane):
             self.engine.write(memoryview(b""))
         self.check_open()
         if self._lost:
-            raise self._broken or BrokenPipeError("the connection is gone")
+            if self._broken is None:
+                raise BrokenPipeError("the connection is gone")
+            raise self._broken.again()

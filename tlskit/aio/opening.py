@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from types import TracebackType
 
 from ..ports.view import Endpoints
 from ..tools.deadline import Deadline
@@ -42,10 +42,7 @@ def port_over(
     )
 
 
-@contextmanager
-def within(
-    deadline: Deadline, doing: str | Callable[[], str]
-) -> Iterator[None]:
+class within:  # noqa: N801 - used as a function
     """Cancel what the current task waits for when the deadline has passed.
 
     For waits that are not our own, and give back what they hold when they
@@ -58,29 +55,45 @@ def within(
     Raises:
         TimeoutError: The deadline passed.
     """
-    left = deadline.left()
-    if left is None:
-        yield
-        return
-    task = asyncio.current_task()
-    assert task is not None
-    late = False
 
-    def cancel() -> None:
-        nonlocal late
-        late = True
-        task.cancel()
+    def __init__(
+        self, deadline: Deadline, doing: str | Callable[[], str]
+    ) -> None:
+        self._deadline = deadline
+        self._doing = doing
+        self._late = False
+        self._alarm: asyncio.TimerHandle | None = None
 
-    alarm = asyncio.get_running_loop().call_later(left, cancel)
-    try:
-        yield
-    except asyncio.CancelledError:
+    def __enter__(self) -> None:
+        """Set the alarm."""
+        left = self._deadline.left()
+        if left is None:
+            return
+        self._task = asyncio.current_task()
+        self._alarm = asyncio.get_running_loop().call_later(left, self._cancel)
+
+    def _cancel(self) -> None:
+        assert self._task is not None
+        self._late = True
+        self._task.cancel()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Cancel the alarm; raise ``TimeoutError`` if it has rung."""
+        alarm, self._alarm = self._alarm, None
+        if alarm is None:
+            return
+        alarm.cancel()
+        if not (self._late and isinstance(error, asyncio.CancelledError)):
+            return
         # Somebody else may have cancelled it, too; before Python 3.11 that
         # can't be told.
-        uncancel = getattr(task, "uncancel", None)
-        if not late or (uncancel is not None and uncancel()):
-            raise
-        told = doing if isinstance(doing, str) else doing()
+        uncancel = getattr(self._task, "uncancel", None)
+        if uncancel is not None and uncancel():
+            return
+        told = self._doing if isinstance(self._doing, str) else self._doing()
         raise TimeoutError(f"timed out while {told}") from None
-    finally:
-        alarm.cancel()

@@ -67,6 +67,7 @@ class Signal:
             self.waiters.remove(waiter)
             if alarm is not None:
                 alarm.cancel()
+            del waiter  # It holds what it has raised, and that this frame.
 
     def _expire(self, waiter: asyncio.Future[None]) -> None:
         if not waiter.done():

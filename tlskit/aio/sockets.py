@@ -263,6 +263,7 @@ class SocketTransport(asyncio.Transport):
             self._driver.connection_lost(error)
         finally:
             self._sock.close()
+            del self._driver  # Who holds us.
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Give the ``"socket"``, its ``"sockname"`` or ``"peername"``."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ..errors import TLSError, UnsupportedError
 from ..errors.stack import describe_failure
+from ..tools.instead import Instead
 from ..tools.lazy import Lazy
 
 __all__ = [
@@ -58,8 +57,7 @@ else:
     crypto = Lazy("OpenSSL.crypto", check=check_available)
 
 
-@contextmanager
-def translated(default: type[TLSError], doing: str = "") -> Iterator[None]:
+def translated(default: type[TLSError], doing: str = "") -> Instead[Exception]:
     """Turn pyOpenSSL's errors into the tree's.
 
     Args:
@@ -69,10 +67,12 @@ def translated(default: type[TLSError], doing: str = "") -> Iterator[None]:
     Raises:
         TLSError: Instead of any error of pyOpenSSL.
     """
-    try:
-        yield
-    except (SSL.Error, crypto.Error) as error:
-        raise describe_failure(_stack(error), default, doing) from error
+
+    def look(error: Exception) -> None:
+        if isinstance(error, (SSL.Error, crypto.Error)):
+            raise describe_failure(_stack(error), default, doing) from error
+
+    return Instead(Exception, look)
 
 
 def _stack(error: Exception) -> list[tuple[str, str, str]]:

@@ -10,6 +10,7 @@ from ..engine import bindings
 from ..engine.engine import Engine
 from ..engine.facts import Facts
 from ..errors import StreamError, UnsupportedError, VerificationError
+from ..errors.copies import is_copy
 from ..errors.whereabouts import locate, place_of
 from ..openssl.protocols import TLSVersion
 from ..tools.whole import check_whole
@@ -78,6 +79,10 @@ class SessionView:
             host, number = ends.remote
             called = place_of((ends.hostname or host, number))
         locate(error, called, phase)
+        failure = self._engine.failure
+        # That is raised again.
+        if failure is not None and is_copy(error, failure):
+            locate(failure, called, phase)
 
     @contextmanager
     def _during(self, phase: str) -> Iterator[None]:

@@ -22,6 +22,7 @@ from .preface import Preface, health_check
 from .tally import Meter, MeteredTransport
 
 if TYPE_CHECKING:
+    from ..context.sides import ServerContext
     from ..verify.identity import Identity
     from .rules import Rules
     from .sources import Sources
@@ -143,7 +144,8 @@ class Handshake:
             self.peer,
             parser,
             self._rules.plain_http,
-            self._is_ours,
+            # No method of ours, or we would be in a circle with it.
+            partial(_is_ours, self._context),
             partial(proof_of, self._context),
         )
 
@@ -153,9 +155,6 @@ class Handshake:
         self._source = self._sources.enter(
             self.peer[0], self._rules.max_handshakes_per_source
         )
-
-    def _is_ours(self, identity: Identity) -> bool:
-        return any(map(identity.matches, certificates_of(self._context)))
 
     def _listen_to(self, preface: Preface) -> None:
         """Read what comes before TLS, and TLS's first bytes."""
@@ -254,3 +253,7 @@ class Handshake:
         if self._port is not None:
             self._port._driver.release()
         self._transport.close()
+
+
+def _is_ours(context: ServerContext, identity: Identity) -> bool:
+    return any(map(identity.matches, certificates_of(context)))

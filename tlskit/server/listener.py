@@ -107,13 +107,9 @@ class Listener(Rules):
     def _next(
         self, deadline: Deadline, shake: bool, raise_error: bool
     ) -> SSLPort:
-        while True:
-            while (outcome := self._reception.pop()) is not None:
-                if isinstance(outcome, SSLPort):
-                    return outcome
-                if raise_error or not isinstance(outcome, Exception):
-                    raise outcome
+        while (port := self._reception.pop_port(raise_error)) is None:
             self._reception.turn(deadline, shake=shake)
+        return port
 
     def _check_free(self) -> None:
         if self._service is not None:

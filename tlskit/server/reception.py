@@ -339,6 +339,8 @@ class Reception:
         if outcome is not None:
             seconds = time.monotonic() - handshake.since
             self._finish(outcome, handshake.peer, seconds)
+        # An error's frames were called from here; they would hold it.
+        del outcome
         if handshake.over:
             self._forget(handshake)
         else:
@@ -372,6 +374,23 @@ class Reception:
         if not self.done:
             self._hush()
         return outcome
+
+    def pop_port(self, raise_error: bool) -> SSLPort | None:
+        """Give the next port that is done; raise why a client failed.
+
+        Args:
+            raise_error: Whether to raise that; interrupts always are.
+        """
+        outcome = None
+        try:
+            while (outcome := self.pop()) is not None:
+                if isinstance(outcome, SSLPort):
+                    return outcome
+                if raise_error or not isinstance(outcome, Exception):
+                    raise outcome
+            return None
+        finally:
+            del outcome  # An error holds this frame, which would hold it.
 
     def ring(self) -> None:
         """Have whoever waits look up; from any thread."""

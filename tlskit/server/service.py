@@ -114,6 +114,7 @@ class Service(Ending):
                 with self._change:
                     del self._busy[threading.get_ident()]
                     self._change.notify_all()
+            del port  # The next one may be long in coming.
 
     def _next(self) -> SSLPort | None:
         with self._change:

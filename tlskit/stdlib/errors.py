@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 from ..errors import (
@@ -25,6 +23,7 @@ from ..errors import (
     WantWriteError,
 )
 from ..errors.codes import VerifyReason
+from ..tools.instead import Instead
 
 __all__ = ["as_ssl_error", "loading"]
 
@@ -94,8 +93,7 @@ def as_ssl_error(error: Exception) -> ssl.SSLError:
     return made
 
 
-@contextmanager
-def loading() -> Iterator[None]:
+def loading() -> Instead[ConfigurationError]:
     """Raise what ``ssl`` does for what can't be loaded or set.
 
     Raises:
@@ -105,15 +103,16 @@ def loading() -> Iterator[None]:
         SealedError: The context is sealed.
         UnsupportedError: That can't be had here.
     """
-    try:
-        yield
-    except (SealedError, UnsupportedError):
-        raise
-    except ConfigurationError as error:
-        number = error.errno
-        if number is None:
-            raise as_ssl_error(error) from error
-        raise OSError(number, os.strerror(number), error.filename) from error
+    return Instead(ConfigurationError, _loading_failed)
+
+
+def _loading_failed(error: ConfigurationError) -> None:
+    if isinstance(error, (SealedError, UnsupportedError)):
+        return
+    number = error.errno
+    if number is None:
+        raise as_ssl_error(error) from error
+    raise OSError(number, os.strerror(number), error.filename) from error
 
 
 def _kind(error: Exception) -> _Kind:

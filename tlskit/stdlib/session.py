@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..engine.bindings import TYPES, channel_binding
 from ..engine.engine import Engine, State
 from ..errors import ConfigurationError, TLSError, UnsupportedError
+from ..errors.copies import is_copy
 from ..errors.whereabouts import told
 from ..openssl.records import Records
 from ..policy.settings import Verify
+from ..tools.instead import Instead
 from .certificate import certificate_dict
 from .errors import as_ssl_error
 from .resuming import SSLSession, kept_of
@@ -69,27 +71,19 @@ class Session:
         self._told = False  # That the client was refused.
         self._choosing = False  # Whether the context may be exchanged.
 
-    @contextmanager
-    def _in_ssl_terms(self) -> Iterator[None]:
+    def _in_ssl_terms(self) -> Instead[Exception]:
         """Raise what libraries catch, with our own error as its cause.
 
         Failures of the transport stay what they are.
         """
-        try:
-            yield
-        except Exception as error:
-            made = self._in_other_terms(error)
-            if made is error:
-                raise
-            raise made from error
+        return Instead(Exception, self._put)
 
-    def _in_other_terms(self, error: Exception) -> Exception:
-        """Give what libraries catch for *error*; see ``_in_ssl_terms``."""
+    def _put(self, error: Exception) -> None:
+        """Raise what libraries catch for *error*, if it is not that itself."""
         self._tell(error)
         self.engine.name_first(error)
-        if isinstance(error, TLSError) or error is self.engine.failure:
-            return as_ssl_error(error)
-        return error
+        if isinstance(error, TLSError) or is_copy(error, self.engine.failure):
+            raise as_ssl_error(error) from error
 
     def _tell(self, error: Exception) -> None:
         """Log, on a server, that a client was refused; once.
@@ -101,7 +95,7 @@ class Session:
             self._told
             or not engine.server_side
             or engine.facts is not None
-            or error is not engine.failure
+            or not is_copy(error, engine.failure)
         ):
             return
         self._told = True

@@ -249,10 +249,8 @@ class SocketSession(Session):
                 view = view[:size]
             return self._read_into(view)
         except Exception as error:
-            made = self._in_other_terms(error)
-            if made is error:
-                raise
-            raise made from error
+            self._put(error)
+            raise
 
     def _read(self, size: int) -> bytes:
         driver = self._driver
@@ -302,10 +300,8 @@ class SocketSession(Session):
                 return self._write(view)
             return self._write_in_time(view[:_PIECE])
         except Exception as error:
-            made = self._in_other_terms(error)
-            if made is error:
-                raise
-            raise made from error
+            self._put(error)
+            raise
 
     def _write(self, view: memoryview) -> int:
         """Send all of *view*, however long that takes."""

@@ -7,17 +7,16 @@ nothing.  A foreign stream has no such moves; see ``StreamCarrier``.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import trio
 
 from ..ports.transport import SocketTransport, tune
 from ..tools.deadline import NEVER
+from ..tools.instead import Instead
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator
 
     from .port import TrioSSLPort
 
@@ -243,12 +242,14 @@ class StreamCarrier:
         trio.lowlevel.spawn_system_task(trio.aclose_forcefully, self._stream)
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
+def _translated() -> Instead[Exception]:
     """Make an ``OSError`` of what a stream of trio's raises."""
-    try:
-        yield
-    except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-        raise BrokenPipeError(
-            str(error) or "the stream below is broken or closed"
-        ) from error
+    return Instead(
+        (trio.BrokenResourceError, trio.ClosedResourceError), _translate
+    )
+
+
+def _translate(error: Exception) -> None:
+    raise BrokenPipeError(
+        str(error) or "the stream below is broken or closed"
+    ) from error

@@ -26,6 +26,7 @@ import trio
 
 from ..engine.engine import Engine, State
 from ..errors import ClosedError
+from ..errors.copies import Kept, is_copy
 from ..policy.settings import Verify
 from ..ports.buffers import buffer, scratch
 from ..ports.closing import FAREWELL, LINGER, MOST_DRAINED, at_rest
@@ -73,7 +74,7 @@ class TrioDriver(Sender, Waits):
         self._input_ended = False
         self._heard = False  # Bytes came in after the handshake.
         self._drained = 0  # Bytes that came in too late.
-        self._deaf: OSError | None = None  # For who reads.
+        self._deaf: Kept | None = None  # For who reads.
         self._aside: trio.CancelScope | None = None
         # Who may wait for the carrier; trio lets one do so in each direction.
         self._to_read = trio.Lock()
@@ -212,7 +213,8 @@ class TrioDriver(Sender, Waits):
                     await self._wait_to_send(deadline)
                     self.check_open()
         except OSError as error:
-            if error is self._broken:
+            broken = self._broken
+            if broken is not None and is_copy(error, broken.copy):
                 self._look_for_reason(error)
             raise
 
@@ -223,8 +225,8 @@ class TrioDriver(Sender, Waits):
             while self._may_listen() and self.pull():
                 pass
         engine.hear_out()
-        if engine.state is State.FAILED and engine.failure is not None:
-            raise engine.failure.with_traceback(None) from cause
+        if engine.state is State.FAILED:
+            raise engine.again() from cause
 
     async def wait_room(self, deadline: Deadline) -> None:
         """Wait until more could be sent."""
@@ -247,12 +249,12 @@ class TrioDriver(Sender, Waits):
             OSError: The stream broke.
         """
         if self._deaf is not None:
-            raise self._deaf.with_traceback(None)
+            raise self._deaf.again()
         view = buffer("cipher")
         try:
             size = self.carrier.read_into(view)
         except OSError as error:
-            self._deaf = error
+            self._deaf = Kept(error)
             self._tell()
             raise
         if size is None:
@@ -467,4 +469,4 @@ class TrioDriver(Sender, Waits):
         if self.engine.state is not State.OPEN:
             self.engine.write(memoryview(b""))  # It knows what to raise.
         if self._broken is not None:
-            raise self._broken.with_traceback(None)
+            raise self._broken.again()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 import trio
@@ -13,6 +13,7 @@ from ..errors import ClosedError
 from ..ports.coroutines import Coroutines
 from ..ports.view import Endpoints
 from ..tools.deadline import Deadline
+from ..tools.instead import Instead
 from .driver import TrioDriver
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ class TrioSSLPort(Coroutines, trio.abc.HalfCloseableStream):
             trio.ClosedResourceError: The output was closed.
             trio.BrokenResourceError: The session or the transport broke.
         """
-        with self._sender():
+        with _Sender(self):
             await trio.lowlevel.checkpoint()
             self._driver.write(data)
             await self._driver.drain(self._deadline(None))
@@ -180,7 +181,7 @@ class TrioSSLPort(Coroutines, trio.abc.HalfCloseableStream):
             trio.ClosedResourceError: The output was closed.
             trio.BrokenResourceError: The session or the transport broke.
         """
-        with self._sender():
+        with _Sender(self):
             await trio.lowlevel.checkpoint_if_cancelled()
             self._driver.check_output()
             await self._driver.wait_room(self._deadline(None))
@@ -193,7 +194,7 @@ class TrioSSLPort(Coroutines, trio.abc.HalfCloseableStream):
             trio.ClosedResourceError: The port was closed.
             trio.BrokenResourceError: The session or the transport broke.
         """
-        with self._sender():
+        with _Sender(self):
             self._driver.check_open()
             await self._driver.write_eof(self._deadline(None))
 
@@ -224,30 +225,43 @@ class TrioSSLPort(Coroutines, trio.abc.HalfCloseableStream):
                 self._driver.check_open()
             return await self.read(_CHUNK if max_bytes is None else max_bytes)
 
-    @contextmanager
-    def _sender(self) -> Iterator[None]:
-        """Let one task send at a time, and raise what trio wants."""
-        if self._sending:
+    def _trios(self, phase: str) -> Instead[Exception]:
+        """Raise what trio wants, because of what tlskit has raised."""
+        return Instead(Exception, partial(self._translate, phase))
+
+    def _translate(self, phase: str, error: Exception) -> None:
+        self._locate(error, phase)
+        if isinstance(error, OSError) and not isinstance(error, TimeoutError):
+            raise self._in_trios_terms(error, phase) from error
+
+    def _in_trios_terms(self, error: OSError, phase: str) -> Exception:
+        kind: type[Exception] = trio.BrokenResourceError
+        if isinstance(error, ClosedError):
+            kind = trio.ClosedResourceError
+        made = kind(str(error))
+        self._locate(made, phase)
+        return made
+
+
+class _Sender:
+    """Lets one task send at a time, and raises what trio wants."""
+
+    def __init__(self, port: TrioSSLPort) -> None:
+        self._port = port
+
+    def __enter__(self) -> None:
+        if self._port._sending:
             raise trio.BusyResourceError(
                 "another task is sending over this port already"
             )
-        self._sending = True
-        try:
-            with self._trios("write"):
-                yield
-        finally:
-            self._sending = False
+        self._port._sending = True
 
-    @contextmanager
-    def _trios(self, phase: str) -> Iterator[None]:
-        """Raise what trio wants, because of what tlskit has raised."""
-        with self._during(phase):
-            try:
-                with self._during(phase):
-                    yield
-            except ClosedError as error:
-                raise trio.ClosedResourceError(str(error)) from error
-            except TimeoutError:
-                raise
-            except OSError as error:
-                raise trio.BrokenResourceError(str(error)) from error
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._port._sending = False
+        if isinstance(error, Exception):
+            self._port._translate("write", error)

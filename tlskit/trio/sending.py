@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..engine.engine import Engine
 from ..errors import TLSError
+from ..errors.copies import Kept
 from ..ports.outbox import Outbox
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Sender:
         self._unsent = 0  # Bytes of it.
         self._stalled = False  # The engine wants to be fed before it writes.
         self._ending = False  # Our close_notify follows what was written.
-        self._broken: OSError | None = None
+        self._broken: Kept | None = None
 
     @property
     def backlog(self) -> int:
@@ -54,7 +55,7 @@ class Sender:
             OSError: The stream broke, or the session.
         """
         if self._broken is not None:
-            raise self._broken.with_traceback(None)
+            raise self._broken.again()
         while True:
             self._encrypt()
             if not self._send_now():
@@ -116,7 +117,7 @@ class Sender:
                 size = self.carrier.write(view)
             except OSError as error:
                 self._forget()
-                self._broken = error
+                self._broken = Kept(error)
                 raise
             if size is None:
                 return False

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from types import TracebackType
 from typing import TypeVar
 
 import trio
@@ -25,10 +26,7 @@ def scope_until(deadline: Deadline) -> trio.CancelScope:
     )
 
 
-@contextmanager
-def within(
-    deadline: Deadline, doing: str | Callable[[], str]
-) -> Iterator[None]:
+class within:  # noqa: N801 - used as a function
     """Cancel what is inside when *deadline* has passed.
 
     Args:
@@ -38,11 +36,29 @@ def within(
     Raises:
         TimeoutError: The deadline passed.
     """
-    scope = scope_until(deadline)
-    with scope:
-        yield
-    if scope.cancelled_caught:
-        told = doing if isinstance(doing, str) else doing()
+
+    def __init__(
+        self, deadline: Deadline, doing: str | Callable[[], str]
+    ) -> None:
+        self._deadline = deadline
+        self._doing = doing
+
+    def __enter__(self) -> None:
+        """Enter the scope."""
+        self._scope = scope_until(self._deadline)
+        self._scope.__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        """Leave the scope; raise ``TimeoutError`` if it was cancelled."""
+        done = self._scope.__exit__(kind, error, traceback)
+        if not self._scope.cancelled_caught:
+            return done
+        told = self._doing if isinstance(self._doing, str) else self._doing()
         raise TimeoutError(f"timed out while {told}")
 
 
@@ -119,6 +135,9 @@ async def beside(
         # A cancellation from outside has reached main() already.
         nursery.cancel_scope.shield = True
         nursery.cancel_scope.cancel()
-    if error is not None:
+    if error is None:
+        return outcome[0]
+    try:
         raise error
-    return outcome[0]
+    finally:
+        del error  # Its frames are ours, which hold it.

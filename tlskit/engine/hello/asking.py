@@ -95,7 +95,7 @@ class Asking(Session):
         else:
             self._choose(None)
         if self.failure is not None:
-            raise self.failure
+            raise self.again()
         return self.choice is None
 
     def _ask(self, hello: ClientHello) -> None:
@@ -202,7 +202,8 @@ class Asking(Session):
         tell_alert(self.record, chosen)
         self.owes = True
         self.state = State.FAILED
-        self.failure = error
+        self._keep_failure(error)
+        self._unraised = error
 
 
 def no_client_hello() -> HandshakeError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import TypeVar
 
 from ...errors import ClosedError, StreamError
 from ...tools.early import Early
@@ -10,6 +10,8 @@ from ..states import TABLE, Do, State
 from .handshake import Handshaking
 
 __all__ = ["RECORD", "Carrying"]
+
+E = TypeVar("E", bound=BaseException)
 
 # On some Pythons, asking an Enum for a member is slow too.
 _OPEN = State.OPEN
@@ -237,11 +239,9 @@ class Carrying(Handshaking):
         self._early.put(plaintext)
         self.hungry = self.smooth = False
 
-    def _fail(
-        self, error: BaseException, cause: BaseException | None = None
-    ) -> NoReturn:
+    def _failed(self, error: E) -> E:
         self._early = Early()
-        super()._fail(error, cause)
+        return super()._failed(error)
 
     # -- writing --------------------------------------------------------------
 

@@ -6,7 +6,7 @@ when it comes with another certificate later.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, TypeVar
 
 from ...errors import HandshakeError, TruncatedError
 from ...errors.codes import Alert
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from ..resumption import Kept
 
 __all__ = ["Handshaking"]
+
+E = TypeVar("E", bound=BaseException)
 
 _TLS_1_3 = 0x0304
 # On some Pythons, asking an Enum for a member is slow too.
@@ -106,9 +108,8 @@ class Handshaking(Asking):
             done = self._shake()
             if self._unheard:
                 self._drain()
-                error = no_client_hello()
-                self._turn_away(error, Alert.UNEXPECTED_MESSAGE)
-                raise error
+                self._turn_away(no_client_hello(), Alert.UNEXPECTED_MESSAGE)
+                raise self.again()
             if not done:
                 if self._connection.get_protocol_version() < _TLS_1_3:
                     self._foresee()
@@ -206,7 +207,7 @@ class Handshaking(Asking):
             # It has seen the certificate; nothing else is to be said (RFC
             # 8737, section 3).
             self._connection.shutdown()
-            self._fail(challenge_answered())
+            raise self._failed(challenge_answered())
         if self._foreseen is None:
             self.facts = self._accepted()
         else:
@@ -241,7 +242,8 @@ class Handshaking(Asking):
             self._drain()  # In TLS 1.3 this holds our own certificate.
             if self.state is State.HANDSHAKE:
                 self._say_why(error)
-            self._fail(error)
+            self._failed(error)
+            raise
         self.record.settled = True
         return facts
 
@@ -281,9 +283,7 @@ class Handshaking(Asking):
             and self._answered()
         )
 
-    def _fail(
-        self, error: BaseException, cause: BaseException | None = None
-    ) -> NoReturn:
+    def _failed(self, error: E) -> E:
         # After a fatal alert a session is not to be resumed (RFC 5246, section
         # 7.2.2); many servers just never send a close_notify.
         if self._resumption is not None and not isinstance(
@@ -292,4 +292,4 @@ class Handshaking(Asking):
             self._resumption.failed(error)
         if self._may_owe_tickets():
             self._drain()
-        super()._fail(error, cause)
+        return super()._failed(error)

@@ -170,7 +170,7 @@ class Reauthenticating(Carrying):
                     )
                 self._keep_early(memoryview(buffer)[:size])
                 if self._early.full:
-                    self._fail(_talks_instead())
+                    raise self._failed(_talks_instead())
             if not self._answered():
                 return None
             if not self.record.settled:  # By nobody who has read meanwhile.

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ...errors import (
     ClosedError,
@@ -19,6 +18,7 @@ from ...errors import (
     TLSError,
     TruncatedError,
 )
+from ...errors.copies import Kept
 from ...openssl import native
 from ...openssl.gate import SSL
 from ...openssl.memory import Memory
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Session"]
 
+E = TypeVar("E", bound=BaseException)
 T = TypeVar("T")
 
 # On some Pythons, asking an Enum for a member is slow too.
@@ -56,7 +57,10 @@ class Session:
     # What nearly always stays as it is, is nothing that an instance has.
     state: State = State.HANDSHAKE
     facts: Facts | None = None
+    #: What has ended the session: a copy, which nobody is to raise itself.
     failure: BaseException | None = None
+    _kept: Kept | None = None  # The same, for who raises it again.
+    _unraised: BaseException | None = None  # Until a step raises it.
     #: What the driver has to fetch before the next step, unless it is over;
     #: only for those that say ``fetches()``.
     errand: Errand | None = None
@@ -192,15 +196,14 @@ class Session:
         if self.failure is not None:
             return
         self._drain()  # What is there may not fit to what has left.
-        with suppress(StreamError):
-            self._fail(
-                StreamError(
-                    "an interrupt came while this connection moved bytes, "
-                    "and some of them are lost",
-                    code="interrupted",
-                    hint="close it, and open another one",
-                )
+        self._failed(
+            StreamError(
+                "an interrupt came while this connection moved bytes, "
+                "and some of them are lost",
+                code="interrupted",
+                hint="close it, and open another one",
             )
+        )
 
     # -- the one place where OpenSSL is called ------------------------------
 
@@ -221,9 +224,7 @@ class Session:
         """Say what to make of *step* now; raise if it can't be."""
         what = TABLE[self.state][step]
         if what is Do.REPEAT:
-            assert self.failure is not None
-            # Without its old traceback, which would grow with every raise.
-            raise self.failure.with_traceback(None)
+            raise self.again()
         if what is Do.REFUSE:
             raise StreamError(
                 f"there is nothing to {step} before the handshake",
@@ -257,7 +258,7 @@ class Session:
             except SSL.SysCallError as error:
                 return self._cut_off(error, default)
             except SSL.Error as error:
-                self._fail(
+                raise self._failed(
                     failure_of(
                         error,
                         self._connection,
@@ -265,14 +266,12 @@ class Session:
                         default,
                         self._first,
                         alert=self._memory.alert,
-                    ),
-                    error,
-                )
+                    )
+                ) from error
             except HandshakeError:
                 # pyOpenSSL raises what it found on our context; that may
                 # have been another connection's refusal.
-                if self.record.error is not None:
-                    self._fail(self.record.error)
+                self._check_refusal()
             else:
                 self._check_hooks()
                 return result if result is not None else 1
@@ -281,19 +280,23 @@ class Session:
         """Fail with what a hook raised where OpenSSL could not stop."""
         if self.record.error is not None:
             self._drain()
-            self._fail(self.record.error)
+            self._check_refusal()
+
+    def _check_refusal(self) -> None:
+        """Fail with what a hook raised, if one did."""
+        if self.record.error is not None:
+            raise self._failed(self.record.error)
 
     def _closed_by_peer(self, default: type[TLSError]) -> int:
         if self.state is State.HANDSHAKE:
-            self._fail(_closed_in_handshake(default))
+            raise self._failed(_closed_in_handshake(default))
         self._got_close_notify, self.smooth = True, False
         self.state = ENDED.get(self.state, self.state)
         return 0
 
     def _cut_off(self, cause: Exception, default: type[TLSError]) -> int:
         """Meet an end of file that nobody announced."""
-        if self.record.error is not None:
-            self._fail(self.record.error)
+        self._check_refusal()
         if self.state is not State.HANDSHAKE and (
             self._connection.get_shutdown() & SSL.RECEIVED_SHUTDOWN
         ):
@@ -301,32 +304,47 @@ class Session:
             # as from Java (RFC 8446, section 6.1); but it has noted it.
             return self._closed_by_peer(default)
         if self.state is State.HANDSHAKE:
-            self._fail(
-                not_tls(self._first) or _closed_in_handshake(default), cause
-            )
+            raise self._failed(
+                not_tls(self._first) or _closed_in_handshake(default)
+            ) from cause
         if not self.record.settings.allow_truncation:
-            self._fail(
+            raise self._failed(
                 TruncatedError(
                     "the stream ended without close_notify: "
                     "the peer vanished, or somebody cut the connection"
-                ),
-                cause,
-            )
+                )
+            ) from cause
         return self._closed_by_peer(default)
 
-    def _fail(
-        self, error: BaseException, cause: BaseException | None = None
-    ) -> NoReturn:
+    def _failed(self, error: E) -> E:
+        """Fail for ever; the caller raises *error*, which nobody holds.
+
+        Its frames hold this session: whoever kept both would keep them until
+        the garbage collector comes.
+        """
         self.state = State.FAILED
-        self.failure = error
         self.hungry = self.smooth = False
-        # Nobody reads it any more; and what an error's frames hold on to is
-        # freed late.
+        # Nobody reads it any more; and what an error's frames hold on to may
+        # be freed late.
         self._memory.forget()
         self.name_first(error)
-        if cause is None or cause is error:
-            raise error
-        raise error from cause
+        self._keep_failure(error)
+        return error
+
+    def _keep_failure(self, error: BaseException) -> None:
+        """Keep what later steps raise again."""
+        self._kept = Kept(error)
+        self.failure = self._kept.copy
+        if self.record.error is not None:
+            self.record.error = self.failure
+
+    def again(self) -> BaseException:
+        """Give what ended the session, for who raises it again."""
+        error, self._unraised = self._unraised, None
+        if error is not None:  # Nobody has seen it yet.
+            return error
+        assert self._kept is not None
+        return self._kept.again()
 
     def name_first(self, error: BaseException) -> None:
         """Have *error* name a missing certificate first, if that may be why.

@@ -22,8 +22,8 @@ peers that both write could wait for each other for ever.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from ...engine.engine import Engine
@@ -35,6 +35,7 @@ from ...errors import (
 )
 from ...tools.deadline import Deadline
 from ...tools.holding import Hold, if_free, take
+from ...tools.instead import Instead
 from ..buffers import spare
 from ..closing import FAREWELL as _FAREWELL
 from ..closing import LINGER as _LINGER
@@ -221,9 +222,8 @@ class Flow(Lane):
         What it refuses is in an alert, which has come before the reset.
         """
         if_free(self._reading, self._take_rest_in, _LINGER)
-        failure = self.engine.failure
-        if isinstance(failure, TLSError):
-            raise failure.with_traceback(None) from error
+        if isinstance(self.engine.failure, TLSError):
+            raise self.engine.again() from error
 
     def _take_rest_in(self) -> None:
         with suppress(OSError):
@@ -259,13 +259,8 @@ class Flow(Lane):
         if not take(lock, taken, deadline.left()):
             raise TimeoutError("timed out while another thread used the port")
 
-    @contextmanager
-    def _surfacing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            self._surface(error)
-            raise
+    def _surfacing(self) -> Instead[OSError]:
+        return Instead(OSError, self._surface)
 
     def _surface(self, error: OSError) -> None:
         """Raise what the caller wants to get instead of *error*, if anything.
@@ -280,9 +275,13 @@ class Flow(Lane):
         self._check_open()
         if self._error is None or not isinstance(error, TLSError):
             return
-        made = self._error(str(error))
-        if not isinstance(made, BaseException):
-            raise TypeError(
-                f"error() returned {made!r} instead of an exception"
-            ) from error
-        raise made from error
+        raise _made(self._error, error) from error
+
+
+def _made(
+    make: Callable[[str], BaseException], error: TLSError
+) -> BaseException:
+    made = make(str(error))
+    if isinstance(made, BaseException):
+        return made
+    return TypeError(f"error() returned {made!r} instead of an exception")

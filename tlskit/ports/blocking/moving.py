@@ -154,9 +154,7 @@ class Mover:
         """Say that an interrupt came while bytes were on their way."""
         with self.engine.lock:
             self.engine.lose()
-        failure = self.engine.failure
-        assert failure is not None
-        raise failure.with_traceback(None)
+        raise self.engine.again()
 
     def _enqueue(self, fresh: bytes | bytearray) -> None:
         if self._unsent:
