@@ -2,14 +2,14 @@
 
 ::
 
-    python benchmarks/floods.py                    # all, about five minutes
+    python benchmarks/floods.py                    # all, about six minutes
     python benchmarks/floods.py garbage connect    # some
 
 The attackers are another process, which uses the standard library's ``ssl``:
 16 connections at a time that send as fast as they can for 10 seconds, and
 connect again when they are cut off.  This process answers them by blocking
-ports, by the sockets of ``tlskit.stdlib``, and on asyncio, and notes how much
-its resident memory has grown, and how long each call has taken.
+ports, by the sockets of ``tlskit.stdlib``, on asyncio and on trio, and notes
+how much its resident memory has grown, and how long each call has taken.
 
 The status is 0 if memory never grew by more than 64 MiB and every call was
 over half a second after its deadline, of two seconds, at the latest.
@@ -29,17 +29,25 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterator,
+)
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import trio as trio_itself
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 import tlskit
-from tlskit import aio
+from tlskit import aio, trio
 from tlskit.testing import CA
 
 __all__ = ["FLOODS", "Report", "main", "run"]
@@ -457,14 +465,76 @@ def connect(flood: Flood, driver: Blocking) -> None:
         all_at_once(work, flood.attackers)
 
 
-# -- asyncio ----------------------------------------------------------------
+# -- asyncio, and trio ------------------------------------------------------
 
 
-async def serve_on_loop(flood: Flood, kind: str, asks: bool) -> None:
+class OnAsyncio:
+    """What coroutines need."""
+
+    connect = staticmethod(aio.open_connection)
+    sleep = staticmethod(asyncio.sleep)
+
+    @staticmethod
+    @asynccontextmanager
+    async def serving(handle: Any) -> AsyncIterator[int]:
+        """Serve; give the number."""
+        async with await aio.start_server(
+            handle, LOCAL, 0, server_context(), timeout=DEADLINE
+        ) as server:
+            yield server.port
+
+    @staticmethod
+    async def all(tasks: list[Callable[[], Awaitable[None]]]) -> None:
+        """Do them at once."""
+        await asyncio.gather(*(each() for each in tasks))
+
+    @staticmethod
+    def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run it."""
+        asyncio.run(main())
+
+
+class OnTrio:
+    """The same."""
+
+    connect = staticmethod(trio.open_connection)
+    sleep = staticmethod(trio_itself.sleep)
+
+    @staticmethod
+    @asynccontextmanager
+    async def serving(handle: Any) -> AsyncIterator[int]:
+        """Serve; give the number."""
+        async with trio_itself.open_nursery() as nursery:
+            server = await nursery.start(
+                partial(
+                    trio.serve,
+                    *(handle, LOCAL, 0, server_context()),
+                    timeout=DEADLINE,
+                )
+            )
+            yield server.port
+            await server.shutdown(0)
+
+    @staticmethod
+    async def all(tasks: list[Callable[[], Awaitable[None]]]) -> None:
+        """Do them at once."""
+        async with trio_itself.open_nursery() as nursery:
+            for each in tasks:
+                nursery.start_soon(each)
+
+    @staticmethod
+    def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run it."""
+        trio_itself.run(main)
+
+
+async def serve_on_loop(
+    flood: Flood, loop: Any, kind: str, asks: bool
+) -> None:
     """Do ``serve`` on a loop."""
     report = flood.report
 
-    async def handle(port: aio.AsyncSSLPort) -> None:
+    async def handle(port: Any) -> None:
         if asks:
             with report.timing("set_verify"):
                 await port.set_verify()
@@ -476,52 +546,46 @@ async def serve_on_loop(flood: Flood, kind: str, asks: bool) -> None:
         with report.timing("close"):
             await port.aclose()
 
-    async with await aio.start_server(
-        handle, LOCAL, 0, server_context(), timeout=DEADLINE
-    ) as server:
-        with flood.against(kind, server.port):
-            await asyncio.sleep(flood.seconds)
+    async with loop.serving(handle) as number:
+        with flood.against(kind, number):
+            await loop.sleep(flood.seconds)
 
 
-async def accept_on_loop(flood: Flood) -> None:
+async def accept_on_loop(flood: Flood, loop: Any) -> None:
     """Be let in, or give up in time, where others flood."""
 
-    async def handle(port: aio.AsyncSSLPort) -> None:
+    async def handle(port: Any) -> None:
         await port.aclose()
 
     context = tlskit.ClientContext("auto")
     _CA.trust(context)
-    async with await aio.start_server(
-        handle, LOCAL, 0, server_context(), timeout=DEADLINE
-    ) as server:
-        with flood.against("hello", server.port):
-            await connect_to(flood, server.port, context)
+    async with loop.serving(handle) as number:
+        with flood.against("hello", number):
+            await connect_to(flood, loop, number, context)
 
 
-async def connect_on_loop(flood: Flood) -> None:
+async def connect_on_loop(flood: Flood, loop: Any) -> None:
     """Do ``connect`` on a loop."""
     context = client_context()
     with flood.against("hello") as number:
-        await asyncio.gather(
-            *(
-                connect_to(flood, number, context)
-                for _ in range(flood.attackers)
-            )
-        )
+        one = partial(connect_to, flood, loop, number, context)
+        await loop.all([one] * flood.attackers)
 
 
 async def connect_to(
-    flood: Flood, number: int, context: tlskit.ClientContext
+    flood: Flood, loop: Any, number: int, context: tlskit.ClientContext
 ) -> None:
     """Connect for as long as it lasts."""
     for _ in flood.times():
         with flood.report.timing("connect"):
-            port = await aio.open_connection(
+            port = await loop.connect(
                 *(LOCAL, number, context), hostname=HOST, timeout=DEADLINE
             )
             await port.aclose()
 
 
+LOOPS: dict[str, Any] = {"asyncio": OnAsyncio, "trio": OnTrio}
+DRIVERS = ("blocking", "adapter", *LOOPS)
 #: What is to be borne: what attackers send, and whether we ask meanwhile.
 FLOODS: dict[str, tuple[str, bool]] = {
     "garbage": ("garbage", False),
@@ -540,13 +604,14 @@ def run(
     """Bear one flood by one driver."""
     flood = Flood(Report(name, driver), attackers, seconds)
     kind, asks = FLOODS[name]
-    if driver == "asyncio":
+    if driver in LOOPS:
+        loop = LOOPS[driver]
+        work: Any = partial(serve_on_loop, flood, loop, kind, asks)
         if name == "accept":
-            asyncio.run(accept_on_loop(flood))
+            work = partial(accept_on_loop, flood, loop)
         elif name == "connect":
-            asyncio.run(connect_on_loop(flood))
-        else:
-            asyncio.run(serve_on_loop(flood, kind, asks))
+            work = partial(connect_on_loop, flood, loop)
+        loop.run(work)
         return flood.report
     threads = Blocking() if driver == "blocking" else Adapter()
     if name == "accept":
@@ -570,13 +635,11 @@ def main() -> int:
     )
     parser.add_argument("--attackers", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument(
-        "--driver", choices=("blocking", "adapter", "asyncio"), action="append"
-    )
+    parser.add_argument("--driver", choices=DRIVERS, action="append")
     chosen = parser.parse_args()
     good = True
     for name in chosen.floods or FLOODS:
-        for driver in chosen.driver or ("blocking", "adapter", "asyncio"):
+        for driver in chosen.driver or DRIVERS:
             report = run(name, driver, chosen.attackers, chosen.seconds)
             print(report, flush=True)
             good = good and report.good
