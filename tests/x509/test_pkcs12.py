@@ -150,6 +150,49 @@ def test_an_entry_is_chosen_by_its_name(alias: str, leaf: Leaf) -> None:
     assert (leaf.certificate,) == chain.certificates
 
 
+def bag_of_bags(*content: bytes) -> bytes:
+    """Put bags into one (RFC 7292, section 4.2.6)."""
+    kind = bytes.fromhex("060b2a864886f70d010c0a0106")
+    return element(
+        0x30, kind + element(0xA0, element(0x30, b"".join(content)))
+    )
+
+
+def nested(depth: int) -> bytes:
+    """Write ``SEVERAL`` with all its bags in bags."""
+    (version, _), every = bags(SEVERAL)
+    for _ in range(depth):
+        every = [bag_of_bags(*every)]
+    safe = plain(element(0x30, plain(element(0x30, b"".join(every)))))
+    return element(0x30, version.whole + safe)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 8])
+@pytest.mark.parametrize(
+    ("alias", "leaf"), [("first", LEAF), ("Zweiter", OTHER)]
+)
+def test_an_entry_is_chosen_in_bags_of_bags(
+    alias: str, leaf: Leaf, depth: int
+) -> None:
+    """However deep the keys lie, the name decides; the others are left out."""
+    key, chain = load_pkcs12(nested(depth), alias=alias)
+
+    assert PrivateKey(leaf.key) == key
+    assert (leaf.certificate,) == chain.certificates
+
+
+def test_names_in_bags_of_bags_are_told() -> None:
+    """An unknown name is refused with those that there are."""
+    with pytest.raises(CredentialError, match="'first', 'Zweiter'"):
+        load_pkcs12(nested(1), alias="third")
+
+
+def test_bags_that_are_nested_too_deeply() -> None:
+    """Nobody writes such files; they are refused instead of followed."""
+    with pytest.raises(CredentialError, match="told apart"):
+        load_pkcs12(nested(9), alias="first")
+
+
 def test_a_context_takes_the_name() -> None:
     """The door that users have."""
     context = tlskit.ServerContext()

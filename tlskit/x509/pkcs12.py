@@ -27,6 +27,8 @@ _log = logging.getLogger("tlskit.credentials")
 
 _DATA = "1.2.840.113549.1.7.1"
 _KEY_BAGS = ("1.2.840.113549.1.12.10.1.1", "1.2.840.113549.1.12.10.1.2")
+#: SafeContents in a bag (RFC 7292, section 4.2.6), and how deep they may be.
+_BAG_OF_BAGS, _DEEPEST = "1.2.840.113549.1.12.10.1.6", 8
 _FRIENDLY_NAME = "1.2.840.113549.1.9.20"
 _TRUST_STORE = (
     "it is a trust store: give its certificates to load_verify_source(), "
@@ -237,16 +239,30 @@ def _filtered(info: Element, alias: str, names: list[str]) -> bytes:
     if dotted(kind.content) != _DATA:
         return info.whole
     (bags,) = elements(_packed(info))
+    return _repacked(info, _kept(bags, alias, names, _DEEPEST))
+
+
+def _kept(bags: Element, alias: str, names: list[str], deeper: int) -> bytes:
+    """Leave out key bags of other names, also of bags in bags."""
     kept = []
     for bag in elements(bags.content):
-        kind, _, *attributes = elements(bag.content)
-        if dotted(kind.content) in _KEY_BAGS:
+        kind, value, *attributes = elements(bag.content)
+        which = dotted(kind.content)
+        if which in _KEY_BAGS:
             found = _friendly_name(attributes)
             names.append(found)
             if found.casefold() != alias.casefold():
                 continue
-        kept.append(bag.whole)
-    return _repacked(info, element(bags.tag, b"".join(kept)))
+        if which != _BAG_OF_BAGS:
+            kept.append(bag.whole)
+            continue
+        if not deeper:
+            raise ValueError("bags are nested too deeply")
+        (inner,) = elements(value.content)
+        filtered = element(value.tag, _kept(inner, alias, names, deeper - 1))
+        rest = b"".join(each.whole for each in attributes)
+        kept.append(element(bag.tag, kind.whole + filtered + rest))
+    return element(bags.tag, b"".join(kept))
 
 
 def _friendly_name(attributes: list[Element]) -> str:
