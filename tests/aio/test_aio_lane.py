@@ -9,7 +9,6 @@ import socket
 from array import array
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from functools import lru_cache
 from typing import Any
 
 import pytest
@@ -20,11 +19,11 @@ import tlskit
 from tlskit.aio import AsyncSSLPort
 from tlskit.aio.lane import Lane, Room
 from tlskit.errors import ClosedError, StreamError
-from tlskit.ports.blocking import lane
 from tlskit.ports.blocking.lane import closed_lane
 from tlskit.server.tally import Meter
 
 from ..engines import client_context, server_context
+from ..lanes import ROOM, SIZE, SIZES, Counted, contexts, with_lane  # noqa: F401 - a fixture
 from ..looping import LOOPS, Run, joined, run_on, until
 from ..peers import PATIENCE, Task
 
@@ -32,30 +31,11 @@ pytestmark = pytest.mark.native
 
 Pair = tuple[AsyncSSLPort, AsyncSSLPort]
 
-#: Whatever is on its way at once, so that it always fits.
-ROOM = 60000
-#: Of no other buffer.
-SIZE = 12345
-
-
-@pytest.fixture(autouse=True)
-def _with_lane(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have a lane, also in a run of all tests without one."""
-    monkeypatch.setattr(lane, "_open", True)
-
 
 @pytest.fixture(params=LOOPS)
 def run(request: pytest.FixtureRequest) -> Run[Any]:
     """Give what runs a coroutine, on each kind of loop."""
     return run_on(request.param)
-
-
-@lru_cache
-def contexts(
-    protocol: str = "tls13",
-) -> tuple[tlskit.ClientContext, tlskit.ServerContext]:
-    """Make both sides' contexts once."""
-    return client_context(protocol), server_context()
 
 
 @asynccontextmanager
@@ -75,31 +55,8 @@ async def talk(one: AsyncSSLPort, other: AsyncSSLPort) -> None:
         assert b"word" == await there.readexactly(4)
 
 
-class Counted:
-    """How often the lane did something itself."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.taken: list[str] = []
-        for name in ("take_now", "send_now"):
-            monkeypatch.setattr(Lane, name, self._counting(name))
-
-    def _counting(self, name: str) -> Any:
-        real = getattr(Lane, name)
-
-        def call(*arguments: Any) -> Any:
-            result = real(*arguments)
-            if result:
-                self.taken.append(name)
-            return result
-
-        return call
-
-
 # -- the same ---------------------------------------------------------------
 
-SIZES = st.one_of(
-    st.integers(0, 40), st.sampled_from([100, 1000, 16383, 16384, 16385])
-)
 #: Each verb is done by one of the two ports, chosen by the first number.
 VERBS = st.tuples(
     st.integers(0, 1),
@@ -327,7 +284,7 @@ def test_the_usual_case_is_express(run, monkeypatch):
 
     async def main() -> None:
         async with talking() as (client, server):
-            counted = Counted(monkeypatch)
+            counted = Counted(monkeypatch, Lane, "take_now", "send_now")
             client.write(b"there")
             assert b"there" == await server.read(100)
             server.write(memoryview(b"back"))
@@ -377,7 +334,7 @@ def test_lines_are_express(run, monkeypatch):
 
     async def main() -> None:
         async with talking() as (client, server):
-            counted = Counted(monkeypatch)
+            counted = Counted(monkeypatch, Lane, "take_now", "send_now")
             reading = asyncio.ensure_future(server.readline())
             await asyncio.sleep(0)
             assert server._driver.news.attended

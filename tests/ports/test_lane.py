@@ -6,7 +6,6 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from functools import lru_cache
 from typing import Any
 
 import pytest
@@ -27,24 +26,14 @@ from tlskit.ports.blocking.lane import Lane, closed_lane
 from tlskit.ports.port import SSLPort
 from tlskit.tools.deadline import NEVER, Deadline
 
-from ..engines import client_context, server_context
+from ..engines import client_context
 from ..joined import over_sockets, read_exactly, tcp_pair
+from ..lanes import ROOM, SIZE, SIZES, Counted, contexts, with_lane  # noqa: F401 - a fixture
 from ..peers import PATIENCE, Task, reset
 
 pytestmark = pytest.mark.native
 
 Pair = tuple[SSLPort, SSLPort]
-
-#: Whatever is on its way at once, so that it always fits.
-ROOM = 60000
-#: Of no other buffer.
-SIZE = 12345
-
-
-@pytest.fixture(autouse=True)
-def _with_lane(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have a lane, also in a run of all tests without one."""
-    monkeypatch.setattr(lane, "_open", True)
 
 
 @pytest.fixture(params=["tls12", "tls13"])
@@ -72,14 +61,6 @@ def joined(protocol: str = "tls13") -> Iterator[Pair]:
                 port.close()
 
 
-@lru_cache
-def contexts(
-    protocol: str = "tls13",
-) -> tuple[tlskit.ClientContext, tlskit.ServerContext]:
-    """Make both sides' contexts once."""
-    return client_context(protocol), server_context()
-
-
 def talk(one: SSLPort, other: SSLPort) -> None:
     """Have each say a word; tickets are behind us then."""
     for here, there in ((one, other), (other, one)):
@@ -87,31 +68,8 @@ def talk(one: SSLPort, other: SSLPort) -> None:
         assert b"word" == there.recv(100)
 
 
-class Counted:
-    """How often the lane did something itself."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.taken: list[str] = []
-        for name in ("read_now", "send_now"):
-            monkeypatch.setattr(Lane, name, self._counting(name))
-
-    def _counting(self, name: str) -> Callable[..., Any]:
-        real = getattr(Lane, name)
-
-        def call(*arguments: Any) -> Any:
-            result = real(*arguments)
-            if result is not None:
-                self.taken.append(name)
-            return result
-
-        return call
-
-
 # -- the same ---------------------------------------------------------------
 
-SIZES = st.one_of(
-    st.integers(0, 40), st.sampled_from([100, 1000, 16383, 16384, 16385])
-)
 #: Each verb is done by one of the two ports, chosen by the first number.
 VERBS = st.one_of(
     st.tuples(st.integers(0, 1), st.just("send"), SIZES),
@@ -293,7 +251,7 @@ def test_both_ways_are_the_same(protocol, first, rare, last):
 def test_the_usual_case_is_express(pair, monkeypatch):
     """A conversation takes the lane, in both directions."""
     client, server = pair
-    counted = Counted(monkeypatch)
+    counted = Counted(monkeypatch, Lane, "read_now", "send_now")
     client.sendall(b"there")
     assert b"there" == server.recv(100)
     assert 4 == server.send(memoryview(b"back"))
@@ -308,7 +266,7 @@ def test_the_usual_case_is_express(pair, monkeypatch):
 def test_much_takes_the_other_way(pair, monkeypatch, size):
     """A large write is encrypted while another thread may read."""
     client, server = pair
-    counted = Counted(monkeypatch)
+    counted = Counted(monkeypatch, Lane, "read_now", "send_now")
     task = Task(client.sendall, bytes(size))
 
     assert bytes(size) == read_exactly(server, size)
@@ -676,7 +634,7 @@ def test_patience(pair, monkeypatch):
         assert b"x" == client.recv(1)
     server.sendall(b"x")
     client._driver._waits = 1
-    counted = Counted(monkeypatch)
+    counted = Counted(monkeypatch, Lane, "read_now", "send_now")
     assert b"x" == client.recv(1)
 
     assert ["read_now"] == counted.taken

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...context.reloading import ReloadableCredentials
-from ...context.sides import ServerContext
 from ...errors import ConfigurationError, CredentialError
 from ...tools.deadline import Deadline
 from ...x509.credentials import CertificateChain
@@ -20,7 +19,7 @@ from ...x509.gate import Encoding
 from ...x509.pairs import Pair
 from .challenge import PORTS, placeholder, server_name_of
 from .ordering import Orderer, Request, reason_of
-from .proofs import Proofs, asked_name
+from .proofs import Answering, Proofs
 from .requesting import checked_request, file_name
 from .schedule import after_failure, renewal_time, seconds_until
 from .storage import Storage
@@ -51,7 +50,7 @@ _ASK_AGAIN = timedelta(hours=6)
 _ASK_SELDOM = timedelta(minutes=1)
 
 
-class AcmeCredentials(Background, ReloadableCredentials):
+class AcmeCredentials(Answering, Background, ReloadableCredentials):
     """A certificate and its key from an ACME server, such as Let's Encrypt.
 
     Give it to a ``ServerContext`` by ``load_credentials()``.  Ordering begins
@@ -163,35 +162,9 @@ class AcmeCredentials(Background, ReloadableCredentials):
 
     # -- what a listener asks -----------------------------------------------
 
-    def answer(
-        self, server_name: str | None, offered: Iterable[str]
-    ) -> ServerContext | None:
-        """Give what answers a challenge, for a listener.
-
-        Args:
-            server_name: What the client named.
-            offered: The protocols that it offers; a challenge offers one.
-
-        Returns:
-            What does the handshake; None if this is no challenge of ours.
-        """
-        name = asked_name(server_name, offered)
-        if name is None or name not in self._asked_for:
-            return None  # No reading of files for whatever a client names.
-        return self._proofs.context(name)
-
-    def proof(self, token: str) -> bytes | None:
-        """Give what answers a challenge by HTTP-01, for a listener.
-
-        Args:
-            token: By which the ACME server asks.
-
-        Returns:
-            The body of the answer; None if that is no challenge of ours.
-
-        Source: RFC 8555, section 8.3.
-        """
-        return self._proofs.body(token)
+    def _expects(self, name: str) -> bool:
+        # No reading of files for whatever a client names.
+        return name in self._asked_for
 
     # -- the work -----------------------------------------------------------
 

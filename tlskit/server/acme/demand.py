@@ -16,7 +16,7 @@ from ...policy.answers import at_once
 from ...tools.forks import tell_child
 from .credentials import AcmeCredentials
 from .ordering import Request
-from .proofs import Proofs, asked_name
+from .proofs import Answering, Proofs, asked_name
 from .requesting import checked_request, host_of
 from .storage import Storage
 from .working import Background, Stopped
@@ -72,7 +72,7 @@ class _Name:
         return made
 
 
-class AcmeOnDemand(Background):
+class AcmeOnDemand(Answering, Background):
     """Certificates from an ACME server for names that clients ask for.
 
     Give it to a ``ServerContext`` by ``load_credentials()``, perhaps behind
@@ -217,33 +217,6 @@ class AcmeOnDemand(Background):
         """Hear that a context can't be used; nothing of ours is in it."""
 
     # -- what a listener asks -----------------------------------------------
-
-    def answer(
-        self, server_name: str | None, offered: Iterable[str]
-    ) -> ServerContext | None:
-        """Give what answers a challenge, for a listener.
-
-        Args:
-            server_name: What the client named.
-            offered: The protocols that it offers; a challenge offers one.
-
-        Returns:
-            What does the handshake; None if this is no challenge of ours.
-        """
-        name = asked_name(server_name, offered)
-        # Another process may have asked for it.
-        return None if name is None else self._proofs.context(name)
-
-    def proof(self, token: str) -> bytes | None:
-        """Give what answers a challenge by HTTP-01, for a listener.
-
-        Args:
-            token: By which the ACME server asks.
-
-        Returns:
-            The body of the answer; None if that is no challenge of ours.
-        """
-        return self._proofs.body(token)
 
     def choose(
         self,

@@ -15,7 +15,7 @@ from ...context.sides import ServerContext
 from .challenge import ALPN, HTTP, challenge_context, server_name_of
 from .storage import Storage
 
-__all__ = ["Proofs", "asked_name"]
+__all__ = ["Answering", "Proofs", "asked_name"]
 
 #: How many contexts that answer are kept at a time.
 _MOST = 16
@@ -102,3 +102,45 @@ class Proofs:
         """Give the place of an answer."""
         digest = hashlib.sha256(asked.encode("utf-8")).hexdigest()[:32]
         return self._storage.folder / f"answer-{digest}"
+
+
+class Answering:
+    """Who answers challenges, also those that another process was asked."""
+
+    _proofs: Proofs
+
+    def answer(
+        self, server_name: str | None, offered: Iterable[str]
+    ) -> ServerContext | None:
+        """Give what answers a challenge, for a listener.
+
+        Args:
+            server_name: What the client named.
+            offered: The protocols that it offers; a challenge offers one.
+
+        Returns:
+            What does the handshake; None if this is no challenge of ours.
+
+        Source: RFC 8737, section 3.
+        """
+        name = asked_name(server_name, offered)
+        if name is None or not self._expects(name):
+            return None
+        return self._proofs.context(name)
+
+    def proof(self, token: str) -> bytes | None:
+        """Give what answers a challenge by HTTP-01, for a listener.
+
+        Args:
+            token: By which the ACME server asks.
+
+        Returns:
+            The body of the answer; None if that is no challenge of ours.
+
+        Source: RFC 8555, section 8.3.
+        """
+        return self._proofs.body(token)
+
+    def _expects(self, _name: str) -> bool:
+        """Say whether a challenge for that name may be ours."""
+        return True
