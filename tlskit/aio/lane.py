@@ -8,8 +8,9 @@ way, which is right in every case.
 
 **In.**  The transport has received into the thread's own memory; the engine
 takes it from there.  Whoever waits for it is run at once, within the same
-callback: that saves a turn of the loop, with its system call.  What it writes
-leaves when it waits again, or at the callback's end.
+callback: that saves a turn of the loop, with its system call.  Nothing runs
+before its read, so that one step takes what came in and decrypts it.  What it
+writes leaves when it waits again, or at the callback's end.
 
 **A read** decrypts as much as it would by the long way.  If it has to wait,
 then for the one ``Waiter`` that the connection keeps, under the one timer
@@ -121,6 +122,9 @@ class Lane(asyncio.BufferedProtocol):
         self._stalled = False  # The engine wants to be fed before it writes.
         self._held = 0  # Ciphertext fed since the engine last ran dry.
         self._taken = 0  # The same, or more, for who decrypts it.
+        # Of what has come, what is not the engine's yet: only while somebody
+        # is woken, who takes it in the same step as the first of its records.
+        self._fresh = 0
         self._paused = False
         self._heard = False  # Bytes came in after the handshake.
         #: Counts bytes, for a server.
@@ -148,21 +152,19 @@ class Lane(asyncio.BufferedProtocol):
         ):
             self.feed(place.cipher[:size])
             return
-        direct = engine.direct
-        assert direct is not None
         news = self.news
-        with engine.lock:
-            if engine.hungry:
-                engine.hungry = False
-                self._taken = size
-            else:
-                self._taken += size
-            direct.take(place.cipher_place, size)
+        if engine.hungry:
+            engine.hungry = False
+            self._taken = size
+        else:
+            self._taken += size
+        self._fresh = size
         self._heard = True
         self._held += size
         if self.meter is not None:
             self.meter.received += size
         if not news.attended:
+            self._feed_fresh(place)
             if self._held >= MOST_AHEAD and not news.awaited:
                 self._paused = True
                 self.transport.pause_reading()
@@ -173,10 +175,22 @@ class Lane(asyncio.BufferedProtocol):
         try:
             news.waiter.wake()
         finally:
+            if self._fresh:  # Who was woken has not come this way.
+                self._feed_fresh(place)
+                news.set()
             # In a nested loop the turn's flush may have come already.
             self._ticking = ticking and self._ticking
             if not self._ticking and self._outbox.size:
                 self._pump_quietly()
+
+    def _feed_fresh(self, place: Room) -> None:
+        """Have the engine take what is in the thread's memory."""
+        engine = self.engine
+        direct = engine.direct
+        assert direct is not None
+        size, self._fresh = self._fresh, 0
+        with engine.lock:
+            direct.take(place.cipher_place, size)
 
     def take_now(
         self, most: int, buffer: memoryview | None = None
@@ -207,9 +221,12 @@ class Lane(asyncio.BufferedProtocol):
         direct = engine.direct
         assert direct is not None
         done: int | None = None
+        fresh, self._fresh = self._fresh, 0
         try:
             with engine.lock:
                 place = rooms.mine or new_room(direct)
+                if fresh:
+                    direct.take(place.cipher_place, fresh)
                 if self._taken <= _RECORD:
                     # No frame of an error may borrow from a memoryview.
                     done, whole = direct.read_one(
