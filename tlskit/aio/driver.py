@@ -307,19 +307,20 @@ class AsyncDriver(Lane):
         sent = False
         while outbox.size and not self._full:
             piece = outbox.head()
+            sent = True
             try:
-                done = self.send_now(piece)
-                made = b"" if done else self.engine.encrypt(piece)
+                gone = self.send_now(piece)
+                made = b"" if gone else self.engine.encrypt(piece)
             except BaseException:
                 outbox.clear()
                 self._send()
                 raise
-            sent = True
             self._stalled = made is None
             if made is None:  # In mid-renegotiation; see feed().
                 self._send()
                 return sent
-            self._hand_over(made)
+            if made:
+                self._hand_over(made)
             outbox.drop()
         if self._ending and not outbox.size:
             self.engine.finish()
