@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import ssl
+import threading
 import time
 from contextlib import closing
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from tlskit import ConfigurationError
 from tlskit.cli.exit import ExitCode
 from tlskit.cli.main import run
 from tlskit.cli.serve.acme import Ordered, allowing
+from tlskit.tools.deadline import Deadline
 
 from ..acme_server import needs_pebble, pebble
 from ..command import PATIENCE, serving
@@ -82,6 +84,14 @@ def events(server, wanted):
     return found
 
 
+def renewed(server):
+    """Read up to a new certificate: on a busy machine an order may fail."""
+    found = events(server, "reloaded")
+    while found[-1]["error"] is not None:
+        found += events(server, "reloaded")
+    return found
+
+
 @needs_pebble
 def test_it_orders_and_serves(tmp_path):
     """It orders, tells of it, and serves what came; questions are no news."""
@@ -95,14 +105,13 @@ def test_it_orders_and_serves(tmp_path):
             *("--domain", HOST, "--contact", "mailto:us@a.example"),
             *("--acme-storage", str(tmp_path / "acme")),
         ) as server:
-            found = events(server, "reloaded")
+            found = renewed(server)
             outside = ssl.create_default_context(cafile=str(issuer))
             with stdlib_client(ca.tls_port, outside) as client:
                 client.sendall(b"hello")
                 assert b"hello" == client.recv(5)
 
-    assert ["listening", "reloaded"] == [each["event"] for each in found]
-    assert found[-1]["error"] is None
+    assert {"listening", "reloaded"} == {each["event"] for each in found}
 
 
 def acme_options(ca, storage):
@@ -125,7 +134,7 @@ def test_it_proves_by_http(tmp_path):
             *("--http-port", str(ca.http_port)),
         ) as server,
     ):
-        first, *_, news = events(server, "reloaded")
+        first, *_ = renewed(server)
         plain = http.client.HTTPConnection(
             "127.0.0.1", first["http_port"], timeout=PATIENCE
         )
@@ -134,7 +143,6 @@ def test_it_proves_by_http(tmp_path):
             answer = plain.getresponse()
             answer.read()
 
-    assert news["error"] is None
     assert ca.http_port == first["http_port"]
     assert 308 == answer.status
     assert f"https://{HOST}/page" == answer.headers["Location"]
@@ -154,24 +162,29 @@ def test_names_that_are_asked_for(tmp_path):
         ) as server:
             assert "listening" == server.event()["event"]
             name = f"shop.{HOST}.example"
-            refusals = [
-                refusal(ca.tls_port, outside, each)
-                for each in (name, "stranger.example")
-            ]
-            found = events(server, "reloaded")
-            with stdlib_client(ca.tls_port, outside, name) as client:
-                client.sendall(b"hello")
-                assert b"hello" == client.recv(5)
+            first = refusal(ca.tls_port, outside, name)
+            strange = refusal(ca.tls_port, outside, "stranger.example")
+            deadline, pause = Deadline.after(PATIENCE), threading.Event()
+            # On a busy machine an order may fail; who asks later has it tried
+            # again.
+            while refusal(ca.tls_port, outside, name):
+                deadline.check("nothing came of the order")
+                pause.wait(0.1)
+            renewed(server)
 
-    assert [True, True] == ["UNRECOGNIZED_NAME" in each for each in refusals]
-    assert found[-1]["error"] is None
+    assert "UNRECOGNIZED_NAME" in first
+    assert "UNRECOGNIZED_NAME" in strange
 
 
 def refusal(port, context, name):
-    """Say why a server refuses a client that asks for *name*."""
-    with pytest.raises(ssl.SSLError) as caught:
-        stdlib_client(port, context, name).close()
-    return str(caught.value).upper()
+    """Say why a server refuses a client that asks for *name*, if it does."""
+    try:
+        with stdlib_client(port, context, name) as client:
+            client.sendall(b"hello")
+            assert b"hello" == client.recv(5)
+    except ssl.SSLError as error:
+        return str(error).upper()
+    return None
 
 
 @pytest.mark.parametrize(
