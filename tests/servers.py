@@ -5,6 +5,7 @@ They run as whoever runs the tests, root included; no service is touched.
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import shutil
@@ -172,6 +173,7 @@ def dovecot(files: Files | None, *protocols: str) -> Iterator[dict[str, int]]:
         where = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         where.chmod(0o755)
         me = pwd.getpwuid(os.getuid()).pw_name
+        group = grp.getgrgid(os.getgid()).gr_name
         root = os.getuid() == 0
         services = "".join(
             part.says(ports[name]) for name, part in wanted.items()
@@ -191,6 +193,7 @@ protocols = {" ".join(part.protocol for part in wanted.values())}
 {tls}
 default_internal_user = {"dovecot" if root else me}
 default_login_user = {"dovenull" if root else me}
+default_internal_group = {"dovecot" if root else group}
 submission_relay_host = 127.0.0.1
 hostname = localhost
 passdb {{

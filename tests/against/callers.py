@@ -7,6 +7,7 @@ import os
 import queue
 import socket
 import ssl
+import traceback
 import warnings
 from contextlib import ExitStack, suppress
 
@@ -125,9 +126,17 @@ def by_paho(host: str, port: int, context: ssl.SSLContext) -> object:
     client.tls_set_context(context)
     heard: queue.Queue[bytes] = queue.Queue()
     client.on_message = lambda _1, _2, message: heard.put(message.payload)
-    client.on_subscribe = lambda *_: client.publish("t", PAYLOAD)
-    client.on_connect = lambda *_: client.subscribe("t")
-    client.connect(host, port)
+    # They get it, so that no circle keeps it: it closes sockets as it goes.
+    client.on_subscribe = lambda mine, *_: mine.publish("t", PAYLOAD)
+    client.on_connect = lambda mine, *_: mine.subscribe("t")
+    try:
+        client.connect(host, port)
+    except ssl.SSLError as error:
+        # It leaves a socket open whose handshake failed, whoever made it.
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            if "ssl_sock" in frame.f_locals:
+                frame.f_locals["ssl_sock"].close()
+        raise
     client.loop_start()
     try:
         return heard.get(timeout=PATIENCE)
