@@ -9,9 +9,8 @@ into the reader's own buffer.  If nobody reads, the transport is paused at
 256 KiB.
 
 **Nothing waits but coroutines,** each for a ``Signal``, and before it takes
-anything.  So a read that is cancelled has lost no byte, and a write that is
-cancelled has lost or doubled no ciphertext: what ``write`` took is on its way
-whatever becomes of ``drain``.
+anything.  So a cancelled read has lost no byte, and a cancelled ``drain`` has
+lost or doubled no ciphertext: what ``write`` took is on its way.
 
 **Writes are gathered** until the loop's next turn, ``flush``, a read that
 waits, 64 KiB, or the end; then the whole is encrypted in one step.  It is
