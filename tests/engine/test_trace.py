@@ -177,11 +177,30 @@ def test_targets(tmp_path, caplog):
     assert before == path.read_text("utf-8")
 
 
+def test_a_relative_path_stays_where_it_was(tmp_path, monkeypatch):
+    """It is the directory that counts in which the path was given."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    context = client_context()
+    monkeypatch.chdir(here)
+    context.set_trace("trace.txt")
+    monkeypatch.chdir(there)
+    memory_pair(context, server_context())
+
+    assert "-> client_hello" in (here / "trace.txt").read_text("utf-8")
+    assert [] == list(there.iterdir())
+
+
 def test_bad_targets(tmp_path):
     """What can't be written, or is no target, is told at once."""
     context = client_context()
     with pytest.raises(tlskit.ConfigurationError, match="can't write"):
         context.set_trace(tmp_path)
+    with pytest.raises(tlskit.ConfigurationError, match="can't write"):
+        context.set_trace("a\0b")
+    with pytest.raises(tlskit.ConfigurationError, match="several lines"):
+        context.set_trace("a\nb")
     with pytest.raises(TypeError, match="is wanted"):
         context.set_trace(5)
 

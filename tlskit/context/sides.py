@@ -166,6 +166,7 @@ class ClientContext(Publicity, OffersKeys, Context):
 
         Raises:
             SealedError: The context is sealed.
+            TypeError: *cache* is no ``SessionCache``.
 
         Source: RFC 8446, section 2.2; RFC 5077.
         """

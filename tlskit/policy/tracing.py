@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigurationError
+from ..x509.sources import path_of
 
 __all__ = ["TraceTarget", "trace_writer"]
 
@@ -35,14 +36,15 @@ def trace_writer(target: TraceTarget) -> Callable[[Any], object] | None:
         raise TypeError(
             f"a path, a function or a logger is wanted, not {target!r}"
         )
-    path = Path(target)
+    # Now: later the program may have gone to another directory.
+    path = Path(os.path.abspath(path_of(target, "a trace")))
     try:
         path.open("a", encoding="utf-8").close()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise ConfigurationError(
-            f"can't write the trace to {os.fspath(path)!r}: {error.strerror}",
-            errno=error.errno,
-            filename=os.fspath(path),
+            f"can't write the trace to {str(path)!r}: {error}",
+            errno=getattr(error, "errno", None),
+            filename=str(path),
         ) from error
 
     def write(message: Any) -> None:

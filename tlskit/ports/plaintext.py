@@ -154,6 +154,7 @@ class Plaintext(SessionView):
 
         Raises:
             OSError: As ``recv``.
+            TypeError: *buffer* can't be written to.
         """
         if flags:
             _refuse_flags(flags)

@@ -209,6 +209,7 @@ class TrioSSLPort(Coroutines, trio.abc.HalfCloseableStream):
 
         Raises:
             ValueError: *max_bytes* is less than 1.
+            TypeError: *max_bytes* is no number.
             trio.BusyResourceError: Another task is reading.
             trio.ClosedResourceError: The port was closed.
             trio.BrokenResourceError: The session or the transport broke, or

@@ -150,6 +150,7 @@ class VerifySource(ABC):
 
         Raises:
             TrustSourceError: No store can have this name.
+            TypeError: *name* is no text.
         """
         if not isinstance(name, str):
             raise TypeError(f"expected the name of a store, found {name!r}")
