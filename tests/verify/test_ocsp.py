@@ -521,12 +521,20 @@ def test_an_old_response_is_not_stapled(ca: CA) -> None:
     assert b"" == staple.current(NOW + 2 * DAY)
 
 
-def test_a_file_is_read_again(ca: CA, tmp_path: Path) -> None:
-    """A file's new response is stapled when the old one gets old."""
+@pytest.mark.parametrize("relative", [False, True])
+def test_a_file_is_read_again(
+    ca: CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, relative: bool
+) -> None:
+    """A file's new response is stapled when the old one gets old.
+
+    A relative path means the directory in which it was given.
+    """
     leaf = ca.issue(HOST)
     path = tmp_path / "response.der"
     path.write_bytes(ca.ocsp(leaf, since=NOW, until=NOW + 2 * DAY))
-    staple = Staple(str(path))
+    monkeypatch.chdir(tmp_path)
+    staple = Staple(path.name if relative else str(path))
+    monkeypatch.chdir("/")
     new = ca.ocsp(leaf, since=NOW + DAY, until=NOW + 3 * DAY)
     path.write_bytes(new)
     renewed(staple, NOW + 1.5 * DAY)

@@ -134,7 +134,8 @@ class Staple:
 def _fetcher(source: object) -> Callable[[], bytes]:
     if isinstance(source, str | os.PathLike):
         path = path_of(source, "an OCSP response", CredentialError)
-        return Path(path).read_bytes
+        # It is read again later, perhaps from another directory.
+        return Path(os.path.abspath(path)).read_bytes
     if callable(source):
         return cast("Callable[[], bytes]", source)
     raise TypeError(
