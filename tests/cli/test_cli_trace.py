@@ -148,7 +148,8 @@ def test_a_server_that_says_nothing():
         done = tlskit("explain", f"127.0.0.1:{server.port}")
 
     assert 2 == done.returncode
-    assert "  it answered  nothing\n" in done.stdout
+    assert "  it answered  nothing in TLS\n" in done.stdout
+    assert "for network and server" not in done.stdout
     assert "round trips  0\n" in done.stdout
 
 

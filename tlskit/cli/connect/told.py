@@ -129,8 +129,9 @@ class Told:
             elif message.type == "alert":
                 whom = "us" if message.sent else "the server"
                 yield "alert", f"{message.summary}, sent by {whom}"
-        if not any(not each.sent for each in self.messages):
-            yield "it answered", "nothing"
+        answered = any(not each.sent for each in self.messages)
+        if not answered:
+            yield "it answered", "nothing in TLS"
         retry = ", one to agree on a group" if data["hello_retry"] else ""
         work = f"{data['worked']:.4f} s for our own work"
         yield "round trips", f"{data['round_trips']}{retry}"
@@ -138,7 +139,10 @@ class Told:
             "messages",
             f"{data['sent']} bytes sent, {data['received']} received",
         )
-        yield "time", f"{data['waited']:.4f} s for network and server, {work}"
+        if answered:
+            # Else nobody has measured how long it kept us waiting.
+            work = f"{data['waited']:.4f} s for network and server, {work}"
+        yield "time", work
 
 
 def _comes_later(message: HandshakeMessage) -> bool:
