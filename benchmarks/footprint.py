@@ -37,7 +37,7 @@ _WEIGHED_CONTEXTS = {
     "tlskit": "[made := tlskit.ClientContext('secure'), made.prepared()]",
 }
 #: How many contexts are weighed together: those that share what is built
-#: take less than a page, and the system may take a hundred pages back meanwhile.
+#: take less than a page, and the system may take a hundred pages back.
 _CONTEXTS = {"ssl": 50, "tlskit": 20_000}
 
 # Nothing is imported that the code to be timed could miss.
