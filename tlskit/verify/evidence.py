@@ -32,11 +32,13 @@ __all__ = [
     "scene_of",
     "sent_by",
     "shared",
+    "shared_path",
 ]
 
 _log = logging.getLogger("tlskit.verify")
 # What could be read; that follows from the bytes alone.
 _shared: Bounded[bytes, bytes] = Bounded(512)
+_paths: Bounded[tuple[bytes, ...], tuple[bytes, ...]] = Bounded(256)
 
 
 def scene_of(connection: SSL.Connection, record: Record) -> VerificationScene:
@@ -75,6 +77,20 @@ def shared(der: bytes) -> bytes:
         kept = der
         if len(der) <= LARGEST:
             _shared.put(der, der)
+    return kept
+
+
+def shared_path(ders: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Give the one copy of a path, if all of it can be read.
+
+    Raises:
+        Exception: One of it can't be read; one of ``unreadable()``.
+    """
+    kept = _paths.get(ders)
+    if kept is None:
+        kept = tuple(map(shared, ders))
+        if sum(map(len, ders)) <= LARGEST:
+            _paths.put(kept, kept)
     return kept
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..gate import SSL
-from .certificates import der_of, ders_of
+from .certificates import der_of, encoded
 from .probing import require
 
 if TYPE_CHECKING:
@@ -102,21 +102,30 @@ def set_verify(
         ssl = lib.X509_STORE_CTX_get_ex_data(names["store"], of_ssl)
         return connection_of(ssl)
 
+    # To look one up costs as much as to call it.
+    depth_of = lib.X509_STORE_CTX_get_error_depth
+    data_of = lib.X509_STORE_CTX_get_ex_data
+
     def callback(ok: int, store: Any) -> int:
-        depth = lib.X509_STORE_CTX_get_error_depth(store)
+        depth = depth_of(store)
         if ok and depth and not each:
             return 1
-        found = connection_of(lib.X509_STORE_CTX_get_ex_data(store, of_ssl))
+        found = connection_of(data_of(store, of_ssl))
         if found is None:
             return 0
-        ders = (der_of(lib.X509_STORE_CTX_get_current_cert(store)),)
-        code = function(
-            found,
-            ders if each else ders + _above(lib, store, depth),
-            lib.X509_STORE_CTX_get_error(store),
-            depth,
-            bool(ok),
-        )
+        if ok and not each:  # Nothing is wrong with the whole chain.
+            code = function(found, _built(lib, store, 0), 0, 0, True)
+            if code == 0:
+                return 1
+        else:
+            ders = (der_of(lib.X509_STORE_CTX_get_current_cert(store)),)
+            code = function(
+                found,
+                ders if each else ders + _built(lib, store, depth + 1),
+                lib.X509_STORE_CTX_get_error(store),
+                depth,
+                bool(ok),
+            )
         lib.X509_STORE_CTX_set_error(store, abs(code))
         return int(code <= 0)
 
@@ -134,14 +143,19 @@ def set_verify(
     target._verify_callback = handle
 
 
-def _above(lib: Any, store: Any, depth: int) -> tuple[bytes, ...]:
-    """Give what stands above a certificate in the chain that was built."""
+def _built(lib: Any, store: Any, start: int) -> tuple[bytes, ...]:
+    """Give the chain that was built, as DER, from number *start* on."""
     chain = lib.X509_STORE_CTX_get1_chain(store)
+    held = [
+        lib.sk_X509_value(chain, number)
+        for number in range(lib.sk_X509_num(chain))
+    ]
     try:
-        return ders_of(chain, depth + 1)
+        return encoded(held[start:])
     finally:
-        for number in range(lib.sk_X509_num(chain)):
-            lib.X509_free(lib.sk_X509_value(chain, number))
+        free = lib.X509_free
+        for each in held:
+            free(each)
         lib.sk_X509_free(chain)
 
 

@@ -6,6 +6,8 @@ memory; together that is ten times what OpenSSL takes to write one down.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from .probing import binding
@@ -13,30 +15,53 @@ from .probing import binding
 if TYPE_CHECKING:
     from OpenSSL.SSL import Connection
 
-__all__ = ["der_of", "ders_of", "peer_leaf", "sent_chain", "verified_chain"]
+__all__ = [
+    "der_of",
+    "ders_of",
+    "encoded",
+    "peer_leaf",
+    "sent_chain",
+    "verified_chain",
+]
 
 _ROOM = 16384
 # Memory of OpenSSL's, and ours; who is at work takes one.
 _spare: list[tuple[Any, Any]] = []
 
 
-def der_of(certificate: Any) -> bytes:
-    """Give a certificate of OpenSSL's as DER."""
+@functools.cache
+def _functions() -> tuple[Any, ...]:
+    """Give what is called for each certificate."""
     lib, ffi = binding()
+    return lib.i2d_X509_bio, lib.BIO_read, ffi.unpack
+
+
+def encoded(certificates: Iterable[Any]) -> tuple[bytes, ...]:
+    """Give certificates of OpenSSL's as DER."""
+    write, read, unpack = _functions()
     try:
         bio, room = _spare.pop()
     except IndexError:
+        lib, ffi = binding()
         bio = ffi.gc(lib.BIO_new(lib.BIO_s_mem()), lib.BIO_free)
         room = ffi.new("char[]", _ROOM)
-    lib.i2d_X509_bio(bio, certificate)
-    size = lib.BIO_read(bio, room, _ROOM)
-    der: bytes = ffi.unpack(room, max(0, size))
-    while size == _ROOM:
-        size = lib.BIO_read(bio, room, _ROOM)
-        der += ffi.unpack(room, max(0, size))
+    ders: list[bytes] = []
+    for certificate in certificates:
+        write(bio, certificate)
+        size = read(bio, room, _ROOM)
+        der = unpack(room, max(0, size))
+        while size == _ROOM:
+            size = read(bio, room, _ROOM)
+            der += unpack(room, max(0, size))
+        ders.append(der)
     # Not after an interrupt: there may be something left in it.
     _spare.append((bio, room))
-    return der
+    return tuple(ders)
+
+
+def der_of(certificate: Any) -> bytes:
+    """Give a certificate of OpenSSL's as DER."""
+    return encoded((certificate,))[0]
 
 
 def ders_of(stack: Any, start: int = 0) -> tuple[bytes, ...]:
@@ -49,8 +74,8 @@ def ders_of(stack: Any, start: int = 0) -> tuple[bytes, ...]:
     lib, ffi = binding()
     if stack == ffi.NULL:
         return ()
-    return tuple(
-        der_of(lib.sk_X509_value(stack, number))
+    return encoded(
+        lib.sk_X509_value(stack, number)
         for number in range(start, lib.sk_X509_num(stack))
     )
 
