@@ -108,7 +108,7 @@ class AsyncDriver(Lane):
             self._drained += len(data)  # It is of no use any more.
         else:
             self.engine.receive(data)
-        self._heard = self._heard or self.engine.facts is not None
+        self._heard = self._heard or self.engine.version is not None
         if self._stalled:
             self._pump_quietly()
             self.room.set()
@@ -436,7 +436,7 @@ class AsyncDriver(Lane):
             if self._input_ended or self._lost:
                 return
             if at_rest(
-                engine.facts,
+                engine.version,
                 server_side=engine.server_side,
                 failed=engine.state is State.FAILED,
                 heard=self._heard,

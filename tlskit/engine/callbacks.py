@@ -18,7 +18,7 @@ from ..openssl.gate import SSL, crypto
 from ..policy.answers import at_once
 from ..policy.settings import Ocsp, Settings
 from ..verify.chain import Fault
-from ..verify.evidence import can_be_read, parsed, scene_of, shared
+from ..verify.evidence import can_be_read, parsed, scene_of, shared_path
 from ..verify.ocsp import check_staple
 from ..verify.scene import NAME_FAULTS
 from ..x509.reading import unreadable
@@ -185,6 +185,8 @@ class Record(Answers):
     #: Timestamps of logs that came in the handshake, as a list.
     logged: bytes = b""
     staple_error: VerificationError | None = None
+    #: What this side's alert would have to be sealed with, if that is known.
+    last_words: LastWords | None = None
 
     def __init__(
         self,
@@ -215,11 +217,6 @@ class Record(Answers):
     def keys(self) -> KeyAnswers:
         """What was told of pre-shared keys."""
         return KeyAnswers()
-
-    @cached_property
-    def last_words(self) -> LastWords:
-        """What this side's alert would have to be sealed with."""
-        return LastWords(server_side=self.server_side)
 
     @property
     def to_prove(self) -> Identity | None:
@@ -287,7 +284,7 @@ class Record(Answers):
             return False
         identity = self.to_prove
         try:
-            path = tuple(map(shared, ders))
+            path = shared_path(ders)
             if identity is not None:
                 identity.check_der(path[0])
         except IdentityError:
@@ -490,6 +487,8 @@ def on_staple(
 def on_key(connection: SSL.Connection, line: bytes) -> None:
     """Take one line of the key log."""
     record = _record(connection)
+    if record.last_words is None:
+        record.last_words = LastWords(server_side=record.server_side)
     record.last_words.hear(line)
     if "log_key" not in record.used:
         return

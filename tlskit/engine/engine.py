@@ -220,7 +220,7 @@ class Engine(Reauthenticating):
             StreamError: The handshake is not done.
         """
         with self._step():
-            if self.facts is None:
+            if self.version is None:
                 raise StreamError(
                     "there is no keying material before the handshake"
                 )

@@ -19,11 +19,12 @@ from ..policy.sessions import (
     SessionKey,
 )
 from .callbacks import Record
+from .session.findings import presented
 
 if TYPE_CHECKING:
     from ..openssl.gate import SSL
     from .build import Built
-    from .facts import Facts
+    from .session.findings import Findings
 
 __all__ = ["Kept", "Resumption"]
 
@@ -74,7 +75,7 @@ class Resumption:
 
     _cache: SessionCache | None = None
     _key: SessionKey | None = None
-    _facts: Facts | None = None
+    _found: Findings | None = None
     _verified_at = 0.0
     _last: object = None
 
@@ -141,7 +142,7 @@ class Resumption:
         ):
             self._record.offered = session
 
-    def opened(self, connection: SSL.Connection, facts: Facts) -> None:
+    def opened(self, connection: SSL.Connection, found: Findings) -> None:
         """Keep the session of a handshake that was accepted."""
         earlier = self._record.earlier
         # However often it is resumed, a verdict is as old as its signature
@@ -149,10 +150,10 @@ class Resumption:
         self._verified_at = (
             time.time() if earlier is None else earlier.verified_at
         )
-        self._facts = facts
-        if self._cache is None or not facts.peer_verified:
+        self._found = found
+        if self._cache is None or not found.verified:
             return
-        if facts.version < _TLS_1_3:
+        if found.version < _TLS_1_3:
             self._keep(connection)
         else:
             # There, sessions come later.  Each is an object of its own; as
@@ -178,7 +179,7 @@ class Resumption:
             return False
         self._cache.forget(self._key)
         in_vain = (
-            self._facts is None
+            self._found is None
             and self._record.offered is not None
             and (
                 isinstance(error, (AlertError, ConnectionError))
@@ -196,27 +197,27 @@ class Resumption:
 
         What was found wrong and tolerated goes with it.
         """
-        facts, rule, faults = self._facts, self._rule(), self._record.faults
-        if facts is None or rule is None:
+        found, rule, faults = self._found, self._rule(), self._record.faults
+        if found is None or rule is None:
             return None
-        if not facts.peer_verified and not (
+        if not found.verified and not (
             faults and not self._record.settings.verify.refuses_bad
         ):
             return None  # Nobody could tell what was wrong with it.
-        session = self._session(connection, facts)
+        session = self._session(connection, found)
         return Kept(rule, replace(session, faults=tuple(faults)))
 
     def _keep(self, connection: SSL.Connection) -> None:
-        assert self._facts is not None
+        assert self._found is not None
         assert self._cache is not None
         assert self._key is not None
-        self._cache.keep(self._key, self._session(connection, self._facts))
+        self._cache.keep(self._key, self._session(connection, self._found))
 
-    def _session(self, connection: SSL.Connection, facts: Facts) -> Session:
+    def _session(self, connection: SSL.Connection, found: Findings) -> Session:
         return Session(
             native.copied_session(connection),
-            facts.version,
+            found.version,
             self._verified_at,
-            facts.peer_ders,
-            facts.verified_ders,
+            presented(connection, self._record, found),
+            found.path,
         )

@@ -1,4 +1,4 @@
-"""Read a finished or failed handshake: its facts, or its error."""
+"""Read a finished or failed handshake: the verdict, or its error."""
 
 from __future__ import annotations
 
@@ -26,29 +26,24 @@ from ..verify.chain import (
 from ..verify.evidence import (
     leaf_of,
     path_of,
-    readable_ders,
     scene_of,
-    sent_by,
     shared,
 )
 from ..verify.ocsp import malformed_staple
 from ..verify.scene import NAME_FAULTS, malformed
 from ..verify.strict.profile import check_profile
 from ..x509.reading import readable, unreadable
-from .facts import Facts
 from .hello.preshared import demand_key, identity_proved, keyless
-from .presenting import own_pair
 from .refusal.anchors import anchored, check_barred
 from .refusal.unlogged import untransparent
+from .session.findings import Findings
 from .sniff import alert_in_clear, not_tls
 
 if TYPE_CHECKING:
-    from ..x509.credentials import CertificateChain
     from .callbacks import Record
 
-__all__ = ["failure_of", "finished", "settle"]
+__all__ = ["failure_of", "settle"]
 
-_TLS_1_3 = 0x0304
 # OpenSSL 4.0 parses what was stapled before anybody is asked about it, and
 # adds these words of an alert to the complaints of its parser.
 _UNREADABLE_STAPLE = "tlsv1 bad certificate status response"
@@ -121,8 +116,11 @@ def _compared(
     return error
 
 
-def settle(connection: SSL.Connection, record: Record) -> Facts:
-    """Accept the peer, or raise, and write down what was established.
+def settle(connection: SSL.Connection, record: Record) -> Findings:
+    """Accept the peer, or raise.
+
+    Returns:
+        What was decided, and on what grounds.
 
     Raises:
         VerificationError: The peer is not acceptable.
@@ -133,7 +131,7 @@ def settle(connection: SSL.Connection, record: Record) -> Facts:
         raise malformed(error, scene_of(connection, record)) from error
 
 
-def _settle(connection: SSL.Connection, record: Record) -> Facts:
+def _settle(connection: SSL.Connection, record: Record) -> Findings:
     settings = record.settings
     psk: str | None = None
     if settings.psk is not None:
@@ -141,7 +139,6 @@ def _settle(connection: SSL.Connection, record: Record) -> Facts:
         if psk is None:
             demand_key(record)
     reused = _reused(connection)
-    resumed = psk is None and reused
     # A certificate that was shown now (post-handshake authentication) is
     # judged like any other, whatever the session began with.
     shown = bool(record.chain)
@@ -150,35 +147,20 @@ def _settle(connection: SSL.Connection, record: Record) -> Facts:
     if leaf is None and record.server_side and settings.verify is Verify.NONE:
         _check_identity(connection, record, leaf)  # Nobody asked for more.
     elif psk is None or shown:
-        old = resumed and not shown
+        old = psk is None and reused and not shown
         path = _path(connection, record, leaf, path, resumed=old)
         old = reused and not shown
         error = _doubt(connection, record, leaf, path, reused=old)
     elif record.insists:
         _check_identity(connection, record, leaf)
-    own = None if psk is not None else _own_chain(connection, record, reused)
-    version, cipher, group = _agreed(connection)
-    return Facts(
-        version=version,
-        cipher=cipher,
-        group=group,
-        alpn=_alpn(connection) if record.talks_alpn else None,
-        server_name=_server_name(connection, record),
-        session_reused=resumed,
-        peer_verified=leaf is not None and error is None,
-        verify_error=error,
-        tls_unique=None  # RFC 9266: it is not defined there.
-        if version >= _TLS_1_3
-        else _tls_unique(connection, record, reused),
-        exporter_is_unique=version >= _TLS_1_3
-        or _exporter_is_unique(connection, version),
-        peer_ders=()
-        if leaf is None
-        else readable_ders(sent_by(connection, record)),
-        verified_ders=tuple(map(shared, path)) if error is None else (),
-        certificate_der=None if own is None else own.ders[0],
-        psk_identity=psk,
-    )
+    if leaf is not None:
+        leaf = shared(leaf)
+    if error is not None:
+        path = ()
+    elif path is not record.path:
+        path = tuple(map(shared, path))
+    version = connection.get_protocol_version()
+    return Findings(version, leaf, path, error, reused, psk)
 
 
 def _peer(
@@ -215,7 +197,8 @@ def _path(
             path = _still_good(connection, record, leaf) or path
         if record.server_side:
             _check_carried(connection, record, leaf)
-    _check_identity(connection, record, leaf)
+    if not record.path:  # Else it was checked with the path.
+        _check_identity(connection, record, leaf)
     if not resumed:
         if record.settings.partial_chain:
             path = anchored(connection, record, path)
@@ -244,24 +227,6 @@ def _doubt(
     if doubt is None and settings.transparency is not None:
         doubt = untransparent(connection, record, path)
     return _complaint(connection, record, leaf) or record.staple_error or doubt
-
-
-def _alpn(connection: SSL.Connection) -> str | None:
-    wire = connection.get_alpn_proto_negotiated()
-    return wire.decode("utf-8", "replace") or None
-
-
-def finished(connection: SSL.Connection, facts: Facts) -> Facts:
-    """Add to *facts* what OpenSSL tells only at the handshake's end."""
-    unique = _exporter_is_unique(connection, facts.version)
-    return replace(facts, exporter_is_unique=unique)
-
-
-def _exporter_is_unique(connection: SSL.Connection, version: int) -> bool:
-    return version >= _TLS_1_3 or (
-        native.has("extended-master-secret")
-        and native.has_extended_master_secret(connection)
-    )
 
 
 def _still_good(
@@ -447,44 +412,6 @@ def _complaint(
     return None
 
 
-def _own_chain(
-    connection: SSL.Connection, record: Record, reused: bool
-) -> CertificateChain | None:
-    settings = record.settings
-    if len(settings.pairs) > 1 and reused:
-        return None  # Nobody knows which one it was in the first handshake.
-    pair = own_pair(connection, settings)
-    return None if pair is None else pair.chain
-
-
-def _agreed(
-    connection: SSL.Connection,
-) -> tuple[int, str | None, str | None]:
-    """Give the version, cipher suite and key-exchange group."""
-    if native.has("agreed"):
-        return native.agreed(connection)
-    return (
-        connection.get_protocol_version(),
-        connection.get_cipher_name(),
-        connection.get_group_name() or None,
-    )
-
-
-def _server_name(connection: SSL.Connection, record: Record) -> str | None:
-    wire = connection.get_servername() if record.server_side else record.sni
-    return None if wire is None else wire.decode("ascii", "replace")
-
-
 def _reused(connection: SSL.Connection) -> bool:
     # Only servers resume without it: a client needs it to do so at all.
     return native.has("session-reused") and native.session_reused(connection)
-
-
-def _tls_unique(
-    connection: SSL.Connection, record: Record, reused: bool
-) -> bytes | None:
-    """Give the first Finished message (RFC 5929, section 3.1)."""
-    ours_is_first = record.server_side == reused
-    if ours_is_first:
-        return connection.get_finished()
-    return connection.get_peer_finished()

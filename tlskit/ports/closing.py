@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from ..engine.facts import Facts
-
 __all__ = ["FAREWELL", "LINGER", "MOST_DRAINED", "at_rest"]
 
 #: How long, in seconds, ``close`` tries to get its last bytes out ...
@@ -16,7 +14,7 @@ _TLS_1_3 = 0x0304
 
 
 def at_rest(
-    facts: Facts | None,
+    version: int | None,
     *,
     server_side: bool,
     failed: bool,
@@ -29,7 +27,7 @@ def at_rest(
     TLS 1.3 client: the server's tickets follow its last flight.
 
     Args:
-        facts: What the handshake established; None if there was none.
+        version: The protocol's number; None if there was no handshake.
         server_side: Whether we are the server.
         failed: Whether the session broke.
         heard: Whether bytes came in after the handshake.
@@ -37,6 +35,6 @@ def at_rest(
     """
     if failed or drained:
         return False
-    if facts is None:  # Given up in mid-handshake: no alert is owed.
+    if version is None:  # Given up in mid-handshake: no alert is owed.
         return True
-    return heard or server_side or facts.version < _TLS_1_3
+    return heard or server_side or version < _TLS_1_3

@@ -94,7 +94,7 @@ class Session:
         if (
             self._told
             or not engine.server_side
-            or engine.facts is not None
+            or engine.version is not None
             or not is_copy(error, engine.failure)
         ):
             return

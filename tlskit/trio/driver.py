@@ -138,12 +138,13 @@ class TrioDriver(Sender, Waits):
         A stream may block until its peer reads, which a client need not do
         now: a server's tickets then go with its first data.
         """
-        facts, engine = self.engine.facts, self.engine
+        engine = self.engine
+        version = engine.version
         self._delayed = (
             not self.carrier.only_waits
             and engine.server_side
-            and facts is not None
-            and facts.version >= _TLS_1_3
+            and version is not None
+            and version >= _TLS_1_3
         )
         if self._delayed:
             self.push()
@@ -265,7 +266,7 @@ class TrioDriver(Sender, Waits):
         else:
             self.engine.receive(view[:size])
         self._input_ended = self._input_ended or not size
-        self._heard = self._heard or self.engine.facts is not None
+        self._heard = self._heard or self.engine.version is not None
         self._tell()
         return True
 
@@ -428,7 +429,7 @@ class TrioDriver(Sender, Waits):
                     break
                 self._drained += size
             if self._input_ended or at_rest(
-                engine.facts,
+                engine.version,
                 server_side=engine.server_side,
                 failed=engine.state is State.FAILED,
                 heard=self._heard,

@@ -6,6 +6,7 @@ when it comes with another certificate later.
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, TypeVar
 
 from ...errors import HandshakeError, TruncatedError
@@ -14,13 +15,14 @@ from ...openssl import native
 from ...policy.answers import at_once
 from ...policy.settings import Ocsp
 from ..hello.asking import Asking, challenge_answered, no_client_hello
-from ..refusal.alerts import alert_for
+from ..refusal.alerts import LastWords, alert_for
 from ..refusal.missing import errand_for, take
 from ..resumption import Resumption
 from ..states import State
 from ..tickets import NO_TICKET
 from ..trace import tell_alert
-from ..verdict import finished, settle
+from ..verdict import settle
+from .findings import Findings, facts_of, last_for_good
 
 if TYPE_CHECKING:
     from ..facts import Facts
@@ -34,6 +36,7 @@ E = TypeVar("E", bound=BaseException)
 _TLS_1_3 = 0x0304
 # On some Pythons, asking an Enum for a member is slow too.
 _HANDSHAKE = State.HANDSHAKE
+_OPEN = State.OPEN
 
 
 class Handshaking(Asking):
@@ -41,14 +44,15 @@ class Handshaking(Asking):
 
     # Said once more for type checkers that look at this class alone.
     state: State
-    facts: Facts | None
     errand: Errand | None
     owes: bool
     smooth: bool
 
     _begun = False  # The handshake.
     _resumption: Resumption | None = None
-    _foreseen: Facts | None = None
+    _foreseen: Findings | None = None
+    _found: Findings | None = None
+    _written: Facts | None = None
 
     def _announce(self, alpn: tuple[bytes, ...]) -> None:
         """Say what a ClientHello says before anything is checked."""
@@ -81,6 +85,30 @@ class Handshaking(Asking):
             errand is not None and not errand.over
         )
 
+    @property
+    def version(self) -> int | None:
+        """The protocol's number on the wire; None before the handshake."""
+        return None if self._found is None else self._found.version
+
+    @property
+    def facts(self) -> Facts | None:
+        """What the handshake has established; None before it is done."""
+        if self._written is not None or self._found is None:
+            return self._written
+        if self.record.caller == threading.get_ident():
+            return self._write_down()  # For a hook, whose step has the lock.
+        with self.lock:
+            return self._write_down()
+
+    def _write_down(self) -> Facts:
+        """Have the facts, before they change, or when they are wanted."""
+        assert self._found is not None
+        if self._written is None:
+            self._written = facts_of(
+                self._connection, self.record, self._found
+            )
+        return self._written
+
     def fetches(self) -> None:
         """Promise, before the handshake, to run each ``errand``."""
         record = self.record
@@ -100,18 +128,15 @@ class Handshaking(Asking):
             if self.state is not _HANDSHAKE:
                 self._what("handshake")
                 return True
-            greeting = self._greeting
-            if greeting is not None and greeting.waits and not self._greeted():
+            if not self._begun and not self._begin():
                 return None
-            if not self._begun:
-                self._offer_session()
             done = self._shake()
             if self._unheard:
                 self._drain()
                 self._turn_away(no_client_hello(), Alert.UNEXPECTED_MESSAGE)
                 raise self.again()
             if not done:
-                if self._connection.get_protocol_version() < _TLS_1_3:
+                if self._first:  # The peer has said something.
                     self._foresee()
                 return None
             if record.put_off and self._lacks_issuer():
@@ -132,11 +157,19 @@ class Handshaking(Asking):
             self._check_hooks()
         return done
 
-    def _offer_session(self) -> None:
-        """Offer to resume, before the first byte is made."""
+    def _begin(self) -> bool:
+        """Have everything chosen and offered before the first byte is made.
+
+        Returns:
+            False to wait: nobody has chosen the context yet.
+        """
+        greeting = self._greeting
+        if greeting is not None and greeting.waits and not self._greeted():
+            return False
         self._begun = True
         if self._resumption is not None:
             self._resumption.offer(self._connection)
+        return True
 
     def _foresee(self) -> None:
         """Judge the peer before our Finished leaves, if that is made already.
@@ -147,6 +180,7 @@ class Handshaking(Asking):
         """
         if (
             self._foreseen is None
+            and self._connection.get_protocol_version() < _TLS_1_3
             and self._connection.get_finished()
             and not self._lacks_issuer()
         ):
@@ -208,31 +242,38 @@ class Handshaking(Asking):
             # 8737, section 3).
             self._connection.shutdown()
             raise self._failed(challenge_answered())
-        if self._foreseen is None:
-            self.facts = self._accepted()
-        else:
-            self.facts = finished(self._connection, self._foreseen)
-        vars(self.record).pop("last_words", None)  # With its secret.
-        if not self.server_side and self.facts.version < _TLS_1_3:
+        record = self.record
+        found = self._foreseen or self._accepted()
+        self._establish(found)
+        if record.last_words is not None:
+            record.last_words = None  # With its secret.
+        if found.version < _TLS_1_3 and not self.server_side:
             # A server that renegotiates is to show its certificate again, and
             # not to resume by the ticket that it has just given.
             self._connection.set_options(NO_TICKET)
-        self.state = State.OPEN
-        self.record.fetches = False
-        if self.record.tracer is not None:
-            self.record.tracer.done = True
+        self.state = _OPEN
+        if record.fetches:
+            record.fetches = False
+        if record.tracer is not None:
+            record.tracer.done = True
         if self._resumption is not None:
-            self._resumption.opened(self._connection, self.facts)
+            self._resumption.opened(self._connection, found)
+
+    def _establish(self, found: Findings) -> None:
+        self._found, self._written = found, None
+        if not last_for_good(self.record, found):
+            self._write_down()
 
     # -- the verdict on the peer ----------------------------------------------
 
-    def _accepted(self) -> Facts:
+    def _accepted(self) -> Findings:
         """Go the one way from a certificate that came to an accepted one."""
         try:
             if self.record.put_off:
                 take(self._connection, self.record, self.errand)
-            facts = settle(self._connection, self.record)
+            found = settle(self._connection, self.record)
             if "verify_peer" in self.record.used:
+                facts = facts_of(self._connection, self.record, found)
                 with self.record.calling():
                     at_once(
                         self.record.hooks.verify_peer(facts),  # type: ignore[func-returns-value]
@@ -245,12 +286,15 @@ class Handshaking(Asking):
             self._failed(error)
             raise
         self.record.settled = True
-        return facts
+        return found
 
     def _say_why(self, error: BaseException) -> None:
         """Have the peer read nothing but why it was refused."""
         version = self._connection.get_protocol_version()
-        self._last_words = self.record.last_words.say(
+        words = self.record.last_words or LastWords(
+            server_side=self.server_side
+        )
+        self._last_words = words.say(
             error, version, self._connection.get_cipher_name() or ""
         )
         if self._last_words:
@@ -272,13 +316,13 @@ class Handshaking(Asking):
             self.smooth = False
             return
         self._resumption = None  # What it keeps is the earlier session's.
-        self.facts = self._accepted()
+        self._establish(self._accepted())
 
     def _may_owe_tickets(self) -> bool:
         """Whether OpenSSL has made some for whom nobody has judged."""
         return (
             self.server_side
-            and self.facts is not None
+            and self._found is not None
             and not self.record.settled
             and self._answered()
         )

@@ -20,7 +20,6 @@ from .data import RECORD, Carrying
 
 if TYPE_CHECKING:
     from ..build import Built
-    from ..facts import Facts
 
 __all__ = ["Reauthenticating"]
 
@@ -31,7 +30,6 @@ class Reauthenticating(Carrying):
     """Asks for more or less, before the handshake or after it."""
 
     # Said once more for type checkers that look at this class alone.
-    facts: Facts | None
     smooth: bool
 
     # What ``expect`` was told, for another context, too.
@@ -116,13 +114,13 @@ class Reauthenticating(Carrying):
         """
         with self._step():
             self._what("write")
-            assert self.facts is not None
+            facts = self._write_down()  # What is told until the peer answers.
             self.smooth = False
             self.record.renew()
             self.record.settled = False
             self._judge_by(verify)
             self.record.keep_finished(self._connection)
-            if self.facts.version >= _TLS_1_3:
+            if facts.version >= _TLS_1_3:
                 self._ask_on_13()
             else:
                 self._renegotiate()
@@ -174,7 +172,7 @@ class Reauthenticating(Carrying):
             if not self._answered():
                 return None
             if not self.record.settled:  # By nobody who has read meanwhile.
-                self.facts = self._accepted()
+                self._establish(self._accepted())
             return True
 
 

@@ -31,7 +31,6 @@ from ..verdict import failure_of
 if TYPE_CHECKING:
     from ..build import Built
     from ..callbacks import Record
-    from ..facts import Facts
     from ..refusal.missing import Errand
 
 __all__ = ["Session"]
@@ -56,7 +55,6 @@ class Session:
     _listened = True
     # What nearly always stays as it is, is nothing that an instance has.
     state: State = State.HANDSHAKE
-    facts: Facts | None = None
     #: What has ended the session: a copy, which nobody is to raise itself.
     failure: BaseException | None = None
     _kept: Kept | None = None  # The same, for who raises it again.

@@ -56,6 +56,8 @@ _MUCH = 1024
 #: asks more often.
 _AROUND = 22
 _TLS_1_3 = 0x0304
+#: SSL_ERROR_WANT_READ.
+_WANT_READ = 2
 #: Ends the names of suites whose tag has only 8 bytes.
 _SHORT_TAG = "CCM_8_SHA256"
 
@@ -346,12 +348,9 @@ class DirectIO:
         Returns:
             1 when it is done, None for "feed me"; others are for ``explain``.
         """
-        lib = self._lib
-        done: int = lib.SSL_do_handshake(self._ssl)
-        if (
-            done <= 0
-            and lib.SSL_get_error(self._ssl, done) == lib.SSL_ERROR_WANT_READ
-        ):
+        lib, ssl = self._lib, self._ssl
+        done: int = lib.SSL_do_handshake(ssl)
+        if done <= 0 and lib.SSL_get_error(ssl, done) == _WANT_READ:
             return None
         return done
 

@@ -27,7 +27,6 @@ _NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "SSL_CIPHER_get_name",
             "SSL_get0_group_name",
             "SSL_get_current_cipher",
-            "SSL_version",
         ),
         "alpn-refusal": ("SSL_CTX_set_alpn_select_cb",),
         "any-private-key": (

@@ -29,8 +29,8 @@ _suites: dict[Any, str] = {}
 _OP_ECH_GREASE = 1 << 37
 
 
-def agreed(connection: Connection) -> tuple[int, str | None, str | None]:
-    """Give version, cipher suite and key-exchange group of a session.
+def agreed(connection: Connection) -> tuple[str | None, str | None]:
+    """Give cipher suite and key-exchange group of a session.
 
     Its handshake is done, so there is a cipher suite.
     """
@@ -43,11 +43,7 @@ def agreed(connection: Connection) -> tuple[int, str | None, str | None]:
         name = ffi.string(lib.SSL_CIPHER_get_name(cipher)).decode()
         _suites[cipher] = name
     group = lib.SSL_get0_group_name(ssl)
-    return (
-        lib.SSL_version(ssl),
-        name,
-        intern(ffi.string(group).decode()) if group else None,
-    )
+    return name, intern(ffi.string(group).decode()) if group else None
 
 
 def set_groups(context: Context, groups: str) -> None:

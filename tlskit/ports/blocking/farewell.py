@@ -114,7 +114,7 @@ class Farewell(Flow):
                 size = self._read_in(chunk)
                 if size is None:
                     if at_rest(
-                        self.engine.facts,
+                        self.engine.version,
                         server_side=self.engine.server_side,
                         failed=self.engine.state is State.FAILED,
                         heard=self._heard,

@@ -122,11 +122,11 @@ class Flow(Lane):
         The client has been able to talk since it sent its Finished, and need
         not be reading: tickets that don't fit go out with what comes next.
         """
-        facts = self.engine.facts
+        version = self.engine.version
         return (
-            facts is not None
+            version is not None
             and self.engine.server_side
-            and facts.version >= _TLS_1_3
+            and version >= _TLS_1_3
         )
 
     def _flush(self, deadline: Deadline, *, reading: bool = False) -> None:
