@@ -53,11 +53,11 @@ def test_target_sees_who_is_verified(
     monkeypatch: pytest.MonkeyPatch, try_all: Callable[[], None]
 ) -> None:
     """It would see a stranger verified."""
-    settle = handshake.settle
+    facts_of = handshake.facts_of
     monkeypatch.setattr(
         handshake,
-        "settle",
-        lambda *about: replace(settle(*about), peer_verified=True),
+        "facts_of",
+        lambda *about: replace(facts_of(*about), peer_verified=True),
     )
 
     with pytest.raises(AssertionError, match="is verified"):
@@ -68,12 +68,13 @@ def test_target_sees_who_is_let_in(
     monkeypatch: pytest.MonkeyPatch, try_all: Callable[[], None]
 ) -> None:
     """It would see a client who has nothing of what is demanded."""
-    settle = handshake.settle
+    facts_of = handshake.facts_of
     monkeypatch.setattr(
         handshake,
-        "settle",
-        lambda link, record: replace(
-            settle(link, record), peer_verified=not record.server_side
+        "facts_of",
+        lambda link, record, found: replace(
+            facts_of(link, record, found),
+            peer_verified=not record.server_side,
         ),
     )
 
