@@ -22,6 +22,9 @@ from .wrapping import PortTransport
 
 __all__ = ["connect"]
 
+# It waits for a handful of sockets, once; epoll would be four calls more.
+_Selector = getattr(selectors, "PollSelector", selectors.DefaultSelector)
+
 
 def connect(
     host: str,
@@ -190,7 +193,7 @@ def _raced(route: Route, race: Race) -> socket.socket:
     attempts: dict[socket.socket, Address] = {}
     won: socket.socket | None = None
     try:
-        with selectors.DefaultSelector() as selector:
+        with _Selector() as selector:
             while won is None:
                 while (address := race.next()) is not None:
                     _begin(route, race, address, attempts, selector)

@@ -15,6 +15,8 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..context.sides import ClientContext, client_context
@@ -170,7 +172,7 @@ class Route:
         """The server, for messages."""
         return self.path or "{}:{}".format(*self.dialled)
 
-    @property
+    @cached_property
     def peer(self) -> str:
         """The server, for errors: ``"host:port"``, or a path."""
         return self.path or place_of(self.dialled)
@@ -199,8 +201,13 @@ class Route:
             As ``socket.getaddrinfo``; None for a name.
         """
         host, port = self.contact
-        if Identity.parse(host).dns is not None:
+        found = Identity.parse(host)
+        if found.dns is not None:
             return None
+        if isinstance(found.ip, IPv4Address):  # There is just one answer.
+            kind = socket.SOCK_STREAM
+            place = str(found.ip), port
+            return [(socket.AF_INET, kind, socket.IPPROTO_TCP, "", place)]
         return socket.getaddrinfo(
             host,
             port,

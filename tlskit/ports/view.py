@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from ..engine import bindings
@@ -11,7 +9,7 @@ from ..engine.engine import Engine
 from ..engine.facts import Facts
 from ..errors import StreamError, UnsupportedError, VerificationError
 from ..errors.copies import is_copy
-from ..errors.whereabouts import locate, place_of
+from ..errors.whereabouts import Telling, locate, place_of
 from ..openssl.protocols import TLSVersion
 from ..tools.whole import check_whole
 from ..verify.identity import (
@@ -84,14 +82,9 @@ class SessionView:
         if failure is not None and is_copy(error, failure):
             locate(failure, called, phase)
 
-    @contextmanager
-    def _during(self, phase: str) -> Iterator[None]:
+    def _during(self, phase: str) -> Telling:
         """Have whatever is raised say to whom and when it happened."""
-        try:
-            yield
-        except Exception as error:
-            self._locate(error, phase)
-            raise
+        return Telling(lambda error: self._locate(error, phase))
 
     def __repr__(self) -> str:
         """Tell side, peer, version and state; no secret."""
