@@ -106,21 +106,23 @@ class Engine(Reauthenticating):
     ) -> None:
         built = hooks.prepared()
         settings = built.settings
-        if insists and settings.verify is Verify.NONE:
-            raise ConfigurationError(
-                f"{identity} can't be proved: this context verifies nothing",
-                code="no-verification",
-                hint="call set_verify() on the context",
-            )
-        if not server_side:
-            hooks.warn_if_unverified()
-        if settings.verify_hostname and identity is None and not server_side:
+        if settings.verify is Verify.NONE:
+            if insists:
+                raise ConfigurationError(
+                    f"{identity} can't be proved: this context verifies "
+                    "nothing",
+                    code="no-verification",
+                    hint="call set_verify() on the context",
+                )
+            if not server_side:
+                hooks.warn_if_unverified()
+        if identity is None and settings.verify_hostname and not server_side:
             raise ConfigurationError(
                 "this context checks the host name, but there is none",
                 code="no-hostname",
                 hint="pass hostname=, or use set_verify_hostname(False)",
             )
-        if server_side:
+        if server_side and not settings.pairs:
             settings.check_certificate(built.hooks)
         record = Record(
             hooks,

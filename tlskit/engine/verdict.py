@@ -197,8 +197,7 @@ def _path(
             path = _still_good(connection, record, leaf) or path
         if record.server_side:
             _check_carried(connection, record, leaf)
-    if not record.path:  # Else it was checked with the path.
-        _check_identity(connection, record, leaf)
+    _check_identity(connection, record, leaf)
     if not resumed:
         if record.settings.partial_chain:
             path = anchored(connection, record, path)

@@ -12,6 +12,9 @@ __all__ = ["LONGEST", "NEVER", "Deadline", "check_timeout"]
 #: some weeks.
 LONGEST = 2_000_000.0
 
+# To write a union of types down makes it each time.
+_NUMBER = (int, float)
+
 
 def check_timeout(seconds: float) -> None:
     """Complain about what can't be a time-out; infinity can be one.
@@ -20,7 +23,7 @@ def check_timeout(seconds: float) -> None:
         ValueError: *seconds* is negative, or NaN.
         TypeError: *seconds* is no number.
     """
-    if not isinstance(seconds, int | float):
+    if not isinstance(seconds, _NUMBER):
         raise TypeError(f"a time-out is seconds, not {seconds!r}")
     if seconds < 0:
         raise ValueError(f"a time-out can't be negative: {seconds!r}")

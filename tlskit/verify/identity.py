@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 from ..errors import ConfigurationError, IdentityError
 from ..errors.codes import VerifyReason
@@ -207,12 +207,12 @@ class Identity:
             return self.text
         return f"{self.text} ({self.dns.decode('ascii')})"
 
-    @cached_property
+    @property
     def dns(self) -> bytes | None:
         """The host name in A-labels, lower case, without trailing dot."""
         return self.wanted if isinstance(self.wanted, bytes) else None
 
-    @cached_property
+    @property
     def plain_dns(self) -> bytes | None:
         """The host name, if OpenSSL can check it, too.
 

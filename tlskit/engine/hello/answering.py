@@ -43,6 +43,9 @@ class Answers:
     challenge: bool = False
     #: What a hook raised, or what refused on its behalf.
     error: BaseException | None = None
+    # OpenSSL may still call a context after the switch to another; the last
+    # reference to it must not go before the connection does.
+    _kept: tuple[object, ...] = ()
     # The name that the first ClientHello asks for; and beside the answer to
     # its protocols, the question that it was given to.
     _asked: tuple[bytes | None] | None = None
@@ -55,9 +58,7 @@ class Answers:
         self.resumes: bool = built.resumes
         #: The names of the hooks that have something to say.
         self.used: frozenset[str] = built.hooks
-        # OpenSSL may still call a context after the switch to another; the
-        # last reference to it must not go before the connection does.
-        self._kept: list[object] = [built]
+        self._built = built
 
     def refuse(self, error: BaseException) -> None:
         """Keep the first error; the engine raises it from its own call."""
@@ -66,7 +67,7 @@ class Answers:
 
     def keep(self, thing: object) -> None:
         """Hold *thing* for as long as the connection lives."""
-        self._kept.append(thing)
+        self._kept = (*self._kept, thing)
 
     def _take_on(self, hooks: Hooks, built: Built) -> None:
         self.keep(built)

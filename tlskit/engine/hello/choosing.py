@@ -8,6 +8,7 @@ is nothing to carry over from another.  Without it the message is only kept.
 from __future__ import annotations
 
 from functools import cached_property
+from struct import Struct
 
 from .client_hello import MOST, Asked, ClientHello, asked_by
 
@@ -17,6 +18,8 @@ _HANDSHAKE, _CLIENT_HELLO = 22, 1
 _HEADER = 5
 #: RFC 8446, section 5.1.
 _RECORD = 16384
+#: The header of a record, and that of the message in it.
+_START = Struct(">BBBHBBH")
 
 
 class Greeting:
@@ -26,14 +29,16 @@ class Greeting:
         waits: Whether OpenSSL must not see it yet.
     """
 
+    #: Whether there is nothing more to be collected.
+    done: bool = False
+    #: The message, if it was one.
+    raw: bytes | None = None
+    # Nearly all come in one piece.
+    _held = _tail = _message = b""
+
     def __init__(self, *, waits: bool) -> None:
         #: Whether what comes in is held back.
         self.waits: bool = waits
-        #: Whether there is nothing more to be collected.
-        self.done: bool = False
-        #: The message, if it was one.
-        self.raw: bytes | None = None
-        self._held = self._tail = self._message = b""
 
     def feed(self, data: bytes | bytearray | memoryview) -> None:
         """Take ciphertext; what is no handshake ends the collection."""
@@ -41,8 +46,8 @@ class Greeting:
             self._held += data
         if self.done:
             return
-        if not (self._tail or self._message) and self._is_whole(data):
-            self._end(bytes(data[_HEADER:]))
+        if not (self._tail or self._message) and _is_whole(data):
+            self.done, self.raw = True, bytes(data[_HEADER:])
             return
         self._tail += data
         while not self.done and len(self._tail) >= _HEADER:
@@ -56,19 +61,6 @@ class Greeting:
             self._message += self._tail[_HEADER : _HEADER + size]
             self._tail = self._tail[_HEADER + size :]
             self._look()
-
-    @staticmethod
-    def _is_whole(data: bytes | bytearray | memoryview) -> bool:
-        """Say whether that is a ClientHello in one record, and no more."""
-        size = len(data) - _HEADER
-        return (
-            4 <= size <= _RECORD
-            and data[0] == _HANDSHAKE
-            and data[1] == 3
-            and data[3] << 8 | data[4] == size
-            and data[_HEADER] == _CLIENT_HELLO
-            and int.from_bytes(data[6:9], "big") == size - 4
-        )
 
     def _look(self) -> None:
         message = self._message
@@ -109,3 +101,19 @@ class Greeting:
             return ClientHello.parse(self.raw)
         except ValueError:
             return None
+
+
+def _is_whole(data: bytes | bytearray | memoryview) -> bool:
+    """Say whether that is a ClientHello in one record, and no more."""
+    size = len(data) - _HEADER
+    if not 4 <= size <= _RECORD:
+        return False
+    kind, major, _, length, message, high, low = _START.unpack_from(data)
+    whole: bool = (
+        kind == _HANDSHAKE
+        and major == 3
+        and length == size
+        and message == _CLIENT_HELLO
+        and high << 16 | low == size - 4
+    )
+    return whole

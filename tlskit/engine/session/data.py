@@ -42,11 +42,11 @@ class Carrying(Handshaking):
         record = self.record
         self.smooth = (
             self.state is _OPEN
+            and not record.unanswered
+            and record.settled
             and self.direct is not None
             and not self._ended
             and not self._early.size
-            and record.settled
-            and not record.unanswered
             and record.error is None
             and record.tracer is None
         )

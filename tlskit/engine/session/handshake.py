@@ -252,6 +252,7 @@ class Handshaking(Asking):
             # not to resume by the ticket that it has just given.
             self._connection.set_options(NO_TICKET)
         self.state = _OPEN
+        self._first = b""  # It is TLS.
         if record.fetches:
             record.fetches = False
         if record.tracer is not None:

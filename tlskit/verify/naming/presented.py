@@ -16,6 +16,8 @@ from ...x509.alternatives import Names, read_names
 from ..hostname import Host, is_pattern
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from cryptography import x509
     from service_identity import hazmat
 
@@ -58,12 +60,7 @@ class Presented:
 
     def fits(self, host: Host) -> bool:
         """Ask service-identity; RFC 9525, sections 6.3 and 6.5."""
-        from service_identity import (
-            CertificateError,
-            VerificationError,
-            hazmat,
-        )
-
+        library, refusals = _service_identity()
         wanted: hazmat.DNS_ID | hazmat.IPAddress_ID
         patterns: tuple[hazmat.CertificatePattern, ...]
         if isinstance(host, bytes):
@@ -76,13 +73,24 @@ class Presented:
                     each for each in self._hosts if b"*" not in each.pattern
                 )
         else:
-            wanted = hazmat.IPAddress_ID(str(host))
+            wanted = library.IPAddress_ID(str(host))
             patterns = self._addresses
         try:
-            hazmat.verify_service_identity(patterns, [wanted], [])
-        except (VerificationError, CertificateError):
+            library.verify_service_identity(patterns, [wanted], [])
+        except refusals:
             return False
         return True
+
+
+@cache
+def _service_identity() -> tuple[ModuleType, tuple[type[Exception], ...]]:
+    """Give the library, and what it raises to refuse.
+
+    An import is slow also when it has been made already.
+    """
+    from service_identity import CertificateError, VerificationError, hazmat
+
+    return hazmat, (VerificationError, CertificateError)
 
 
 @cache
@@ -103,11 +111,12 @@ def _dns_id(host: bytes) -> hazmat.DNS_ID:
     Its constructor finds out what ``parse_host`` has found out, more strictly
     and once, and takes three times as long as the comparison.
     """
-    from service_identity import hazmat
-
+    library, _ = _service_identity()
+    made: hazmat.DNS_ID
     if not _is_plain():
-        return hazmat.DNS_ID(host.decode("ascii"))
-    made: hazmat.DNS_ID = hazmat.DNS_ID.__new__(hazmat.DNS_ID)
+        made = library.DNS_ID(host.decode("ascii"))
+        return made
+    made = library.DNS_ID.__new__(library.DNS_ID)
     made.hostname = host
     return made
 
