@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 
+from ..tools.instead import Instead
 from . import TLSError
 
-__all__ = ["Telling", "locate", "located", "place_of", "told"]
+__all__ = ["locate", "located", "place_of", "told"]
 
 
 def place_of(address: tuple[str, int]) -> str:
@@ -61,29 +61,6 @@ def told(error: BaseException, peer: str | None = None) -> str:
     return f"{words} (peer {peer})"
 
 
-class Telling:
-    """Tells of whatever is raised in a block, and lets it pass.
-
-    Args:
-        tell: Called with the exception, unless it is an interrupt.
-    """
-
-    __slots__ = ("_tell",)
-
-    def __init__(self, tell: Callable[[Exception], object]) -> None:
-        self._tell = tell
-
-    def __enter__(self) -> None:
-        """Begin."""
-
-    def __exit__(
-        self, _kind: object, error: BaseException | None, _trace: object
-    ) -> None:
-        """Tell, if there is something to be told."""
-        if isinstance(error, Exception):
-            self._tell(error)
-
-
-def located(peer: str | None, phase: str) -> Telling:
+def located(peer: str | None, phase: str) -> Instead[Exception]:
     """Have whatever is raised in the block say to whom and when."""
-    return Telling(lambda error: locate(error, peer, phase))
+    return Instead(Exception, lambda error: locate(error, peer, phase))

@@ -9,8 +9,9 @@ from ..engine.engine import Engine
 from ..engine.facts import Facts
 from ..errors import StreamError, UnsupportedError, VerificationError
 from ..errors.copies import is_copy
-from ..errors.whereabouts import Telling, locate, place_of
+from ..errors.whereabouts import locate, place_of
 from ..openssl.protocols import TLSVersion
+from ..tools.instead import Instead
 from ..tools.whole import check_whole
 from ..verify.identity import (
     certificate_hostnames,
@@ -82,9 +83,9 @@ class SessionView:
         if failure is not None and is_copy(error, failure):
             locate(failure, called, phase)
 
-    def _during(self, phase: str) -> Telling:
+    def _during(self, phase: str) -> Instead[Exception]:
         """Have whatever is raised say to whom and when it happened."""
-        return Telling(lambda error: self._locate(error, phase))
+        return Instead(Exception, lambda error: self._locate(error, phase))
 
     def __repr__(self) -> str:
         """Tell side, peer, version and state; no secret."""
