@@ -148,8 +148,7 @@ class WireDriver(Driver):
 
     def _least(self) -> int:
         """Say what a record adds to its plaintext at least, but a header."""
-        facts = self.engine.facts
-        assert facts is not None
+        facts = self.engine.write_down()
         short = facts.version < _TLS_1_3 or (facts.cipher or "").endswith(
             _SHORT_TAG
         )

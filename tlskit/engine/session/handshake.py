@@ -96,12 +96,16 @@ class Handshaking(Asking):
         if self._written is not None or self._found is None:
             return self._written
         if self.record.caller == threading.get_ident():
-            return self._write_down()  # For a hook, whose step has the lock.
+            return self.write_down()  # For a hook, whose step has the lock.
         with self.lock:
-            return self._write_down()
+            return self.write_down()
 
-    def _write_down(self) -> Facts:
-        """Have the facts, before they change, or when they are wanted."""
+    def write_down(self) -> Facts:
+        """Have the facts, before they change, or when they are wanted.
+
+        The handshake is done, and the lock is held.
+        """
+        assert self.lock.locked()
         assert self._found is not None
         if self._written is None:
             self._written = facts_of(
@@ -263,7 +267,7 @@ class Handshaking(Asking):
     def _establish(self, found: Findings) -> None:
         self._found, self._written = found, None
         if not last_for_good(self.record, found):
-            self._write_down()
+            self.write_down()
 
     # -- the verdict on the peer ----------------------------------------------
 

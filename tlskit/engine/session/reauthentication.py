@@ -114,7 +114,7 @@ class Reauthenticating(Carrying):
         """
         with self._step():
             self._what("write")
-            facts = self._write_down()  # What is told until the peer answers.
+            facts = self.write_down()  # What is told until the peer answers.
             self.smooth = False
             self.record.renew()
             self.record.settled = False
