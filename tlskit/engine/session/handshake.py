@@ -101,7 +101,7 @@ class Handshaking(Asking):
             return self.write_down()
 
     def write_down(self) -> Facts:
-        """Have the facts, before they change, or when they are wanted.
+        """Give the facts, before they change, or when they are wanted.
 
         The handshake is done, and the lock is held.
         """
