@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 import tlskit
 from tlskit.engine.engine import Engine, State
 from tlskit.policy.settings import Verify
+from tlskit.testing import CA, Leaf
+from tlskit.verify.evidence import shared_path
 
 from ..engines import (
     authority,
@@ -143,3 +146,20 @@ def test_who_is_asked_again_is_the_one_of_before(asks_first: bool) -> None:
             break
     assert told(server).peer_certificate is not None
     assert told(server).peer_verified
+
+
+def test_a_path_is_kept_once() -> None:
+    """Many meet the same few; what is large is read anew each time."""
+    ca = CA("many names")
+    names = [f"host-number-{number}.example.org" for number in range(300)]
+    small, large = ca.issue("a.example"), ca.issue(*names)
+
+    assert shared_path(path_of(small)) is shared_path(path_of(small))
+    assert path_of(large) == shared_path(path_of(large))
+    assert shared_path(path_of(large)) is not shared_path(path_of(large))
+
+
+def path_of(leaf: Leaf) -> tuple[bytes, ...]:
+    """Give its own certificate in a path of fresh bytes."""
+    der = leaf.certificate.public_bytes(Encoding.DER)
+    return (bytes(bytearray(der)),)
