@@ -432,10 +432,11 @@ def serve(flood: Flood, driver: Blocking, kind: str, asks: bool) -> None:
             with report.timing("set_verify"):
                 driver.ask(port)
         else:
-            until = time.monotonic() + LISTENING
-            with report.timing("recv"):
-                while time.monotonic() < until and port.recv(65536):
-                    pass
+            until, data = time.monotonic() + LISTENING, b"-"
+            while data and time.monotonic() < until:
+                data = b""
+                with report.timing("recv"):
+                    data = port.recv(65536)
         with report.timing("close"):
             port.close()
 
@@ -539,10 +540,11 @@ async def serve_on_loop(
             with report.timing("set_verify"):
                 await port.set_verify()
         else:
-            until = time.monotonic() + LISTENING
-            with report.timing("recv"):
-                while time.monotonic() < until and await port.read(65536):
-                    pass
+            until, data = time.monotonic() + LISTENING, b"-"
+            while data and time.monotonic() < until:
+                data = b""
+                with report.timing("recv"):
+                    data = await port.read(65536)
         with report.timing("close"):
             await port.aclose()
 

@@ -10,8 +10,11 @@ and nothing grows beyond its bound.
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Iterator
 from functools import cache
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 import tlskit
 from tlskit.engine.engine import Engine, State
@@ -48,6 +51,7 @@ class _Moody(tlskit.ServerContext):
 
 
 _mood: list[bool] = []
+_logged: list[str] = []
 
 
 @cache
@@ -85,7 +89,43 @@ def _client(protocol: str, shown: str) -> tlskit.ClientContext:
     if shown in leaves:
         leaves[shown].apply(context)
     context.set_session_cache(tlskit.SessionCache())
+    if protocol == "tls13":
+        context.set_ciphersuites("TLS_AES_128_GCM_SHA256")
+        context.set_keylog(_logged.append)
     return context
+
+
+class _Keys:
+    """A client's keys of TLS 1.3, to go on in its place (RFC 8446, 7.2).
+
+    OpenSSL is not asked for key updates by any function that we have.
+    """
+
+    def __init__(self, number: int) -> None:
+        line = [one for one in _logged if one.startswith("CLIENT_TRAFFIC")][-1]
+        self._secret = bytes.fromhex(line.split()[2])
+        self._number = number
+
+    def _expand(self, label: bytes, size: int) -> bytes:
+        name = b"tls13 " + label
+        info = size.to_bytes(2, "big") + bytes((len(name),)) + name + b"\0\1"
+        return hmac.digest(self._secret, info, "sha256")[:size]
+
+    def seal(self, content: bytes, kind: int) -> bytes:
+        """Make a record."""
+        header = b"\x17\x03\x03" + (len(content) + 17).to_bytes(2, "big")
+        number = int.from_bytes(self._expand(b"iv", 12), "big") ^ self._number
+        self._number += 1
+        sealed = AESGCM(self._expand(b"key", 16)).encrypt(
+            number.to_bytes(12, "big"), content + bytes((kind,)), header
+        )
+        return header + sealed
+
+    def update(self, wanted: int) -> bytes:
+        """Change them; *wanted* is 1 to want the peer's changed, too."""
+        record = self.seal(bytes((24, 0, 0, 1, wanted)), 22)
+        self._secret, self._number = self._expand(b"traffic upd", 32), 0
+        return record
 
 
 class _End:
@@ -102,6 +142,19 @@ class _End:
         self.asking = False  # For a certificate, in mid-session.
         self.waiting: memoryview | None = None  # To be written again.
         self.made = 0  # Ciphertext, by it.
+        self.shaken = False  # Its last flight has left.
+        self.records = 0  # After that, by it.
+        self.keys: _Keys | None = None  # By which we go on in its place.
+        self.updates = 0
+
+    def left(self, out: bytes | bytearray) -> None:
+        """Count what has left it."""
+        self.made += len(out)
+        if self.shaken:
+            while out:
+                self.records += 1
+                out = out[5 + int.from_bytes(out[3:5], "big") :]
+        self.shaken = self.shaken or self.engine.facts is not None
 
 
 class _Run:
@@ -120,6 +173,7 @@ class _Run:
     def begin(self) -> None:
         """Begin a new pair, which may resume."""
         self.port_rule = None
+        _logged.clear()
         self.client = _End(
             Engine(
                 _client(self.protocol, self.shown),
@@ -148,12 +202,10 @@ class _Run:
         for engine, failure in zip(engines, before, strict=True):
             if failure is not None and engine.failure is not failure:
                 raise AssertionError("a failure has changed")
-        out = who.engine.outgoing()
-        who.made += len(out)
-        if who.made > 2 * who.sent + _OVERHEAD * 4:
+        self._collect(who, whom)
+        answers = 64 * whom.updates
+        if who.made > 2 * who.sent + _OVERHEAD * 4 + answers:
             raise AssertionError(f"{who.made} bytes out of {who.sent}")
-        if not whom.cut:
-            whom.wire += out
         self._look()
 
     def _do(  # noqa: C901, PLR0912 - one branch a verb
@@ -195,6 +247,8 @@ class _Run:
                 engine.abandon()
         elif verb == 12 and engine.state is State.HANDSHAKE:
             self._expect(who, _RULES[how % 4])
+        elif verb == 14:
+            self._update(how)
         else:  # What usually helps, so that runs get somewhere.
             for _ in range(3):
                 for each, other in ((who, whom), (whom, who)):
@@ -207,8 +261,8 @@ class _Run:
 
     def _collect(self, each: _End, other: _End) -> None:
         out = each.engine.outgoing()
-        each.made += len(out)
-        if not other.cut:
+        each.left(out)
+        if not other.cut and each.keys is None:
             other.wire += out
 
     def _deliver(self, who: _End, size: int) -> None:
@@ -218,6 +272,12 @@ class _Run:
             who.engine.receive(data)
 
     def _write(self, who: _End, size: int) -> None:
+        if who.keys is not None:
+            start = who.sent % 251
+            data = memoryview(_TEXT)[start : start + min(size, 16_384)]
+            self._other(who).wire += who.keys.seal(bytes(data), 23)
+            who.sent += len(data)
+            return
         data = who.waiting
         if data is None:
             start = who.sent % 251
@@ -240,11 +300,27 @@ class _Run:
         if bytes(buffer[:got]) != _TEXT[start : start + got]:
             raise AssertionError("not what was sent")
         who.read += got
-        peer = self.server if who is self.client else self.client
+        peer = self._other(who)
         if who.read > peer.sent:
             raise AssertionError("more than was sent")
         if got == 0 and not (peer.finished and who.read == peer.sent):
             raise AssertionError("an end that nobody has told")
+
+    def _other(self, who: _End) -> _End:
+        return self.server if who is self.client else self.client
+
+    def _update(self, how: int) -> None:
+        """Have the client change its keys, from now on in its place."""
+        client, server = self.client, self.server
+        if self.protocol != "tls13" or not client.shaken:
+            return
+        if client.keys is None:
+            if client.finished or client.engine.state is not State.OPEN:
+                return
+            client.keys = _Keys(client.records)
+        for _ in range((1, 2, 10, 100)[how & 3]):
+            server.wire += client.keys.update(how >> 2)
+            client.updates += 1
 
     def _ask_again(self, who: _End, how: int) -> None:
         if who is self.server and not who.asking:
@@ -315,6 +391,7 @@ def seeds() -> Iterator[bytes]:
         )
     )
     again = bytes((10 << 1 | 1 << 5, helps, helps | who, 6 << 1, 6 << 1))
+    update = bytes((14 << 1 | 4 << 5, helps, 14 << 1 | 7 << 5, helps))
     end = bytes((8 << 1 | who, helps, 6 << 1, 8 << 1, helps, 6 << 1 | who))
     new = bytes((11 << 1,))
     for rule in range(len(_RULES)):
@@ -322,6 +399,7 @@ def seeds() -> Iterator[bytes]:
             begin = bytes((rule, client))
             yield begin + talk + end
             yield begin + talk + again + talk + end
+            yield begin + talk + update + talk + update + talk + end
             yield begin + talk + end + new + talk + again + end
             yield begin + bytes((12 << 1 | 3 << 5,)) + talk + new + talk
     yield bytes((3, 0x81)) + talk

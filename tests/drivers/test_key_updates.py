@@ -20,7 +20,9 @@ from ..peers import PATIENCE, Task
 from .ends import LOCAL, Driver, End
 
 #: Some 27 bytes each, as is each answer.
-COUNT = 40_000
+COUNT = 20_000
+#: So much is taken in at once while they come.
+FEW = 16_384
 
 
 def expand(secret: bytes, label: bytes, size: int) -> bytes:
@@ -137,3 +139,61 @@ def test_who_hears_no_answers_is_read_no_more(
     assert [b"x"] == received
     # A limit, and the answers to what one read takes.
     assert 16384 < most < 27 * COUNT * 2 // 3
+
+
+@pytest.mark.parametrize("name", ["asyncio", "trio"])
+def test_few_are_gone_through_at_once(name: str) -> None:
+    """Other tasks get their turn between changes of keys."""
+    driver = Driver(name)
+    got: dict[bool, int] = {True: 0, False: 0}  # By whether much was wanted.
+
+    def watch(port: Any) -> None:
+        inner = port._driver
+        if name == "trio":
+            read_into = inner.carrier.read_into
+
+            def note(view: memoryview) -> int | None:
+                size: int | None = read_into(view)
+                got[len(view) > FEW] += size or 0
+                return size
+
+            inner.carrier.read_into = note
+            return
+        much = True
+        room_for, receive = inner.room_for, inner.engine.receive
+        arrived = inner.arrived
+
+        def wanted(view: memoryview) -> memoryview:
+            nonlocal much
+            room: memoryview = room_for(view)
+            much = len(room) > FEW
+            return room
+
+        def fed(data: Any) -> None:
+            got[much] += len(data)
+            receive(data)
+
+        def came(place: Any, size: int) -> None:
+            got[much] += size
+            arrived(place, size)
+
+        inner.room_for, inner.engine.receive = wanted, fed
+        inner.arrived = came
+
+    async def handler(end: End) -> None:
+        watch(end.port)
+        received.append(await end.receive(10))
+
+    received: list[bytes] = []
+
+    async def main() -> None:
+        async with driver.serving(handler) as server:
+            task = Task(flood, server.port)
+            while task.running:
+                await checkpoint()
+            await to_thread.run_sync(task.result)
+
+    driver.run(main)
+
+    assert [b"x"] == received
+    assert got[False] > got[True]

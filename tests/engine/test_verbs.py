@@ -49,6 +49,22 @@ def test_anything(fuzz: Any) -> None:
         verbs.verbs(plain.mutated(chance, seeds))
 
 
+def test_keys_are_changed(fuzz: Any) -> None:
+    """Data arrive behind changes of keys, and the server answers those."""
+    _, verbs = fuzz
+    helps, change = 13 << 1, 14 << 1 | 6 << 5
+    run = verbs._Run(0, 0)
+    for verb in (helps, helps | 1, change, 5 << 1 | 1 | 1 << 5):
+        run.do(verb)
+    before = run.server.made
+    for verb in (13 << 1, 6 << 1 | 1 << 5):
+        run.do(verb)
+
+    assert 10 == run.client.updates
+    assert 100 == run.server.read
+    assert run.server.made > before
+
+
 def test_target_sees_who_is_verified(
     monkeypatch: pytest.MonkeyPatch, try_all: Callable[[], None]
 ) -> None:

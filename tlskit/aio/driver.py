@@ -93,7 +93,7 @@ class AsyncDriver(Lane):
         sizehint: int,  # noqa: ARG002 - ours is large
     ) -> memoryview:
         """Give room for ciphertext; see ``asyncio.BufferedProtocol``."""
-        return buffer("cipher")
+        return self.room_for(buffer("cipher"))
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take ciphertext; see ``asyncio.BufferedProtocol``."""
@@ -214,7 +214,9 @@ class AsyncDriver(Lane):
         if engine.hungry:
             return None
         try:
-            return engine.read_into(buffer)
+            size = engine.read_into(buffer)
+            self.barren = size is None
+            return size
         finally:  # Answers, or the alert that the peer is owed.
             self._send()
 
@@ -493,8 +495,6 @@ class AsyncDriver(Lane):
         """Raise if what was written can't have been sent."""
         if self.engine.state is State.FAILED:
             self.engine.write(memoryview(b""))
-        self.check_open()
+        self.check_alive()
         if self._lost:
-            if self._broken is None:
-                raise BrokenPipeError("the connection is gone")
-            raise self._broken.again()
+            raise BrokenPipeError("the connection is gone")

@@ -47,6 +47,8 @@ MOST_AHEAD = 262144
 _MOST_OWED = 786432
 #: More ciphertext than this is more than one record.
 _RECORD = 16640
+#: So much is taken in at once where there may be no data in it.
+_FEW = 16384
 #: So many gathered bytes don't wait for the loop's next turn.
 PROMPT = 65536
 #: So much ciphertext is sent at once.
@@ -127,6 +129,8 @@ class Lane(asyncio.BufferedProtocol):
         self._fresh = 0
         self._paused = False
         self._heard = False  # Bytes came in after the handshake.
+        #: Whether what was read last has given nothing; see ``room_for``.
+        self.barren: bool = False
         #: Counts bytes, for a server.
         self.meter: Meter | None = None
 
@@ -141,6 +145,18 @@ class Lane(asyncio.BufferedProtocol):
         """Hand over what the engine has made; the driver's."""
 
     # -- what comes in ------------------------------------------------------
+
+    def room_for(self, cipher: memoryview) -> memoryview:
+        """Say how much to take in at once.
+
+        OpenSSL goes through all changes of keys that it finds, ten thousand
+        in a buffer of ours.  Where those before have held no data, it gets
+        so few at a time that the loop is not held up.
+        """
+        if not self.barren:
+            return cipher
+        self.barren = False
+        return cipher[:_FEW]
 
     def arrived(self, place: Room, size: int) -> None:
         """Take ciphertext from the thread's memory, and run who waits."""
@@ -239,9 +255,12 @@ class Lane(asyncio.BufferedProtocol):
                     if whole:
                         engine.hungry = True
                         return done
-                return engine.read_on(
+                size = engine.read_on(
                     place.plain[:most] if buffer is None else buffer, done
                 )
+                if size is None:
+                    self.barren = True
+                return size
         finally:
             if engine.owes:
                 self._send()

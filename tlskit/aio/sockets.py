@@ -111,7 +111,7 @@ class SocketTransport(asyncio.Transport):
         """Receive what is there, for the driver."""
         place = rooms.mine or self._make_room()
         try:
-            size = self._receive(place.cipher)
+            size = self._receive(self._driver.room_for(place.cipher))
         except BlockingIOError:
             return
         except OSError as error:

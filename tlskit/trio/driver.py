@@ -51,6 +51,8 @@ _MOST_OWED = 786432
 #: So many gathered bytes are sent as far as there is room.
 _PROMPT = 65536
 
+#: So much is taken in at once where there may be no data in it.
+_FEW = 16384
 _TLS_1_3 = 0x0304
 _SILENT = "timed out: the peer sent nothing"
 _SLOW = "timed out: the peer takes no more bytes"
@@ -72,6 +74,7 @@ class TrioDriver(Sender, Waits):
         self._delayed = False  # Only tickets wait to be sent.
         self._held = 0  # Ciphertext fed since the engine last ran dry.
         self._input_ended = False
+        self._barren = False  # What was read last has given nothing.
         self._heard = False  # Bytes came in after the handshake.
         self._drained = 0  # Bytes that came in too late.
         self._deaf: Kept | None = None  # For who reads.
@@ -163,6 +166,7 @@ class TrioDriver(Sender, Waits):
             self._collect()
             self._push_quietly()
             raise
+        self._barren = size is None
         if size is None:
             self._held = 0
         return size
@@ -251,7 +255,9 @@ class TrioDriver(Sender, Waits):
         """
         if self._deaf is not None:
             raise self._deaf.again()
-        view = buffer("cipher")
+        # OpenSSL goes through all changes of keys that it finds: where those
+        # before have held no data, it gets few at a time.
+        view = buffer("cipher")[: _FEW if self._barren else None]
         try:
             size = self.carrier.read_into(view)
         except OSError as error:

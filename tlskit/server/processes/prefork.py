@@ -20,6 +20,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import starmap
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
@@ -132,7 +133,11 @@ class Crew(Ending):
                 self.drain(Deadline.after(HURRY))
                 raise
             finally:
-                self._finish(stop_listening)
+                try:
+                    self._finish(stop_listening)
+                except BaseException:  # Wherever it was interrupted.
+                    self._kill()
+                    raise
 
     @contextmanager
     def _bell_hung(self) -> Iterator[None]:
@@ -197,19 +202,35 @@ class Crew(Ending):
         ours, theirs = Pipe()
         # A signal's handler could find the child half made.
         mask = _mask()
+        made: list[int] = []
         try:
             signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-            pid = os.fork() or self._live(ours, theirs, mask)
+            # A handler may run here all the same, if another thread has got
+            # the signal; but not between the child and its place in a list.
+            made.extend(starmap(os.fork, ((),)))
+            if 0 in made:
+                self._live(ours, theirs, mask)
+            child = Child(made[0], ours, self._address, again, known)
             with self._change:
-                self._children.append(
-                    Child(pid, ours, self._address, again, known)
-                )
+                self._children.append(child)
         except BaseException:
-            ours.close()
+            self._disown(made, ours)
             raise
         finally:
-            theirs.close()
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            try:
+                theirs.close()
+                _unblock(mask)
+            except BaseException:  # It was not reached, or has done its work.
+                _unblock(mask)
+                raise
+
+    def _disown(self, made: list[int], ours: Connection) -> None:
+        """End a child that nobody knows yet."""
+        if made and made[0] in [child.pid for child in self._children]:
+            return
+        for pid in made:
+            Child(pid, ours, self._address, Deadline.now()).kill()
+        ours.close()
 
     def _live(
         self, ours: Connection, theirs: Connection, mask: Iterable[int]
@@ -275,6 +296,8 @@ class Crew(Ending):
             self._events.state("draining")
             # The last of the children then closes the port.
             stop_listening()
+            if self._deadline is None:  # Whoever was to say so was cut off.
+                self.drain(Deadline.after(HURRY))
             self._await()
         finally:
             mask = _mask()
@@ -285,8 +308,10 @@ class Crew(Ending):
                     )
                 finally:  # It may block them and raise, all the same.
                     self._kill()
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+                _unblock(mask)
+            except BaseException:  # As in _fork().
+                _unblock(mask)
+                raise
             self._events.state("ended", cut_off=self.cut_off)
 
     def _await(self) -> None:
@@ -315,6 +340,11 @@ def _mask() -> set[int]:
     take the old mask with it.
     """
     return signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def _unblock(mask: set[int]) -> None:
+    """Block these signals, and no others."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _flush() -> None:
