@@ -19,6 +19,7 @@ from tlskit.ports.engines import new_engine
 from ..engines import server_context
 from ..joined import tcp_pair
 from ..looping import LOOPS, joined, run_on, until
+from ..peers import reset
 
 pytestmark = pytest.mark.native
 
@@ -239,6 +240,46 @@ def test_a_reset(run):
             [(what, error)] = pair.driver.told
             assert "lost" == what
             assert isinstance(error, ConnectionResetError)
+
+    run(main())
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_what_came_before_a_reset(run, paused):
+    """A write that finds the reset leaves nothing of it unheard."""
+
+    async def main():
+        with Joined() as pair:
+            if paused:  # Nobody reads so much that it matters.
+                pair.transport.pause_reading()
+            pair.other.setblocking(True)
+            pair.other.sendall(b"last words")
+            reset(pair.other)
+            pair.transport.write(b"x")
+            await until(lambda: bool(pair.driver.told))
+            [(what, error)] = pair.driver.told
+            assert "lost" == what
+            assert isinstance(error, ConnectionError)
+            assert pair.driver.got == (b"" if paused else b"last words")
+
+    run(main())
+
+
+def test_an_end_before_a_reset(run):
+    """What has ended is not read again."""
+
+    async def main():
+        with Joined() as pair:
+            pair.other.shutdown(socket.SHUT_WR)
+            await pair.heard("end")
+            reset(pair.other)
+            while not pair.transport.is_closing():
+                pair.transport.write(b"x")
+            await until(lambda: bool(pair.driver.told[1:]))
+            what, error = pair.driver.told[1]
+            assert "lost" == what
+            assert isinstance(error, ConnectionError)
+            assert b"" == pair.driver.got
 
     run(main())
 

@@ -17,6 +17,7 @@ from tlskit.trio import TrioSSLPort
 
 from ..engines import authority, client_context, server_context
 from ..peers import HOST, PATIENCE
+from ..refusing import refusing
 
 LOCAL = "127.0.0.1"
 Pair = tuple[TrioSSLPort, TrioSSLPort]
@@ -554,6 +555,24 @@ def test_the_reason_behind_a_reset() -> None:
                     await port.drain(timeout=PATIENCE)
             await port.aclose()
             await listener.shutdown(0)
+
+    run(main)
+
+
+def test_what_came_before_a_reset() -> None:
+    """It can still be read, when nothing more can be sent."""
+
+    async def main() -> None:
+        with refusing(b"hello") as number:
+            port = await ours.open_connection(
+                LOCAL, number, client_context(), hostname=HOST
+            )
+            with pytest.raises(ConnectionError):
+                while True:
+                    port.write(b"PING")
+                    await port.drain(timeout=PATIENCE)
+            assert b"hello" == await port.readexactly(5)
+            await port.aclose()
 
     run(main)
 

@@ -128,7 +128,7 @@ class AsyncDriver(Lane):
         self._lost = True
         self.sailing = False
         self.news.waiter.rest()
-        self._broken = None if exc is None else Kept(exc)
+        self._broken = None if exc is None else self.engine.reason_behind(exc)
         self._full = False
         self._outbox.clear()
         if exc is None and not self.closed:
@@ -486,13 +486,14 @@ class AsyncDriver(Lane):
         self.check_open()
         if self._ending:
             raise ClosedError("this port's output is closed")
+        self._check_sent()
         if self.engine.state is not State.OPEN:
             self.engine.write(memoryview(b""))  # It knows what to raise.
-        if self._lost:
-            self._check_sent()
 
     def _check_sent(self) -> None:
         """Raise if what was written can't have been sent."""
+        if self._broken is not None:
+            self.check_alive()
         if self.engine.state is State.FAILED:
             self.engine.write(memoryview(b""))
         self.check_alive()

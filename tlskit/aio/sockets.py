@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..ports.blocking.lane import lane_is_open
@@ -260,10 +261,22 @@ class SocketTransport(asyncio.Transport):
 
     def _tell(self, error: OSError | None) -> None:
         try:
+            if isinstance(error, ConnectionError) and not self._ended:
+                self._hear_out()
             self._driver.connection_lost(error)
         finally:
             self._sock.close()
             del self._driver  # Who holds us.
+
+    def _hear_out(self) -> None:
+        """Take in what has come before the connection was cut off."""
+        place = rooms.mine or self._make_room()
+        with suppress(OSError):
+            while not self._paused:  # So much can't be about a refusal.
+                size = self._receive(place.cipher)
+                if not size:
+                    break
+                self._driver.feed(place.cipher[:size])
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Give the ``"socket"``, its ``"sockname"`` or ``"peername"``."""

@@ -225,13 +225,11 @@ class TrioDriver(Sender, Waits):
 
     def _look_for_reason(self, cause: OSError) -> None:
         """Raise what the peer said before its reset, if it did."""
-        engine = self.engine
         with suppress(OSError):
             while self._may_listen() and self.pull():
                 pass
-        engine.hear_out()
-        if engine.state is State.FAILED:
-            raise engine.again() from cause
+        if self.engine.explains(cause):
+            raise self.engine.again() from cause
 
     async def wait_room(self, deadline: Deadline) -> None:
         """Wait until more could be sent."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from ...errors import ClosedError, StreamError
+from ...errors import ClosedError, StreamError, TLSError, TruncatedError
+from ...errors.copies import Kept, copied
 from ...tools.early import Early
 from ..states import TABLE, Do, State
 from .handshake import Handshaking
@@ -103,6 +104,8 @@ class Carrying(Handshaking):
 
     def _read(self, buffer: memoryview) -> int | None:
         if self.state is not _OPEN or self._early.size:
+            if self._early.size and self.state is State.FAILED:
+                return self._early.take(buffer)  # It came before the cut.
             what = self._what("read")
             if self._early.size:
                 return self._early.take(buffer)
@@ -209,6 +212,32 @@ class Carrying(Handshaking):
         with self._step():
             while self._decrypt_ahead() and not self._early.full:
                 pass
+            if self._early.size:
+                self.hungry = False  # There is something to read, at last.
+
+    def explains(self, cause: Exception) -> bool:
+        """Say whether the peer has told why it cut us off: by an alert.
+
+        Args:
+            cause: What the transport says; it becomes the failure's cause.
+        """
+        if not isinstance(cause, ConnectionError):
+            return False
+        self.hear_out()
+        failure = self.failure
+        # A mere end explains nothing, and is for who reads.
+        if not isinstance(failure, TLSError) or isinstance(
+            failure, TruncatedError
+        ):
+            return False
+        failure.__cause__ = copied(cause)
+        return True
+
+    def reason_behind(self, cause: Exception) -> Kept:
+        """Give what is to be raised where *cause* has ended a connection."""
+        if self.explains(cause) and self.failure is not None:
+            return Kept(copied(self.failure))
+        return Kept(cause)
 
     def _decrypt_ahead(self) -> int:
         """Decrypt one record, if there is one, and keep it; give its size."""
@@ -240,7 +269,8 @@ class Carrying(Handshaking):
         self.hungry = self.smooth = False
 
     def _failed(self, error: E) -> E:
-        self._early = Early()
+        if not isinstance(error, TruncatedError):
+            self._early = Early()
         return super()._failed(error)
 
     # -- writing --------------------------------------------------------------

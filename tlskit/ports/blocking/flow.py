@@ -222,7 +222,7 @@ class Flow(Lane):
         What it refuses is in an alert, which has come before the reset.
         """
         if_free(self._reading, self._take_rest_in, _LINGER)
-        if isinstance(self.engine.failure, TLSError):
+        if self.engine.explains(error):
             raise self.engine.again() from error
 
     def _take_rest_in(self) -> None:
@@ -232,7 +232,6 @@ class Flow(Lane):
                 self._take_in()
                 if self._ahead == before:
                     break
-        self.engine.hear_out()
 
     # -- who may enter ------------------------------------------------------
 
