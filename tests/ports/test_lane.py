@@ -262,6 +262,18 @@ def test_the_usual_case_is_express(pair, monkeypatch):
     assert ["send_now", "read_now"] * 2 == counted.taken
 
 
+def test_what_could_not_be_sent_is_not_forgotten(pair):
+    """A write that was cut off leaves the next one failing, even an empty."""
+    client, server = pair
+    server.close()
+    with pytest.raises(ConnectionError):
+        while True:
+            client.sendall(b"x")
+
+    with pytest.raises(ConnectionError):
+        client.send(b"")
+
+
 @pytest.mark.parametrize("size", [65537, 200000])
 def test_much_takes_the_other_way(pair, monkeypatch, size):
     """A large write is encrypted while another thread may read."""

@@ -400,6 +400,7 @@ class Lane(Mover):
         direct = engine.direct
         assert direct is not None
         room = _borrowed(direct)
+        cut = False
         try:
             with engine.lock:
                 if (
@@ -422,6 +423,7 @@ class Lane(Mover):
                     return None
                 return self._sent(direct, room)
         except ConnectionError as error:
+            cut = True  # What is unsent stays so: later writes fail as well.
             self._cut_off(error)
             raise
         except OSError as error:
@@ -429,7 +431,7 @@ class Lane(Mover):
             raise
         finally:
             _give_back(room)
-            if engine.owes:
+            if engine.owes and not cut:
                 self._offer()
 
     def _sent(self, direct: DirectIO, room: _Room) -> bool:
