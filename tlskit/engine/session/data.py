@@ -234,7 +234,11 @@ class Carrying(Handshaking):
         return True
 
     def reason_behind(self, cause: Exception) -> Kept:
-        """Give what is to be raised where *cause* has ended a connection."""
+        """Give what is to be raised for a connection that has ended.
+
+        Args:
+            cause: What the transport says.
+        """
         if self.explains(cause) and self.failure is not None:
             return Kept(copied(self.failure))
         return Kept(cause)
