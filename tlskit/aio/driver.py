@@ -13,9 +13,8 @@ anything.  So a cancelled read has lost no byte, and a cancelled ``drain`` has
 lost or doubled no ciphertext: what ``write`` took is on its way.
 
 **Writes are gathered** until the loop's next turn, ``flush``, a read that
-waits, 64 KiB, or the end; then the whole is encrypted in one step.  It is
-encrypted only while the transport has room, so what a slow peer holds up is
-bounded.
+waits, 64 KiB, or the end; then the whole is encrypted in one step, and only
+while the transport has room, so what a slow peer holds up is bounded.
 
 There are no locks: everything runs in the thread of the event loop.
 """
