@@ -17,7 +17,7 @@ from . import blocking, coroutines
 from .content import stretch
 from .coroutine_worker import ping, pong, receive, send
 from .credentials import Files
-from .moving import Connection, take
+from .moving import Connection
 from .speech import Clock, say
 
 __all__ = ["main"]
@@ -65,9 +65,17 @@ def bounce(
     size = len(message)
     for _ in range(turns):
         one.sendall(message)
-        other.sendall(take(other, size))
-        if take(one, size) != message:
+        other.sendall(received(other, size))
+        if received(one, size) != message:
             raise ValueError("the echo is another one")
+
+
+def received(connection: Any, size: int) -> bytes:
+    """Read exactly *size* bytes, which nearly always come at once."""
+    data: bytes = connection.recv(size)
+    while len(data) < size:
+        data += connection.recv(size - len(data))
+    return data
 
 
 def stream(

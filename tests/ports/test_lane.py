@@ -416,6 +416,46 @@ def test_less_than_a_record_at_a_time(pair):
         server.recv(7)
 
 
+@pytest.mark.native
+def test_who_asks_for_exactly_what_comes_asks_once(pair, monkeypatch):
+    """Such a read is known to leave nothing, without a question."""
+    client, server = pair
+    for _ in range(3):
+        client.sendall(b"some words")
+        assert b"some words" == server.recv(10)
+    asked = []
+    read_into = native.DirectIO.read_into
+
+    def counted(*arguments):
+        asked.append(arguments)
+        return read_into(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(native.DirectIO, "read_into", counted)
+        for _ in range(3):
+            client.sendall(b"some words")
+            assert b"some words" == server.recv(10)
+        # Records of TLS 1.2 add another number of bytes.
+        assert bool(asked) is (client._engine.facts.version < 0x0304)
+
+
+def test_more_and_less_than_was_asked_for(pair):
+    """What a read leaves, or what is too long for one, is all read."""
+    client, server = pair
+    for size in (10, 10, 20, 10, 5, 30, 10, 10):
+        client.sendall(bytes(range(size)))
+        got = b""
+        while len(got) < size:
+            got += server.recv(10)
+        assert bytes(range(size)) == got
+    for size in (10, 20, 10):  # Two at once, and one behind them.
+        client.sendall(bytes(size))
+    assert bytes(40) == read_exactly(server, 40)
+    server.settimeout(0)
+    with pytest.raises(WantReadError):
+        server.recv(10)
+
+
 # -- it gives way -----------------------------------------------------------
 
 

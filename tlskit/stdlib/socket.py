@@ -406,8 +406,9 @@ class SocketSession(Session):
 
     def _deadline(self) -> Deadline:
         sock = self._wire.sock
-        sock._begin_tls()
-        seconds = sock.gettimeout()
+        if not sock._tls_runs:
+            sock._begin_tls()
+        seconds = sock._seconds
         if seconds is None:
             return NEVER
         return Deadline.now() if seconds == 0 else Deadline.after(seconds)

@@ -257,10 +257,10 @@ class DirectIO:
             if self._clean:
                 return done, True
             # Half a record may have been there before, and may be again.
+            lib = self._lib
             if (
-                done < most
-                and self._lib.BIO_get_mem_data(self._into, self._place) <= 0
-            ):
+                done < most or lib.SSL_pending(self._ssl) <= 0
+            ) and lib.BIO_get_mem_data(self._into, self._place) <= 0:
                 known = self._adds_much
                 self._clean = self._adds_so_much() if known is None else known
                 return done, True
