@@ -374,9 +374,7 @@ class AsyncDriver(Lane):
     # -- the end ------------------------------------------------------------
 
     async def close(self, deadline: Deadline, *, notify: bool = True) -> None:
-        """Say goodbye and give everything back; never raises OSError.
-
-        Bounded, whatever the peer does: idle, vanished or talking.
+        """Say goodbye in bounded time, give all back; never raises OSError.
 
         Args:
             deadline: When to give up sending, if that is before 5 seconds.
