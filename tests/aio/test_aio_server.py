@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import logging
+import pickle
 import resource
 import socket
 from pathlib import Path
@@ -412,6 +414,34 @@ def test_a_client_that_is_gone_at_once_is_no_harm(run):
             assert b"hello\n" == await talk(server)
 
     run(main())
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_server_is_not_copied(copied):
+    """Its socket has one owner."""
+
+    async def main():
+        async with serving(echo) as server:
+            with pytest.raises(TypeError, match="copied or pickled"):
+                copied(server)
+
+    asyncio.run(main())
+
+
+def test_a_server_that_ends_at_once(run):
+    """Closed before it could accept anybody, it still frees its port."""
+
+    async def main():
+        server = await aio.start_server(
+            echo, "127.0.0.1", context=server_context()
+        )
+        (sock,) = server.sockets
+        server.close()
+        await server.wait_closed()
+        await asyncio.sleep(0)
+        return sock.fileno()
+
+    assert -1 == run(main())
 
 
 def test_impossible_servers():

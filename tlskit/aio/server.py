@@ -77,6 +77,8 @@ class AsyncServer(LoopServer["asyncio.Task[None]"]):
         self._accepting = asyncio.get_running_loop().create_task(
             self._accept()
         )
+        # A task that is cancelled before it has begun closes nothing.
+        self._accepting.add_done_callback(lambda _: sock.close())
 
     # -- accepting ----------------------------------------------------------
 
