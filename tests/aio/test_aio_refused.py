@@ -10,7 +10,7 @@ import tlskit
 from tlskit import aio
 
 from ..engines import client_context
-from ..looping import LOOPS, Run, run_on, until
+from ..looping import LOOPS, Run, joined, run_on, until
 from ..peers import HOST, PATIENCE
 from ..refusing import refusing
 
@@ -70,3 +70,18 @@ def test_a_reset_behind_which_nothing_is(run: Run[None]) -> None:
 
     with refusing(b"hello") as number:
         run(main(number))
+
+
+def test_a_transport_that_is_gone(run: Run[None]) -> None:
+    """Nobody was told why: then nothing can be sent, and that is all."""
+
+    async def main() -> None:
+        async with joined() as (ours, _):
+            ours._driver.transport.abort()
+            await until(lambda: ours._driver._lost)
+            with pytest.raises(BrokenPipeError):
+                ours.write(b"x")
+            with pytest.raises(BrokenPipeError):
+                await ours.drain()
+
+    run(main())
