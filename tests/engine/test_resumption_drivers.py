@@ -127,6 +127,7 @@ def check(
         assert shown != "good" or (by_id and port == "demand"), cell
         return
     assert not seen.verified or shown == "good", (cell, seen)
+    assert not seen.verified or rules(rule, port) != {"none"}, (cell, seen)
     assert seen.verified or "demand" not in rules(rule, port), (cell, seen)
     if shown == "foreign":
         assert "optional" not in rules(rule, port), (cell, seen)

@@ -188,6 +188,7 @@ def check(
         assert shown != "good", cell
         return
     assert not seen.verified or shown == "good", cell
+    assert not seen.verified or counted != {"none"}, cell
     assert seen.verified or "demand" not in counted, cell
     if shown == "foreign":
         assert "optional" not in counted, cell

@@ -143,6 +143,16 @@ def _settle(connection: SSL.Connection, record: Record) -> Findings:
     # judged like any other, whatever the session began with.
     shown = bool(record.chain)
     leaf, path = _peer(connection, record)
+    if (
+        record.server_side
+        and psk is None
+        and not shown
+        and settings.verify is Verify.NONE
+    ):
+        # If there is one, a session that was resumed has brought it, where
+        # somebody had asked in mid-session.  By this rule nobody would have,
+        # and a ticket carries no verdict of another rule.
+        leaf, path = None, ()
     error: VerificationError | None = None
     if leaf is None and record.server_side and settings.verify is Verify.NONE:
         _check_identity(connection, record, leaf)  # Nobody asked for more.
