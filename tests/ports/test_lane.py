@@ -379,6 +379,26 @@ def test_a_half_record_is_no_whole_one(pair):
     assert bytes(100) + b"next" == got
 
 
+@pytest.mark.parametrize("most", [100, 200])
+def test_as_much_as_a_record_is_no_whole_one(pair, most):
+    """A rest, and as much of the next as that lacks, leave something."""
+    client, server = pair
+    sender, receiver = (each._driver.transport.sock for each in pair)
+    client.sendall(bytes(100))
+    client.sendall(bytes(100))
+    wire = receiver.recv(65536)
+    whole = len(wire) // 2
+    server.settimeout(0)
+    got = b""
+    for piece in (wire[:50], wire[50 : whole + 50], wire[whole + 50 :]):
+        sender.send(piece)
+        with suppress(WantReadError):
+            while True:
+                got += server.recv(most)
+
+    assert bytes(200) == got
+
+
 @pytest.mark.parametrize("part", range(20, 23))
 def test_as_many_bytes_as_a_record_adds(part):
     """So few bytes are never taken for an empty record."""

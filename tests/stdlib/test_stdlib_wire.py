@@ -218,6 +218,14 @@ def test_a_reset_is_one(pair):
         one.recv(1)
 
 
+def test_who_cut_the_connection_finds_its_end(pair):
+    """It is no error for a buffer either."""
+    one, _ = pair
+    one.shutdown(socket.SHUT_RDWR)
+
+    assert 0 == one.recv_into(bytearray(9))
+
+
 def test_no_more_is_read_than_asked_for(pair):
     """The rest of a record is read next."""
     one, two = pair
