@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 import tlskit
 from tlskit.engine.engine import Engine, State
+from tlskit.engine.session import handshake
 from tlskit.policy.settings import Verify
 from tlskit.testing import CA, Leaf
 from tlskit.verify.evidence import shared_path
@@ -103,6 +104,21 @@ def test_a_hook_may_ask() -> None:
 
     assert facts is not None
     assert facts is client.facts
+
+
+def test_a_signal_in_the_middle_of_a_step_may_ask(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its handler can't wait for the step in which it came."""
+    monkeypatch.setattr(handshake, "_STEP", 0.001)
+    client, _ = pair(client_context("tls13"), server_context("tls13"))
+    with client.lock:
+        assert told(client).peer_verified
+        assert client.lock.locked()
+
+    server = pair(client_context("tls13"), server_context("tls13"))[1]
+    assert not told(server).peer_verified
+    assert not server.lock.locked()
 
 
 @tracing

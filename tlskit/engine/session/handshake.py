@@ -14,6 +14,7 @@ from ...errors.codes import Alert
 from ...openssl import native
 from ...policy.answers import at_once
 from ...policy.settings import Ocsp
+from ...tools.holding import take as hold
 from ..hello.asking import Asking, challenge_answered, no_client_hello
 from ..refusal.alerts import LastWords, alert_for
 from ..refusal.missing import errand_for, take
@@ -34,6 +35,8 @@ __all__ = ["Handshaking"]
 E = TypeVar("E", bound=BaseException)
 
 _TLS_1_3 = 0x0304
+#: How long a step of another thread may take, in seconds.
+_STEP = 1.0
 # On some Pythons, asking an Enum for a member is slow too.
 _HANDSHAKE = State.HANDSHAKE
 _OPEN = State.OPEN
@@ -97,15 +100,21 @@ class Handshaking(Asking):
             return self._written
         if self.record.caller == threading.get_ident():
             return self.write_down()  # For a hook, whose step has the lock.
-        with self.lock:
+        taken: list[bool] = []
+        try:
+            # A signal's handler may ask in the middle of a step of its own
+            # thread: that step is then no danger, but would never end.
+            hold(self.lock, taken, _STEP)
             return self.write_down()
+        finally:
+            if True in taken:
+                self.lock.release()
 
     def write_down(self) -> Facts:
         """Give the facts, before they change, or when they are wanted.
 
-        The handshake is done, and the lock is held.
+        The handshake is done, and the lock is held, by whomever.
         """
-        assert self.lock.locked()
         assert self._found is not None
         if self._written is None:
             self._written = facts_of(
