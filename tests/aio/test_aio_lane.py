@@ -479,6 +479,34 @@ def test_a_byte_that_is_left_is_read(run, protocol, suite):
     run(main())
 
 
+def test_a_half_record_behind_many_is_no_nothing(run):
+    """Of several records, half the last: what comes next is read in full."""
+
+    async def main() -> None:
+        async with talking() as (client, server):
+            sock = client._driver.transport.get_extra_info("socket")
+
+            def made(size: int) -> bytes:
+                return bytes(client._engine.encrypt(bytes(size)))
+
+            many, cut, last = made(20_000), made(3000), made(1000)
+            # As much of the next as the record lacks then.
+            half = len(last)
+            sizes = []
+            driver = server._driver
+            driver.meter = Meter(lambda _: None)
+            for data in (many + cut[:half], cut[half:] + last):
+                come = driver.meter.received + len(data)
+                sock.send(data)
+                await until(lambda come=come: driver.meter.received >= come)
+                with suppress(TimeoutError):
+                    while True:
+                        sizes.append(len(await server.read(65536, timeout=0)))
+            assert 24_000 == sum(sizes)
+
+    run(main())
+
+
 def test_another_reader_is_refused(run):
     """Only one coroutine waits in the lane."""
 

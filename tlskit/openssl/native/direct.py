@@ -168,6 +168,7 @@ class DirectIO:
         lib, ssl, ask = self._lib, self._ssl, self._ask
         read, into, place = self._read, self._into, self._place
         size, total = len(buffer), 0
+        self._clean = False  # It may end in the middle of a record.
         target = self._buffer(self._bytes, buffer, True)
         while total < size:
             got: int = (
