@@ -144,6 +144,21 @@ def test_the_server_is_misconfigured(ca):
     assert "key-mismatch" == caught.value.code
 
 
+@pytest.mark.parametrize("version", ["tls12", "tls13"])
+def test_the_server_hook_is_broken(ca, version):
+    """What it raised is told, not the alert that the client got for it."""
+
+    class Broken(tlskit.ServerContext):
+        def choose_context(self, name):
+            raise LookupError("a mistake of ours")
+
+    client, _ = contexts(ca, None)
+    server = Broken(version)
+    ca.issue("localhost").apply(server)
+    with pytest.raises(LookupError, match=r"^a mistake of ours$"):
+        memory_pair(client, server)
+
+
 def test_the_client_is_misconfigured(ca):
     """A client that lacks a name to check is refused, and nothing hangs."""
     with pytest.raises(tlskit.ConfigurationError):
