@@ -1,9 +1,8 @@
 #!/bin/sh
-# Gunicorn, Twisted and two libraries for node refuse, or misread, PROXY headers
-# that say that no client's address is known, as health checks send them.
+# Gunicorn, Twisted and a library for node refuse PROXY headers that say that no
+# client's address is known, as health checks send them.
 #
-# Seen with: gunicorn 27.0.1, Twisted 26.10.0, proxy-protocol-js
-#   4.0.6 and @balena/proxy-protocol-parser 1.0.2 (npm)
+# Seen with: gunicorn 27.0.1, Twisted 26.10.0, proxy-protocol-js 4.0.6 (npm)
 #
 # The PROXY protocol (haproxy's doc/proxy-protocol.txt, sections 2.1 and 2.2) has
 # "PROXY UNKNOWN" in version 1, LOCAL and UNSPEC in version 2, for connections
@@ -13,10 +12,7 @@
 # UNKNOWN with 400 and UNSPEC with 500; LOCAL it accepts, with None as the
 # REMOTE_ADDR, which WSGI has as text.  Twisted closes the connection for the
 # short UNKNOWN, which is the form in the specification's own examples, and
-# takes the long one.  proxy-protocol-js refuses the short one also; @balena's
-# parser takes the line's end for the address, and what the client sends next
-# for a second one, and gives the address in a LOCAL header, which must be
-# ignored.
+# takes the long one.  proxy-protocol-js refuses the short one also.
 #
 # Who is hurt: who sees a server marked as down by its balancer while it answers
 # everybody else, or has errors in the log once in two seconds.  What to do:
@@ -34,8 +30,7 @@ python3 -m venv env
 timeout 600 env/bin/python -m pip install --quiet \
     gunicorn==27.0.1 Twisted==26.10.0
 timeout 600 npm install --silent --no-audit --no-fund --ignore-scripts \
-    --prefix . proxy-protocol-js@4.0.6 @balena/proxy-protocol-parser@1.0.2 \
-    >/dev/null
+    --prefix . proxy-protocol-js@4.0.6 >/dev/null
 
 cat >recorded <<'END'
 gunicorn 27.0.1, twisted 26.10.0
@@ -63,14 +58,6 @@ proxy-protocol-js 4.0.6
   LOCAL: command 0, address ""
   LOCAL with an address: command 0, address "192.0.2.7"
   UNSPEC: command 1, address ""
-@balena/proxy-protocol-parser 1.0.2
-  TCP4: ["192.0.2.7","192.0.2.8"]
-  UNKNOWN: ["\r\n","EHLO"]
-  UNKNOWN, long: ["192.0.2.7","192.0.2.8"]
-  TCP4 of version 2: ["192.0.2.7","192.0.2.8"]
-  LOCAL: [null,null]
-  LOCAL with an address: ["192.0.2.7","192.0.2.8"]
-  UNSPEC: [null,null]
 END
 
 cat >headers.py <<'END'
@@ -201,7 +188,6 @@ END
 cat >parse.js <<'END'
 const { execFileSync } = require('child_process');
 const { readFileSync } = require('fs');
-const parser = require('@balena/proxy-protocol-parser');
 const { V1ProxyProtocol, V2ProxyProtocol } = require('proxy-protocol-js');
 
 const headers = JSON.parse(execFileSync('env/bin/python', ['headers.py']));
@@ -224,13 +210,6 @@ for (const [name, hex] of Object.entries(headers)) {
   } catch (error) {
     console.log(`  ${name}: ${error.message}`);
   }
-}
-const balena = '@balena/proxy-protocol-parser';
-console.log(balena, version(balena));
-for (const [name, hex] of Object.entries(headers)) {
-  const bytes = Buffer.concat([Buffer.from(hex, 'hex'), Buffer.from('EHLO b')]);
-  const { remoteAddress, localAddress } = parser.decode(bytes);
-  console.log(`  ${name}: ${JSON.stringify([remoteAddress, localAddress])}`);
 }
 END
 {
