@@ -338,6 +338,28 @@ def test_nothing_is_sent_and_read(pair, timeout):
     assert b"y" == two.recv(5)
 
 
+@pytest.mark.parametrize("timeout", [PATIENCE, 0.0])
+def test_who_has_no_room_waits_for_nobody(pair, timeout):
+    """As with ssl, nothing is read at once, also where nothing has come."""
+    one, _ = pair
+    one.settimeout(timeout)
+
+    assert b"" == one.recv(0)
+    assert 0 == one.recv_into(bytearray())
+    with one.makefile("rb") as file:
+        assert 0 == file.readinto(bytearray())
+
+
+def test_who_reads_into_constant_bytes_is_refused(pair):
+    """It is a mistake in types, as with ssl, and costs no data."""
+    one, two = pair
+    two.sendall(b"data")
+    with pytest.raises(TypeError, match="writable"):
+        one.recv_into(b"room")
+
+    assert b"data" == one.recv(9)
+
+
 @pytest.mark.parametrize("timeout", [None, PATIENCE])
 def test_much_is_sent_to_who_reads_late(pair, timeout):
     """What does not fit waits for room; all of it arrives, in order."""

@@ -245,6 +245,11 @@ class SocketSession(Session):
             if buffer is None:
                 return self._read(size)
             view = memoryview(buffer).cast("B")
+            if view.readonly:
+                raise TypeError(
+                    "a buffer to read into has to be writable, not "
+                    f"{type(buffer).__name__}"
+                )
             if 0 < size < len(view):
                 view = view[:size]
             return self._read_into(view)
@@ -273,12 +278,14 @@ class SocketSession(Session):
     def _read_into(self, view: memoryview) -> int:
         driver, most = self._driver, len(view)
         size: int | None = None
+        if not most:  # As with ssl, that waits for nobody.
+            return 0
         try:
-            if most and driver.has_lane:
+            if driver.has_lane:
                 size = driver.read_now(most, view)
             if size is None:
                 deadline = self._deadline()
-                if most and driver.has_lane:
+                if driver.has_lane:
                     size = driver.read_soon(most, deadline, view)
                 if size is None:
                     size = driver.read_slowly(view, deadline)
