@@ -59,6 +59,14 @@ def test_what_may_be_no_data_is_left(second):
     assert len(first) == taken(first + second, 90000)
 
 
+@pytest.mark.parametrize("kind", [21, 23])
+def test_what_may_be_the_end_is_taken_alone(kind):
+    """What follows may be plain text, whatever it looks like."""
+    first = record(2, kind)
+
+    assert len(first) == taken(first + record(2000), 90000)
+
+
 @pytest.mark.parametrize("cut", [1, 4, 5, 6, 2000])
 def test_a_part_is_taken(cut):
     """And the rest of it next, alone."""

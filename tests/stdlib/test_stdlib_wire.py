@@ -111,6 +111,20 @@ def test_plain_text_behind_the_end_stays(pair):
         assert b"plain" == plain.recv(100)
 
 
+def test_plain_text_in_the_shape_of_a_record_stays(pair):
+    """Whatever it is, it comes behind the end, and is not ours."""
+    one, two = pair
+    text = b"\x17\x03\x03\x08\x00" + bytes(2048)
+    two.setblocking(False)
+    with pytest.raises(ssl.SSLWantReadError):  # It is sent, and ours lacks.
+        two.unwrap()
+    socket.socket.sendall(two, text)
+    await_bytes(one, 24 + len(text))
+    assert 0 == one.recv_into(bytearray(9000))
+
+    assert text == read_exactly(one.unwrap(), len(text))
+
+
 def test_parts_of_records_make_a_whole():
     """However the bytes come, they are all there in the end."""
     left, right = tcp_pair()

@@ -46,8 +46,9 @@ class Records:
         """Count what is taken of ciphertext that has come, and say how much.
 
         That is one record, or what there is of it.  More follow only if they
-        are there as a whole, hold data and no close_notify, and what is in
-        all of them fits; so nothing is left over of more than one.
+        are there as a whole, hold data, none before them is a close_notify,
+        and what is in all of them fits; so nothing is left over of more than
+        one.
 
         Args:
             data: The ciphertext, from the beginning.
@@ -66,7 +67,12 @@ class Records:
             self._left = end - size
             return size
         most += adds - length
-        while end + _HEADER <= size and data[end] == _DATA:
+        # Behind a short one, which may be the peer's end, nothing may be ours.
+        while (
+            length >= _NO_ALERT
+            and end + _HEADER <= size
+            and data[end] == _DATA
+        ):
             length = data[end + 3] << 8 | data[end + 4]
             most += adds - length
             if length < _NO_ALERT or most < 0 or end + _HEADER + length > size:
