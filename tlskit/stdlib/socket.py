@@ -18,7 +18,7 @@ import os
 import socket
 import ssl
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..engine.engine import Engine, State
 from ..errors import TruncatedError
@@ -215,6 +215,13 @@ class SSLSocket(_Views, SSLSocketBeneath):
         return self.gettimeout() != 0
 
 
+def _refuse_constant(buffer: Buffer) -> NoReturn:
+    raise TypeError(
+        "a buffer to read into has to be writable, not "
+        f"{type(buffer).__name__}"
+    )
+
+
 class SocketSession(Session):
     """A session on the very socket that owns it."""
 
@@ -246,10 +253,7 @@ class SocketSession(Session):
                 return self._read(size)
             view = memoryview(buffer).cast("B")
             if view.readonly:
-                raise TypeError(
-                    "a buffer to read into has to be writable, not "
-                    f"{type(buffer).__name__}"
-                )
+                _refuse_constant(buffer)
             if 0 < size < len(view):
                 view = view[:size]
             return self._read_into(view)
