@@ -344,6 +344,53 @@ def test_versions_are_left_out_by_options():
             adapter.options ^= other
 
 
+@pytest.mark.parametrize(
+    ("option", "left", "bound"),
+    [
+        (ssl.OP_NO_TLSv1_2, ssl.TLSVersion.TLSv1_3, "minimum_version"),
+        (ssl.OP_NO_TLSv1_3, ssl.TLSVersion.TLSv1_2, "maximum_version"),
+    ],
+)
+def test_bounds_bring_back_nothing(
+    option: ssl.Options, left: ssl.TLSVersion, bound: str
+) -> None:
+    """What the options leave out stays out, as in ssl, whatever comes then."""
+    adapter = tlskit.ClientContext("auto").as_ssl_context()
+    copy.copy(adapter).options |= option  # Of the same tlskit context.
+    setattr(
+        adapter,
+        bound,
+        ssl.TLSVersion.TLSv1_2
+        if left is ssl.TLSVersion.TLSv1_3
+        else ssl.TLSVersion.TLSv1_3,
+    )
+
+    assert left is adapter.minimum_version
+    assert left is adapter.maximum_version
+    assert option & adapter.options
+    adapter.options &= ~option
+    assert ssl.TLSVersion.TLSv1_2 is adapter.minimum_version
+    assert ssl.TLSVersion.TLSv1_3 is adapter.maximum_version
+
+
+def test_bounds_and_options_leave_nothing() -> None:
+    """Bounds that want but what the options leave out are refused."""
+    adapter = tlskit.ClientContext("auto").as_ssl_context()
+    adapter.options |= ssl.OP_NO_TLSv1_2
+    with pytest.raises(tlskit.ConfigurationError, match="no version is left"):
+        adapter.maximum_version = ssl.TLSVersion.TLSv1_2
+    assert ssl.TLSVersion.TLSv1_3 is adapter.maximum_version
+
+
+def test_no_version_is_left_out_in_between() -> None:
+    """OpenSSL speaks versions from one to another; so nothing is ignored."""
+    with pytest.warns(tlskit.InsecureProtocolWarning):
+        adapter = tlskit.ClientContext("tls11").as_ssl_context()
+    with pytest.raises(tlskit.ConfigurationError, match="between two"):
+        adapter.options &= ~ssl.OP_NO_TLSv1_3
+    assert ssl.OP_NO_TLSv1_3 & adapter.options
+
+
 def test_the_middlebox_compatibility_is_told():
     """OpenSSL has it on by default, and ``ssl`` tells it."""
     context = loose()

@@ -58,6 +58,8 @@ class Protocol:
     name: str
     minimum: TLSVersion
     maximum: TLSVersion
+    #: What stays out, also when the range grows again.
+    left_out: frozenset[TLSVersion] = frozenset()
 
     @property
     def insecure(self) -> bool:

@@ -281,9 +281,13 @@ class Policy(Material):
             "maximum": self._settings.protocol.maximum,
             end: wanted,
         }
-        if ends["minimum"] > ends["maximum"]:
-            raise ConfigurationError(f"no version is left with this {name}")
-        protocol = Protocol(self._settings.protocol.name, **ends)
+        left_out = self._settings.protocol.left_out
+        options = 0
+        for version, (_, option) in _VERSIONS.items():
+            inside = ends["minimum"] <= version <= ends["maximum"]
+            if version in left_out or not inside:
+                options |= option
+        protocol = self._protocol_with(options, left_out, name)
         self._tlskit._change(protocol=protocol)
 
     @property
@@ -312,21 +316,33 @@ class Policy(Material):
             )
         if change:
             self._check_unsealed("options")
+            before = self._settings.protocol.left_out
+            left_out = frozenset(
+                version
+                for version, (_, option) in _VERSIONS.items()
+                if value & option and (change & option or version in before)
+            )
             self._tlskit._change(
-                protocol=self._protocol_with(value),
+                protocol=self._protocol_with(value, left_out, "options"),
                 no_renegotiation=bool(value & ssl.OP_NO_RENEGOTIATION),
             )
 
-    def _protocol_with(self, options: int) -> Protocol:
+    def _protocol_with(
+        self, options: int, left_out: frozenset[TLSVersion], what: str
+    ) -> Protocol:
         left = [
             version
             for version, (_, without) in _VERSIONS.items()
             if not without & options
         ]
         if not left:
-            raise ConfigurationError("no version is left with these options")
+            raise ConfigurationError(f"no version is left with this {what}")
+        if _VERSIONS[left[-1]][0] - _VERSIONS[left[0]][0] >= len(left):
+            raise ConfigurationError(
+                f"this {what} would leave out a version between two others"
+            )
         protocol = self._settings.protocol
-        return Protocol(protocol.name, minimum=left[0], maximum=left[-1])
+        return Protocol(protocol.name, left[0], left[-1], left_out)
 
     @property
     def post_handshake_auth(self) -> bool:
