@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ssl
 
 import pytest
@@ -169,7 +170,7 @@ def refused_by(context, asking=None) -> BaseException:
 
 def test_name_hook_that_raises(capfd):
     """It reaches this connection, the client hears it, nothing is printed."""
-    context = Refusing()
+    context = Refusing("auto")
     _CA.issue("localhost").apply(context)
     error = refused_by(context)
 
@@ -181,7 +182,7 @@ def test_name_hook_that_raises(capfd):
 
 def test_name_hook_that_gives_something_else():
     """What is no context is told as that."""
-    context = Refusing()
+    context = Refusing("auto")
     _CA.issue("localhost").apply(context)
     context.wrong = "context"
 
@@ -190,7 +191,7 @@ def test_name_hook_that_gives_something_else():
 
 def test_name_hook_is_not_called_without_a_name():
     """A client that names no host is served by the context itself."""
-    context = Refusing()
+    context = Refusing("auto")
     _CA.issue("127.0.0.1").apply(context)
     client, server = memory_pair(
         client_context(), context, hostname="127.0.0.1"
@@ -227,7 +228,7 @@ def test_name_that_openssl_refuses(name):
 
 def Refusing_with_certificate():  # noqa: N802 - reads as the class does
     """Make one that could serve, if it wanted."""
-    context = Refusing()
+    context = Refusing("auto")
     _CA.issue("localhost").apply(context)
     return context
 
@@ -628,3 +629,24 @@ def test_end_point_without_hash():
     with memory_pair(tlskit.ClientContext("auto"), context)[0] as port:
         with pytest.raises(tlskit.UnsupportedError):
             port.channel_binding("tls-server-end-point")
+
+
+@dataclasses.dataclass(frozen=True)
+class FrozenRefusal(Exception):  # noqa: N818 - as applications have them
+    """Lets nobody set anything, nor note anything on it."""
+
+    why: str
+
+
+def test_a_refusal_that_can_not_change():
+    """What a hook raises comes out, whatever its class lets itself be told."""
+
+    class Refusing(tlskit.ClientContext):
+        def verify_peer(self, verdict):
+            raise FrozenRefusal("not you")
+
+    context = Refusing("auto")
+    _CA.trust(context)
+    context.set_verify()
+    with pytest.raises(FrozenRefusal, match="not you"):
+        memory_pair(context, server_for("localhost"), hostname="localhost")

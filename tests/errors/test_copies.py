@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import ssl
 import sys
@@ -115,6 +116,70 @@ def test_read_only_slots() -> None:
     copy = copied(group("a", [ValueError(1)]))
 
     assert ("a", 1) == (copy.message, len(copy.exceptions))
+
+
+class Deaf(Exception):  # noqa: N818 - the same
+    """Can't be made from what it tells."""
+
+    args = property(lambda _: ("other",))  # type: ignore[assignment]
+
+    def __getattribute__(self, name: str) -> Any:
+        """Tell nothing of its state."""
+        if name == "__dict__":
+            raise RuntimeError("asked too much")
+        return super().__getattribute__(name)
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen(Exception):  # noqa: N818 - the same
+    """Lets nobody set anything, as frozen dataclasses do."""
+
+    why: str
+
+
+def test_a_frozen_one() -> None:
+    """A class whose objects can't change is copied like any other."""
+    first = raised(Frozen("no"))
+    copy = copied(first)
+
+    assert first is not copy
+    assert first == copy
+    assert first.args == copy.args
+    assert "first" in str(copy.__cause__)
+
+
+def test_what_can_not_be_copied() -> None:
+    """What its class does not let be copied is kept as it is."""
+    first = raised(Deaf("no"))
+    cause = first.__cause__
+
+    assert first is copied(first)
+    assert cause is first.__cause__
+
+
+def test_a_long_way_back() -> None:
+    """However many errors came before it, all are copied."""
+    error = ValueError(0)
+    for number in range(1, 5000):
+        later = ValueError(number)
+        later.__context__, error = error, later
+
+    copy: BaseException | None = copied(error)
+    numbers = []
+    while copy is not None:
+        numbers.append(copy.args[0])
+        copy = copy.__context__
+    assert [*reversed(range(5000))] == numbers
+
+
+def test_notes_of_its_own() -> None:
+    """What is noted on one is not noted on the other."""
+    first = ValueError(1)
+    first.__notes__ = ["a"]  # type: ignore[attr-defined,unused-ignore]
+    copy = copied(first)
+    vars(copy)["__notes__"].append("b")
+
+    assert ["a"] == vars(first)["__notes__"]
 
 
 def test_causes_in_a_circle() -> None:

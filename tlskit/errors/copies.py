@@ -13,6 +13,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from types import (
     BuiltinMethodType,
     GetSetDescriptorType,
@@ -28,6 +29,7 @@ _UNSET = object()
 _SLOTS = (GetSetDescriptorType, MemberDescriptorType)
 #: What every exception has, and what is no state of its own.
 _COMMON = frozenset(vars(BaseException)) | {"__dict__", "__weakref__"}
+_LINKS = ("__cause__", "__context__")
 
 
 class Kept:
@@ -81,8 +83,25 @@ def copied(error: E) -> E:
 
     Returns:
         One of the same class, with the same arguments, attributes and notes.
+        It is *error* itself, if its class is too odd for that.
     """
-    return cast("E", _copied(error, {}))
+    made: dict[int, tuple[BaseException, BaseException]] = {}
+    waiting: list[BaseException] = [error]
+    while waiting:  # Causes may go round in a circle, or far back.
+        each = waiting.pop()
+        if id(each) not in made:
+            made[id(each)] = each, _alike(each)
+            waiting += filter(None, map(partial(_given, each), _LINKS))
+    for each, copy in made.values():
+        if copy is each:
+            continue
+        for name in _LINKS:
+            link = _given(each, name)
+            _give(copy, name, None if link is None else made[id(link)][1])
+        # Last, as whoever is given a cause suppresses its context.
+        suppressed = _given(each, "__suppress_context__")
+        _give(copy, "__suppress_context__", suppressed)
+    return cast("E", made[id(error)][1])
 
 
 def is_copy(error: BaseException, of: BaseException | None) -> bool:
@@ -92,22 +111,25 @@ def is_copy(error: BaseException, of: BaseException | None) -> bool:
     )
 
 
-def _copied(
-    error: BaseException | None, made: dict[int, BaseException]
-) -> BaseException | None:
-    if error is None:
-        return None
-    if id(error) in made:  # Causes may go round in a circle.
-        return made[id(error)]
-    copy = made[id(error)] = _alike(error)
-    copy.__cause__ = _copied(error.__cause__, made)
-    copy.__context__ = _copied(error.__context__, made)
-    copy.__suppress_context__ = error.__suppress_context__
-    return copy
+def _given(error: BaseException, name: str) -> Any:
+    """Get what every exception has, past all that its class may say."""
+    return vars(BaseException)[name].__get__(error)
+
+
+def _give(error: BaseException, name: str, value: object) -> None:
+    """Set what every exception has; a frozen dataclass would refuse."""
+    vars(BaseException)[name].__set__(error, value)
 
 
 def _alike(error: BaseException) -> BaseException:
     """Make another one of its class, without asking the class."""
+    try:
+        return _made_like(error)
+    except Exception:  # noqa: BLE001 - it is no worse than it was
+        return error
+
+
+def _made_like(error: BaseException) -> BaseException:
     kind = type(error)
     # What is made in C is to be made by its own, and nothing below that.
     make = next(
@@ -115,9 +137,13 @@ def _alike(error: BaseException) -> BaseException:
         for each in kind.__mro__
         if isinstance(vars(each).get("__new__"), BuiltinMethodType)
     )
-    copy: BaseException = make(kind, *error.args)
-    copy.args = error.args
+    args = _given(error, "args")
+    copy: BaseException = make(kind, *args)
+    _give(copy, "args", args)
     vars(copy).update(vars(error))
+    notes = vars(error).get("__notes__")
+    if isinstance(notes, list):  # Each gets those of its own, later on.
+        vars(copy)["__notes__"] = [*notes]
     for each in kind.__mro__:
         for name, slot in vars(each).items():
             if isinstance(slot, _SLOTS) and name not in _COMMON:

@@ -44,7 +44,8 @@ def locate(error: BaseException, peer: str | None, phase: str) -> None:
     add_note = getattr(error, "add_note", None)  # From Python 3.11 on.
     if not isinstance(error, TLSError) and add_note is not None:
         place = "" if peer is None else f"peer: {peer}, "
-        add_note(f"{place}phase: {phase}")
+        with suppress(AttributeError, TypeError):
+            add_note(f"{place}phase: {phase}")
 
 
 def told(error: BaseException, peer: str | None = None) -> str:
