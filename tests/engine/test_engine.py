@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import threading
 
 import pytest
@@ -752,3 +754,11 @@ def test_parked_error_of_another_connection(monkeypatch):
     shake(client, server)
 
     assert State.OPEN is server.state
+
+
+@pytest.mark.parametrize("double", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_no_second_one(double):
+    """A copy would go on with the same session, under a state of its own."""
+    client, _ = pair()
+    with pytest.raises(TypeError, match="copied or pickled"):
+        double(client)

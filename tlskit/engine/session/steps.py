@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from ...errors import (
     ClosedError,
@@ -102,6 +102,10 @@ class Session:
             self._connection.set_accept_state()
         else:
             self._connection.set_connect_state()
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        """Refuse to be copied or pickled: a session has one lock."""
+        raise TypeError("a session can't be copied or pickled")
 
     # -- ciphertext ---------------------------------------------------------
 
