@@ -481,12 +481,33 @@ def test_a_failure_makes_room(make):
     entry = failing(source)
     ask(source, OTHER)
     assert {NAME} == set(source._known)
-    entry.rests_until = time.monotonic()
+    entry.stays_until = time.monotonic()
     ask(source, "x.example", OTHER)
 
     assert {OTHER} == set(source._known)
     assert 1 == source.failures
     assert source.last_error is None
+
+
+def test_ever_other_names_wait_longer(make, issuer):
+    """Who asks for names without end causes few orders that fail.
+
+    An ACME server allows so many, and then no renewals either.
+    """
+    source = make(most=1)
+    waits = []
+    for number in range(14):
+        entry = failing(source, f"{number}.ours.example")
+        waits.append(entry.stays_until - time.monotonic())
+        entry.stays_until = time.monotonic()
+    ask(source, NAME)
+    stored(source, issuer)
+    failing(source)  # There is one now; so it does not fail.
+    source._forget(source._known[NAME])
+    entry = failing(source, OTHER)
+
+    assert waits[-1] > 4 * 3600
+    assert entry.stays_until - time.monotonic() < 60
 
 
 # -- the work ---------------------------------------------------------------

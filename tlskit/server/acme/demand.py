@@ -18,6 +18,7 @@ from .credentials import AcmeCredentials
 from .ordering import Request
 from .proofs import Answering, Proofs, asked_name
 from .requesting import checked_request, host_of
+from .schedule import after_failure
 from .storage import Storage
 from .working import Background, Stopped
 
@@ -52,6 +53,8 @@ class _Name:
         self.due = 0.0
         #: Before this a client that asks again changes nothing.
         self.rests_until = 0.0
+        #: Before this nobody else gets its place.
+        self.stays_until = 0.0
         self._made: tuple[ServerContext, Settings, ServerContext] | None = None
 
     @property
@@ -86,7 +89,10 @@ class AcmeOnDemand(Answering, Background):
 
     Names that are known, and so the orders that strangers can cause, are at
     most *most*.  Orders go one after another.  What has failed is tried again
-    when its name is asked for again, after a rest that grows.
+    when its name is asked for again, after a rest that grows.  It makes room
+    for another name after a wait that grows with each name in a row that got
+    no certificate, up to six hours: else strangers with ever other names
+    could use up all orders that the server allows, renewals included.
 
     Args:
         allow: Called with the host name, in small letters, that a client has
@@ -157,6 +163,7 @@ class AcmeOnDemand(Answering, Background):
         self._directory = directory
         self._known: dict[str, _Name] = {}
         self._past_failures = 0
+        self._in_vain = 0  # So many first orders have failed in a row.
         self._full = False  # That was said.
         self._news = threading.Event()
         tell_child(self)
@@ -279,7 +286,7 @@ class AcmeOnDemand(Answering, Background):
                 return True
             now = time.monotonic()
             for each in self._known.values():
-                if each.due == _NEVER and now >= each.rests_until:
+                if each.due == _NEVER and now >= each.stays_until:
                     if make:
                         self._forget(each)
                     return True
@@ -326,13 +333,19 @@ class AcmeOnDemand(Answering, Background):
         if was_ready and not self._is_still_ours(each):
             return
         seconds = each.credentials._step(wait)
-        then = time.monotonic() + min(seconds, _SELDOM)
+        now = time.monotonic()
+        then = now + min(seconds, _SELDOM)
         with self._state:
             if each.ready:
                 each.due = then
+                if not was_ready:
+                    self._in_vain = 0
             else:
                 # Nobody may want it any more.
                 each.rests_until, each.due = then, _NEVER
+                self._in_vain += 1
+                stay = after_failure(self._in_vain, 0.0)
+                each.stays_until = max(then, now + stay)
 
     def _is_still_ours(self, each: _Name) -> bool:
         """Ask before a renewal; who is not ours any more is forgotten."""
