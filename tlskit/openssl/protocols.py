@@ -59,7 +59,7 @@ class Protocol:
     minimum: TLSVersion
     maximum: TLSVersion
     #: What stays out, also when the range grows again.
-    left_out: frozenset[TLSVersion] = frozenset()
+    left_out: tuple[TLSVersion, ...] = ()
 
     @property
     def insecure(self) -> bool:

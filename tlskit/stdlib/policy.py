@@ -317,7 +317,7 @@ class Policy(Material):
         if change:
             self._check_unsealed("options")
             before = self._settings.protocol.left_out
-            left_out = frozenset(
+            left_out = tuple(
                 version
                 for version, (_, option) in _VERSIONS.items()
                 if value & option and (change & option or version in before)
@@ -328,7 +328,7 @@ class Policy(Material):
             )
 
     def _protocol_with(
-        self, options: int, left_out: frozenset[TLSVersion], what: str
+        self, options: int, left_out: tuple[TLSVersion, ...], what: str
     ) -> Protocol:
         left = [
             version
