@@ -43,3 +43,23 @@ def test_a_cut_explains_nothing_and_leaves_what_came_before():
     assert b"hello" == read(client)
     with pytest.raises(tlskit.TruncatedError):
         read(client)
+
+
+@pytest.mark.parametrize("size", [5, 16384, 40_000])
+def test_what_came_before_a_refusal_is_read_without_a_gap(size):
+    """All of it, in order; and then the alert is told."""
+    client, server = pair()
+    data = bytes(at % 251 for at in range(size))
+    server.write(memoryview(data))
+    server.receive(b"\x17\x03\x03\x00\x20" + bytes(32))
+    with pytest.raises(tlskit.TLSError):
+        read(server)
+    move(server, client)
+
+    assert client.explains(ConnectionResetError())
+    got = b""
+    while len(got) < size:
+        got += read(client)
+    assert data == got
+    with pytest.raises(tlskit.AlertError):
+        read(client)

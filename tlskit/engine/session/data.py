@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from ...errors import ClosedError, StreamError, TLSError, TruncatedError
+from ...errors import (
+    AlertError,
+    ClosedError,
+    StreamError,
+    TLSError,
+    TruncatedError,
+)
 from ...errors.copies import Kept, copied
 from ...tools.early import Early
 from ..states import TABLE, Do, State
@@ -273,7 +279,12 @@ class Carrying(Handshaking):
         self.hungry = self.smooth = False
 
     def _failed(self, error: E) -> E:
-        if not isinstance(error, TruncatedError):
+        # What came before the stream's end is still read; unless that was to
+        # bring another certificate.
+        if not (
+            self.record.settled
+            and isinstance(error, (AlertError, StreamError))
+        ):
             self._early = Early()
         return super()._failed(error)
 
