@@ -178,6 +178,33 @@ def test_ticket_does_not_spare_the_certificate(ca: CA) -> None:
     assert second.certificate == client.facts.peer_certificate
 
 
+@pytest.mark.native
+def test_nothing_to_resume_before_the_verdict(ca: CA) -> None:
+    """A session of whom nobody has judged yet gets no other's verdict."""
+    first, second = ca.issue(HOST), ca.issue(HOST)
+    client, server = meeting(ca, tlskit.ClientContext("tls12"), first)
+    connection = server._connection
+    connection.use_certificate(second.certificate)
+    connection.use_privatekey(second.key)
+    connection.renegotiate()
+    connection.do_handshake()
+    move(server, client)
+    read(client)
+    move(client, server)
+    with suppress(tlskit.StreamError):
+        read(server)
+    shown = second.certificate.public_bytes(Encoding.DER)
+    waiting = 0
+    for byte in bytes(server.outgoing()):
+        client.receive(bytes((byte,)))
+        read(client)
+        kept = client.resumable()
+        assert kept is None or kept.session.peer_chain[0] != shown
+        waiting += not client.record.settled
+
+    assert waiting
+
+
 # -- what an earlier handshake of the connection's brought is over -----------
 
 

@@ -209,7 +209,8 @@ class Handshaking(Asking):
             broken = self.state is State.FAILED and not isinstance(
                 self.failure, TruncatedError
             )
-            if self._resumption is None or broken:
+            # Unsettled, it is another session already, and nobody has judged.
+            if self._resumption is None or broken or not self.record.settled:
                 return None
             return self._resumption.kept(self._connection)
 
