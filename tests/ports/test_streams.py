@@ -558,6 +558,30 @@ def test_a_serial_line_is_asked_for_what_is_there():
     transport.close()
 
 
+def test_a_silent_line_is_left_alone_afterwards():
+    """Whoever had TLS on it reads the rest, and no thread does."""
+
+    class Silent(Line):
+        in_waiting = 0
+
+        def read(self, size: int = 1) -> bytes:
+            asked.release()
+            return b""
+
+    asked, line = threading.Semaphore(0), Silent()
+    before = set(threading.enumerate())
+    transport = ThreadTransport(line, line, close=False)
+    assert transport.read_into(memoryview(bytearray(1))) is None
+    for _ in range(2):
+        assert asked.acquire(timeout=PATIENCE)
+    threads = set(threading.enumerate()) - before
+    transport.close()
+
+    for each in threads:
+        each.join(PATIENCE)
+    assert not any(each.is_alive() for each in threads)
+
+
 @pytest.mark.parametrize("side", ["source", "sink"])
 def test_text_is_refused(side):
     """A stream of text is named as the mistake that it is."""

@@ -27,6 +27,8 @@ __all__ = ["FileTransport", "ThreadTransport", "descriptor_of"]
 _CHUNK = 65536
 #: How long, in seconds, a close waits for a helper thread to write.
 _FAREWELL = 5.0
+#: How long, in seconds, until who had nothing to read is asked again.
+_PAUSE = 0.005
 
 
 def descriptor_of(stream: Any) -> int | None:
@@ -295,15 +297,20 @@ class ThreadTransport:
                 threading.Thread(target=run, daemon=True).start()
 
     def _run_reader(self) -> None:
+        pause = threading.Event()
         while True:
             with self._change:
                 self._change.wait_for(lambda: self._asked or self._closed)
                 if self._closed:
                     return
+            error = None
             try:
-                piece, error = self._read(), None
+                piece = self._read()
             except BaseException as raised:  # Raised by read_into() instead.
                 piece, error = b"", raised
+            if piece is None:  # Who asks again sees whether it is closed.
+                pause.wait(_PAUSE)
+                continue
             with self._change:
                 self._asked = False
                 if error is None:
@@ -336,8 +343,11 @@ class ThreadTransport:
                     return
 
 
-def _reader(source: Any) -> Callable[[], bytes]:
-    """Find a read that returns what is there, instead of waiting for more."""
+def _reader(source: Any) -> Callable[[], bytes | None]:
+    """Find a read that returns what is there, instead of waiting for more.
+
+    It gives None for "not yet".
+    """
     if isinstance(source, io.TextIOBase):
         raise TypeError(
             f"TLS needs a stream of bytes, not of text: {source!r}"
@@ -347,23 +357,13 @@ def _reader(source: Any) -> Callable[[], bytes]:
     if hasattr(source, "recv"):
         return lambda: bytes(source.recv(_CHUNK))
     if hasattr(source, "in_waiting"):
-        return lambda: _insist(partial(_of_line, source))
+        return partial(_of_line, source)
     if isinstance(source, io.RawIOBase):
-        return lambda: _insist(partial(source.read, _CHUNK))
+        return partial(source.read, _CHUNK)
     if hasattr(source, "read"):
         # It may wait until it has all that was asked for.
         return lambda: bytes(source.read(1))
     raise TypeError(f"nothing can be read from {source!r}")
-
-
-def _insist(read: Callable[[], bytes | None]) -> bytes:
-    """Read from what may be non-blocking, and says None for "not yet"."""
-    pause = threading.Event()
-    while True:
-        piece = read()
-        if piece is not None:
-            return piece
-        pause.wait(0.005)
 
 
 def _of_line(line: Any) -> bytes | None:
