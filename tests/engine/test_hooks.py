@@ -9,10 +9,18 @@ import pytest
 
 import tlskit
 from tlskit.engine.callbacks import Record
+from tlskit.engine.engine import Engine
 from tlskit.openssl import native
 from tlskit.testing import CA, memory_pair
+from tlskit.verify.identity import Identity
 
-from ..engines import authority, client_context, server_context, server_engine
+from ..engines import (
+    authority,
+    client_context,
+    server_context,
+    server_engine,
+    shake,
+)
 from .test_client_hello import hello, records, sni
 
 _CA = authority()
@@ -650,3 +658,42 @@ def test_a_refusal_that_can_not_change():
     context.set_verify()
     with pytest.raises(FrozenRefusal, match="not you"):
         memory_pair(context, server_for("localhost"), hostname="localhost")
+
+
+def refuse_in_vain(context: tlskit.ClientContext) -> list[BaseException]:
+    """Have a client's handshake fail twice; give what it raises."""
+    client = Engine(
+        context, server_side=False, identity=Identity.parse("localhost")
+    )
+    server = server_engine()
+    causes = []
+    for _ in range(2):
+        with pytest.raises((tlskit.TLSError, LookupError)) as caught:
+            shake(client, server)
+        causes.append(caught.value.__cause__)
+        del caught
+    return causes
+
+
+def test_why_is_told_again():
+    """A failure that is raised once more has the cause that it had."""
+    context = tlskit.ClientContext("auto")
+    context.set_verify()
+    first, again = map(repr, refuse_in_vain(context))
+
+    assert "certificate verify failed" in first
+    assert first == again
+
+
+def test_a_hook_knows_why():
+    """What a hook has raised keeps its own cause, not OpenSSL's."""
+
+    class Refusing(tlskit.ClientContext):
+        def verify_certificate(self, certificate, depth, ok):
+            raise LookupError("not you") from KeyError("the reason")
+
+    context = Refusing("auto")
+    context.set_verify()
+    first, again = map(repr, refuse_in_vain(context))
+
+    assert "KeyError('the reason')" == first == again

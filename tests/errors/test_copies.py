@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import tlskit
-from tlskit.errors.copies import Kept, copied, is_copy
+from tlskit.errors.copies import Kept, caused, copied, is_copy
 
 
 class Slotted(OSError):  # noqa: N818 - the same
@@ -232,3 +232,16 @@ def test_builtin_exceptions() -> None:
 
     assert is_copy(kept.again(), error)
     assert kept.again() is not error
+
+
+def test_a_cause_of_its_own() -> None:
+    """Who knows why is not told otherwise; nobody is the cause of itself."""
+    first, other, knows = ValueError(1), ValueError(2), raised(ValueError(3))
+    cause = knows.__cause__
+
+    assert first is caused(first, first)
+    assert first.__cause__ is None
+    assert other is caused(first, other).__cause__
+    assert cause is caused(knows, other).__cause__
+    frozen = caused(Frozen("no"), other)
+    assert other is frozen.__cause__

@@ -21,7 +21,7 @@ from types import (
 )
 from typing import Any, TypeVar, cast
 
-__all__ = ["Kept", "copied", "is_copy"]
+__all__ = ["Kept", "caused", "copied", "is_copy"]
 
 E = TypeVar("E", bound=BaseException)
 
@@ -102,6 +102,20 @@ def copied(error: E) -> E:
         suppressed = _given(each, "__suppress_context__")
         _give(copy, "__suppress_context__", suppressed)
     return cast("E", made[id(error)][1])
+
+
+def caused(error: E, cause: BaseException) -> E:
+    """Give *error* its cause before it is kept, unless it has one.
+
+    What a hook has raised knows better why than what failed because of it.
+
+    Args:
+        error: Any exception.
+        cause: What it is raised for; it may be the same.
+    """
+    if error is not cause and _given(error, "__cause__") is None:
+        _give(error, "__cause__", cause)
+    return error
 
 
 def is_copy(error: BaseException, of: BaseException | None) -> bool:

@@ -18,7 +18,7 @@ from ...errors import (
     TLSError,
     TruncatedError,
 )
-from ...errors.copies import Kept
+from ...errors.copies import Kept, caused
 from ...openssl import native
 from ...openssl.gate import SSL
 from ...openssl.memory import Memory
@@ -260,16 +260,19 @@ class Session:
             except SSL.SysCallError as error:
                 return self._cut_off(error, default)
             except SSL.Error as error:
-                raise self._failed(
-                    failure_of(
+                raise self._failed(  # noqa: B904 - it has a cause
+                    caused(
+                        failure_of(
+                            error,
+                            self._connection,
+                            self.record,
+                            default,
+                            self._first,
+                            alert=self._memory.alert,
+                        ),
                         error,
-                        self._connection,
-                        self.record,
-                        default,
-                        self._first,
-                        alert=self._memory.alert,
                     )
-                ) from error
+                )
             except HandshakeError:
                 # pyOpenSSL raises what it found on our context; that may
                 # have been another connection's refusal.
@@ -307,15 +310,21 @@ class Session:
             return self._closed_by_peer(default)
         if self.state is State.HANDSHAKE:
             raise self._failed(
-                not_tls(self._first) or _closed_in_handshake(default)
-            ) from cause
+                caused(
+                    not_tls(self._first) or _closed_in_handshake(default),
+                    cause,
+                )
+            )
         if not self.record.settings.allow_truncation:
             raise self._failed(
-                TruncatedError(
-                    "the stream ended without close_notify: "
-                    "the peer vanished, or somebody cut the connection"
+                caused(
+                    TruncatedError(
+                        "the stream ended without close_notify: "
+                        "the peer vanished, or somebody cut the connection"
+                    ),
+                    cause,
                 )
-            ) from cause
+            )
         return self._closed_by_peer(default)
 
     def _failed(self, error: E) -> E:
