@@ -10,6 +10,7 @@ import pytest
 
 import tlskit
 from tlskit.testing import CA
+from tlskit.verify.identity import Identity
 
 from ..engines import authority, client_context, server_context
 from ..joined import read_to_end
@@ -341,6 +342,35 @@ def test_redirect_to_hosts_behind_names():
         assert 308 == ask(server, "/", "other.example")[0]
         assert 308 == ask(server, "/", "localhost")[0]
         assert 400 == ask(server, "/", "stranger.example")[0]
+
+
+def test_a_stranger_is_compared_with_nobody(monkeypatch):
+    """However many names there are, who asks for another costs little."""
+    context = tlskit.ServerContext()
+    names = ("Www.Example", "*.b.example", "127.0.0.1", "::1")
+    authority().issue(*names).apply(context)
+    compared = []
+    matches = Identity.matches
+
+    def note(identity, certificate):
+        compared.append(identity.text)
+        return matches(identity, certificate)
+
+    monkeypatch.setattr(Identity, "matches", note)
+    strangers = ("b.example", "a.a.b.example", "w.example", "::2", "example")
+    with serving(who, context) as server:
+        server.listener.set_plain_http("redirect")
+
+        for host in ("www.example", "a.B.example", "127.0.0.1", "[0:0::1]"):
+            assert 308 == ask(server, "/", host)[0]
+        found = len(compared)
+        for host in strangers:
+            assert (
+                400
+                == ask(server, "/", f"[{host}]" if ":" in host else host)[0]
+            )
+
+    assert 4 == found == len(compared)
 
 
 def test_redirect_to_given_hosts():

@@ -6,7 +6,7 @@ import selectors
 import socket
 import time
 from contextlib import suppress
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from ..context.following import certificates_of
@@ -16,12 +16,15 @@ from ..ports.opening import endpoints_of, open_port
 from ..ports.port import SSLPort
 from ..ports.view import Endpoints
 from ..tools.deadline import Deadline
+from ..x509.alternatives import presented_names
 from .acme.renewing import proof_of
 from .local import is_local
 from .preface import Preface, health_check
 from .tally import Meter, MeteredTransport
 
 if TYPE_CHECKING:
+    from cryptography import x509
+
     from ..context.sides import ServerContext
     from ..verify.identity import Identity
     from .rules import Rules
@@ -256,4 +259,27 @@ class Handshake:
 
 
 def _is_ours(context: ServerContext, identity: Identity) -> bool:
-    return any(map(identity.matches, certificates_of(context)))
+    """Say whether a certificate of *context* is for a host.
+
+    Anybody may ask, so it must not take long, however many there are.
+    """
+    known = _by_name(tuple(certificates_of(context)))
+    host = str(identity.ip) if identity.dns is None else identity.dns.decode()
+    _, _, parent = host.partition(".")
+    return any(
+        identity.matches(each)
+        for name in (host, f"*.{parent}")
+        for each in known.get(name, ())
+    )
+
+
+@lru_cache(8)
+def _by_name(
+    certificates: tuple[x509.Certificate, ...],
+) -> dict[str, list[x509.Certificate]]:
+    """Give the certificates in which a name stands as it is, by name."""
+    found: dict[str, list[x509.Certificate]] = {}
+    for each in certificates:
+        for name in presented_names(each):
+            found.setdefault(name.lower(), []).append(each)
+    return found
