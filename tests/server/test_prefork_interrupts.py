@@ -21,6 +21,7 @@ pytestmark = [
 
 BEGIN = """
 import logging, multiprocessing.connection, os, signal, sys
+sys.path.append(sys.argv.pop(1))  # Last: tlskit is to be what is installed.
 from itertools import count
 from tests.interrupts import Interrupt, interrupted
 from tlskit.server.events import Events
@@ -95,9 +96,16 @@ assert number > 300, number
 def tried(program: str, *arguments: str) -> None:
     """Run it in a process of its own."""
     subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", BEGIN + program, *arguments],
+        [
+            sys.executable,
+            "-W",
+            "ignore",
+            "-c",
+            BEGIN + program,
+            ROOT,
+            *arguments,
+        ],
         check=True,
-        cwd=ROOT,
         timeout=10 * PATIENCE,
     )
 
