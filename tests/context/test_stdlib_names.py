@@ -64,3 +64,10 @@ def test_attributes_of_ones_own():
 
     assert "still mine" == context.verify_mode
     assert {} == context.tenants
+
+
+def test_options_are_not_ignored():
+    """A version that is left out in the way of ``ssl`` would be spoken."""
+    context = tlskit.ServerContext()
+    with pytest.raises(AttributeError, match="set_policy"):
+        context.options = ssl.OP_NO_TLSv1_2

@@ -18,6 +18,8 @@ SETTINGS = {
     "keylog_filename": "set_keylog()",
     "maximum_version": _VERSIONS,
     "minimum_version": _VERSIONS,
+    "num_tickets": "set_session_lifetime(0) for none",
+    "options": f"{_VERSIONS}, set_policy() for all else",
     "post_handshake_auth": "SSLPort.set_verify() in mid-session",
     "security_level": "set_policy()",
     "sni_callback": "set_server_names() or set_server_name_callback()",
