@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 import tlskit
+from tlskit.testing import CA
 
 from ..peers import (
     HOST,
@@ -1112,3 +1113,17 @@ def test_copy_is_not_sealed() -> None:
     assert not copy.frozen
     assert context.frozen
     assert copy != context
+
+
+@pytest.mark.parametrize(
+    "load",
+    ["load_credentials", "load_verify_source", "load_certificate_chain"],
+)
+def test_a_key_in_the_wrong_place_is_not_told(load: str) -> None:
+    """Who gives a private key where something else is wanted reads of it."""
+    key = CA().issue("localhost").key_pem
+    given: object = [key] if load == "load_certificate_chain" else key
+    with pytest.raises(TypeError, match="bytes") as caught:
+        getattr(tlskit.ServerContext(), load)(given)
+
+    assert "PRIVATE" not in str(caught.value)

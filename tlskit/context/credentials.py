@@ -127,7 +127,8 @@ class OwnCredentials(Sealable):
             for each in sources:
                 if not (hasattr(each, "current") and hasattr(each, "reload")):
                     raise TypeError(
-                        f"ReloadableCredentials are wanted, not {each!r}"
+                        "ReloadableCredentials are wanted, not "
+                        f"{type(each).__name__!r}"  # It may be a key.
                     )
             trial = replace(
                 self._settings,

@@ -63,7 +63,8 @@ def absolute(path: str | os.PathLike[str]) -> str:
         text = path_of(text, "trusted certificates", TrustSourceError)
     else:
         raise TypeError(
-            f"expected a path as str or PathLike, found {path!r}; "
+            "expected a path as str or PathLike, not "
+            f"{type(path).__name__!r}; "  # There may be a key in it.
             "for certificates in memory use VerifySource.pem(data)"
         )
     try:

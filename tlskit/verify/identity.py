@@ -394,7 +394,9 @@ def match_hostname(
     Source: RFC 9525, section 6.
     """
     if not isinstance(certificate, x509.Certificate | None):
-        raise TypeError(f"a certificate is wanted, not {certificate!r}")
+        raise TypeError(
+            f"a certificate is wanted, not {type(certificate).__name__!r}"
+        )
     try:
         wanted = Identity.parse(hostname)
     except (ValueError, ConfigurationError):

@@ -74,7 +74,9 @@ def load_crls(source: CrlSource) -> tuple[Crl, ...]:
     found = tuple(source)
     for each in found:
         if not isinstance(each, x509.CertificateRevocationList):
-            raise TypeError(f"a revocation list is wanted, found {each!r}")
+            raise TypeError(
+                f"a revocation list is wanted, found {type(each).__name__!r}"
+            )
     if not found:
         raise TrustSourceError(
             "there is no revocation list in an empty series"

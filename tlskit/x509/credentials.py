@@ -233,7 +233,9 @@ def _objects(source: Iterable[Any]) -> tuple[x509.Certificate, ...]:
     found = tuple(source)
     for each in found:
         if not isinstance(each, x509.Certificate):
-            raise TypeError(f"a certificate is wanted, found {each!r}")
+            raise TypeError(
+                f"a certificate is wanted, found {type(each).__name__!r}"
+            )
     if not found:
         raise CredentialError("there is no certificate in an empty sequence")
     return found
