@@ -489,6 +489,18 @@ def test_a_failure_makes_room(make):
     assert source.last_error is None
 
 
+def test_who_only_asks_again_waits_no_longer(make):
+    """What is not ordered, as it rests, has not failed once more."""
+    source = make()
+    entry = failing(source)
+    for _ in range(9):
+        source._mind(entry, lambda _: None)
+
+    assert 1 == source.failures
+    assert entry.stays_until - time.monotonic() < 60
+    assert failing(source, OTHER).stays_until - time.monotonic() < 60
+
+
 def test_ever_other_names_wait_longer(make, issuer):
     """Who asks for names without end causes few orders that fail.
 

@@ -332,6 +332,7 @@ class AcmeOnDemand(Answering, Background):
         was_ready = each.ready
         if was_ready and not self._is_still_ours(each):
             return
+        failures = each.credentials.failures
         seconds = each.credentials._step(wait)
         now = time.monotonic()
         then = now + min(seconds, _SELDOM)
@@ -343,9 +344,11 @@ class AcmeOnDemand(Answering, Background):
             else:
                 # Nobody may want it any more.
                 each.rests_until, each.due = then, _NEVER
-                self._in_vain += 1
-                stay = after_failure(self._in_vain, 0.0)
-                each.stays_until = max(then, now + stay)
+                stay = 0.0
+                if each.credentials.failures > failures:  # It was ordered.
+                    self._in_vain += 1
+                    stay = after_failure(self._in_vain, 0.0)
+                each.stays_until = max(each.stays_until, then, now + stay)
 
     def _is_still_ours(self, each: _Name) -> bool:
         """Ask before a renewal; who is not ours any more is forgotten."""
