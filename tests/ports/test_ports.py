@@ -39,7 +39,7 @@ from ..engines import (
     server_engine,
 )
 from ..joined import over_sockets, read_exactly, read_to_end, tcp_pair
-from ..peers import HOST, PATIENCE, Task
+from ..peers import HOST, PATIENCE, Task, moment
 
 Pair = tuple[SSLPort, SSLPort]
 
@@ -1265,46 +1265,96 @@ def test_a_port_in_use_is_waited_for(memory, lock, call, want):
             call(port)
 
 
-def test_a_write_waits_for_a_renegotiation():
-    """What is written in mid-renegotiation is sent when that is over."""
-    left, right = pipe()
-    theirs = server_context()
-    authority().trust(theirs)
-    server = server_engine(theirs)
-    asking = client_context("tls12")
-    authority().issue("alice@example.com").apply(asking)
-    client = open_port(asking, left, server_side=False, hostname=HOST)
-    right.settimeout(PATIENCE)
+class Renegotiating:
+    """A client's port, and a server that has asked it for a certificate."""
 
-    def shuttle(step):
+    def __init__(self) -> None:
+        left, self.right = pipe()
+        theirs = server_context()
+        authority().trust(theirs)
+        self.server = server_engine(theirs)
+        asking = client_context("tls12")
+        authority().issue("alice@example.com").apply(asking)
+        self.client = open_port(asking, left, server_side=False, hostname=HOST)
+        self.right.settimeout(PATIENCE)
+        task = Task(self.client.handshake)
+        self.shuttle(self.server.handshake)
+        task.result()
+        self.server.reauthenticate(Verify.REQUIRE)
+        self.right.sendall(self.server.outgoing())
+        self.client.settimeout(0)
+        with pytest.raises(WantReadError):  # Its answer is a ClientHello.
+            self.client.recv(1)
+        self.client.settimeout(PATIENCE)
+
+    def shuttle(self, step):
         """Repeat *step* of the server's until it gives something."""
         while (found := step()) is None:
-            if data := server.outgoing():
-                right.sendall(data)
-            server.receive(right.recv(65536))
-        if data := server.outgoing():
-            right.sendall(data)
+            if data := self.server.outgoing():
+                self.right.sendall(data)
+            self.server.receive(self.right.recv(65536))
+        if data := self.server.outgoing():
+            self.right.sendall(data)
         return found
 
-    task = Task(client.handshake)
-    shuttle(server.handshake)
-    task.result()
-    server.reauthenticate(Verify.REQUIRE)
-    right.sendall(server.outgoing())
-    client.settimeout(0)
-    with pytest.raises(WantReadError):  # It has answered with a ClientHello.
-        client.recv(1)
-    client.settimeout(PATIENCE)
-    task = Task(client.sendall, b"later")
-    assert shuttle(server.reauthenticated)
-    buffer = memoryview(bytearray(16))
-    while (size := server.read_into(buffer)) is None:
-        server.receive(right.recv(65536))
+    def read(self) -> bytes:
+        """Read what has come for the server."""
+        buffer = memoryview(bytearray(16))
+        size = self.shuttle(lambda: self.server.read_into(buffer))
+        return bytes(buffer[:size])
+
+
+def test_a_write_waits_for_a_renegotiation():
+    """What is written in mid-renegotiation is sent when that is over."""
+    both = Renegotiating()
+    task = Task(both.client.sendall, b"later")
+    assert both.shuttle(both.server.reauthenticated)
+    read = both.read()
     task.result()
 
-    assert b"later" == bytes(buffer[:size])
-    assert server.facts.peer_verified
-    client.close()
+    assert b"later" == read
+    assert both.server.facts.peer_verified
+    both.client.close()
+
+
+def test_a_write_sends_what_a_reader_answers_to_a_renegotiation():
+    """Neither of both waits for the other one."""
+    both = Renegotiating()
+    driver = both.client._driver
+    reader = Task(both.client.recv, 9)
+    end = moment() + PATIENCE
+    while not (driver._reading.locked() or driver._attending):
+        assert moment() < end
+    writer = Task(both.client.sendall, b"later")
+    while not driver._writing.locked():
+        assert moment() < end
+    assert both.shuttle(both.server.reauthenticated)
+    read = both.read()
+    writer.result()
+    both.server.write(b"reply")
+    both.right.sendall(both.server.outgoing())
+
+    assert (b"later", b"reply") == (read, reader.result())
+    both.client.close()
+
+
+def test_a_write_in_a_renegotiation_waits_no_longer_than_it_may():
+    """Another thread that reads is waited for until the time is over."""
+    both = Renegotiating()
+    with both.client._driver._reading:
+        both.client.settimeout(0)
+        with pytest.raises(WantReadError, match="another thread"):
+            both.client.send(b"later")
+        both.client.settimeout(0.01)
+        with pytest.raises(TimeoutError, match="another thread"):
+            both.client.send(b"later")
+    both.client.settimeout(PATIENCE)
+    task = Task(both.client.sendall, b"later")
+    assert both.shuttle(both.server.reauthenticated)
+
+    assert b"later" == both.read()
+    task.result()
+    both.client.close()
 
 
 def test_a_second_close_of_the_driver_is_harmless(memory):

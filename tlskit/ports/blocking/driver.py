@@ -12,10 +12,10 @@ from contextlib import suppress
 from ...errors import WantReadError, WantWriteError
 from ...policy.settings import Verify
 from ...tools.deadline import Deadline
-from ...tools.holding import AT_ONCE
+from ...tools.holding import AT_ONCE, if_free
 from ..buffers import spare
 from .farewell import Farewell
-from .flow import check_time
+from .flow import MOMENT, check_time
 
 __all__ = ["Driver"]
 
@@ -232,6 +232,20 @@ class Driver(Farewell):
             self._moving_out = False
             # In mid-renegotiation; only the peer's bytes help.
             self._flush(deadline)
-            with self._locked(self._reading, deadline, WantReadError):
-                self._pass(deadline)
-                self._fill(deadline)
+            self._hear(deadline)
+
+    def _hear(self, deadline: Deadline) -> None:
+        """Take in what the peer sends, or give who reads a moment to do so.
+
+        What it answers then is ours to send: so nobody may wait for it here.
+        """
+
+        def hear() -> None:
+            self._pass(deadline)
+            self._fill(deadline)
+
+        if if_free(self._reading, hear, 0.0 if deadline.is_now else MOMENT):
+            return
+        if deadline.is_now:
+            raise WantReadError("another thread is using this port")
+        deadline.check("waiting for another thread that reads")

@@ -44,12 +44,13 @@ from ..transport import Transport
 from .lane import Lane
 from .moving import NOTHING
 
-__all__ = ["Flow", "check_time"]
+__all__ = ["MOMENT", "Flow", "check_time"]
 
 T = TypeVar("T")
 
-#: How long, in seconds, a reader waits for who is just writing.
-_MOMENT = 0.05
+#: How long, in seconds, a reader waits for who is just writing, or a writer
+#: for who is just reading.
+MOMENT = 0.05
 #: A writer takes in no more than this while nobody reads.
 _MOST_AHEAD = 1048576
 #: Who owes so many bytes to the peer reads no more.
@@ -185,7 +186,7 @@ class Flow(Lane):
         while self._owed + self.engine.owed > _MOST_OWED:
             self._check_open()
             self._wait(deadline, WantWriteError, read=False, write=True)
-            if not if_free(self._writing, self._pump, _MOMENT):
+            if not if_free(self._writing, self._pump, MOMENT):
                 deadline.check("waiting for another writer")
 
     def _offer(self) -> None:
