@@ -119,10 +119,17 @@ def test_one_after_the_other(kind, monkeypatch):
         monkeypatch.setattr(
             socket, "getaddrinfo", lambda *_, **__: found(hole, 9)
         )
-        with pytest.raises(TimeoutError, match="no answer") as caught:
-            dial(kind, HOST, 9, timeout=0.1, happy_eyeballs_delay=None)
+        # On a busy machine the first may end before there is an address.
+        for patience in (0.1, 1.0, PATIENCE):
+            with pytest.raises(TimeoutError) as caught:
+                dial(
+                    kind, HOST, 9, timeout=patience, happy_eyeballs_delay=None
+                )
+            if "no answer" in (words := str(caught.value)):
+                break
 
-    assert "127.0.0.1:9: not tried" in str(caught.value)
+    assert "no answer" in words
+    assert "127.0.0.1:9: not tried" in words
 
 
 @KINDS

@@ -602,6 +602,8 @@ def test_shutdown_cuts_off_who_waits_for_a_worker():
         with server.connect(), server.connect() as two:
             hold.wait()
             hold.released.clear()
+            # In mid-handshake it would be reset.
+            server.until(lambda found: found.handshaken == 2)
             ending = Task(server.listener.shutdown, 0)
             assert b"" == two.recv(1)
             hold.released.set()
