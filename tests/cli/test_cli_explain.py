@@ -14,6 +14,7 @@ from tlskit.cli.explain import command
 from tlskit.cli.explain.policies import OpinionData
 from tlskit.cli.main import run
 from tlskit.testing import CA
+from tlskit.verify.offline import Policy
 
 from ..command import PATIENCE, PYTHON, start, tlskit
 from ..dialogues import serve_starttls
@@ -291,6 +292,15 @@ def test_no_certificate_to_explain():
     assert "because" in done.stdout
     assert "what to do" in done.stdout
     assert "policies" not in done.stdout
+
+
+def test_an_error_that_nobody_can_advise_on():
+    """It has its words, and no advice."""
+    case = command._Case(
+        "host", Policy((), None), (), error=OSError("something odd")
+    )
+
+    assert [("because", "something odd")] == list(command._story(case))
 
 
 def test_no_server_to_explain():

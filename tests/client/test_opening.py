@@ -16,7 +16,9 @@ import trio
 import tlskit
 from tlskit import aio
 from tlskit.aio.dialling import _given_up
+from tlskit.aio.opening import within
 from tlskit.client.opening import OPENING, Address, Race, Route
+from tlskit.tools.deadline import Deadline
 
 from ..engines import client_context, server_context
 from ..peers import HOST, PATIENCE, Task
@@ -284,3 +286,21 @@ def test_who_comes_second_is_closed():
         return loser.fileno()
 
     assert -1 == asyncio.run(main())
+
+
+@pytest.mark.skipif(
+    not hasattr(asyncio.Task, "uncancel"), reason="it can't be told"
+)
+def test_who_is_cancelled_by_others_too_is_cancelled():
+    """The deadline's own error would hide it."""
+
+    async def main():
+        task = asyncio.current_task()
+        wait = within(Deadline.after(PATIENCE), "waiting")
+        with pytest.raises(asyncio.CancelledError), wait:
+            wait._cancel()  # As its alarm does.
+            task.cancel()
+            await asyncio.sleep(0)
+        assert 0 == task.uncancel()
+
+    asyncio.run(main())

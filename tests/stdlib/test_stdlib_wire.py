@@ -379,7 +379,8 @@ def test_much_is_sent_to_who_reads_late(pair, timeout):
     """What does not fit waits for room; all of it arrives, in order."""
     one, two = pair
     one.settimeout(timeout)
-    data = bytes(range(256)) * 20000
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    data = bytes(range(256)) * 4000
     pieces = [data[at : at + 50000] for at in range(0, len(data), 50000)]
 
     def send():

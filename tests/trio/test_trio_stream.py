@@ -643,6 +643,33 @@ def test_a_transport_that_breaks() -> None:
     run(main)
 
 
+def test_who_owes_much_sends_before_it_hears_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A reader sends what was written and not waited for."""
+    monkeypatch.setattr("tlskit.trio.driver._MOST_OWED", 1000)
+    data = bytes(range(256)) * 2048
+
+    async def main() -> None:
+        left, right = await over_tcp()
+        left._driver.carrier.sock.setsockopt(
+            socket.SOL_SOCKET, socket.SO_SNDBUF, 4096
+        )
+
+        async def answer() -> None:
+            assert data == await right.readexactly(len(data))
+            right.write(b"x")
+            await right.drain()
+
+        left.write(data)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(answer)
+            assert b"x" == await left.read(1)
+        await both((left, right))
+
+    run(main)
+
+
 def test_closing_a_session_that_broke() -> None:
     """What was written and can't be sent any more is dropped, once."""
 

@@ -214,7 +214,7 @@ class AsyncDriver(Lane):
             return None
         try:
             size = engine.read_into(buffer)
-            self.barren = size is None
+            self.barren: bool = size is None
             return size
         finally:  # Answers, or the alert that the peer is owed.
             self._send()

@@ -16,7 +16,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..context.sides import ClientContext, client_context
@@ -201,13 +200,8 @@ class Route:
             As ``socket.getaddrinfo``; None for a name.
         """
         host, port = self.contact
-        found = Identity.parse(host)
-        if found.dns is not None:
+        if Identity.parse(host).dns is not None:
             return None
-        if isinstance(found.ip, IPv4Address):  # There is just one answer.
-            kind = socket.SOCK_STREAM
-            place = str(found.ip), port
-            return [(socket.AF_INET, kind, socket.IPPROTO_TCP, "", place)]
         return socket.getaddrinfo(
             host,
             port,
