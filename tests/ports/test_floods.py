@@ -70,7 +70,7 @@ def test_a_backlog_is_given_record_by_record():
 
 @pytest.mark.parametrize("version", ["tls12", "tls13"])
 def test_a_session_that_fails_keeps_nothing(version: str) -> None:
-    """What nobody reads any more is forgotten: frames of errors live on."""
+    """What came before is read; the ciphertext behind it is forgotten."""
     client, server = engines.pair(client_context(version))
     client.write(memoryview(b"abc"))
     engines.move(client, server)
@@ -79,8 +79,10 @@ def test_a_session_that_fails_keeps_nothing(version: str) -> None:
     server.hear_out()
 
     assert server.failure is not None
-    assert 0 == server.decrypted
     assert b"" == server.leftover()
+    assert 3 == server.decrypted
+    assert b"abc" == engines.read(server)
+    assert 0 == server.decrypted
     with pytest.raises(tlskit.StreamError):
         engines.read(server)
 
